@@ -1,0 +1,65 @@
+# Two commands do everything on a fresh machine: `make train EXP=final` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+EXP    ?= final
+DATA   ?=
+CLIPS  ?=
+VAL    ?=
+RESUME ?=
+ARGS   ?=
+TESTS  ?= tests
+
+# a folder given to make becomes a quoted Hydra override, so that blanks and commas in it survive
+OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root="$(CLIPS)"') \
+            $(if $(VAL),'data.val_root="$(VAL)"') $(if $(RESUME),'resume="$(RESUME)"') $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train prepare test lint bench doctor clean
+
+help: ## list every target
+	@echo "facedeblur: train, compare and use face motion-deblurring networks"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  EXP=hourglass|final|no_identity|identity_nohg|identity_nohg_only2mf2   what to train (default final)"
+	@echo "  DATA=demo|clips CLIPS=<folder of videos, one sub-folder per identity> VAL=<another such folder>"
+	@echo "  RESUME=auto|<run folder>   continue a run;   ARGS=\"key=value ...\"   any Hydra override"
+
+setup: $(STAMP) ## create the virtual environment and install the pinned dependencies
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "no python3.11 or newer found; set PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; set PYTHON=..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip<27"
+	# torch first and by its exact pin: a range may resolve to another, far larger build
+	$(BIN)/python -m pip install --quiet -c constraints.txt "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[faces,dev,tensorboard]"
+	@touch $@
+
+train: $(STAMP) ## train EXP on DATA: stages, validation, table, preview.png
+	$(BIN)/facedeblur train $(OVERRIDES)
+
+prepare: $(STAMP) ## index, track and plan DATA without training; prints counts, writes plots
+	$(BIN)/facedeblur prepare $(OVERRIDES)
+
+test: $(STAMP) ## run the tests (TESTS=path, ARGS="-k name" narrow them down)
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+lint: $(STAMP) ## ruff and the one-way import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## speed as ratios measured in one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+doctor: $(STAMP) ## versions, devices, codecs and one training step per device
+	$(BIN)/facedeblur doctor
+
+clean: ## remove the virtual environment and caches (runs in outputs/ stay)
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

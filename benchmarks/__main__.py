@@ -1,0 +1,40 @@
+"""`python -m benchmarks [--clips FOLDER] [--rounds N]`: every ratio the README speaks of, measured in one run."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import stream, timing, training
+
+
+def help_seconds(repeats: int = 5) -> float:
+    """The fastest of some starts of `facedeblur --help`, as a process."""
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "facedeblur", "--help"], check=True, capture_output=True)
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--clips", type=Path, help="videos to stream (default: a rendered demo corpus)")
+    parser.add_argument("--rounds", type=int, default=5, help="paired turns per ratio")
+    arguments = parser.parse_args()
+    print(timing.provenance())
+    print(f"{'facedeblur --help, seconds':<58}{help_seconds():8.3f}  below 0.5")
+    for line in training.report(arguments.rounds):
+        print(line, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for line in stream.report(arguments.clips, Path(folder), arguments.rounds):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

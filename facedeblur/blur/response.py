@@ -1,0 +1,64 @@
+"""The camera's response curve psi of Eq. 7 and 8: how light becomes stored intensity.
+
+The paper calls its approximation learned and does not say how. The default averages stored intensities as they are; a
+gamma curve averages light instead: decode, average, encode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Response:
+    """Stored intensity v in [0, 255] against light: light = 255 (v / 255) ** exponent. Exponent 1 is the identity."""
+
+    exponent: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.exponent <= 4.0:
+            raise ValueError(f"response: the exponent of a gamma curve lies in [1, 4], got {self.exponent}")
+
+    @property
+    def name(self) -> str:
+        """ "identity" or, for example, "gamma2.2"; `response(name)` gives the curve back."""
+        return "identity" if self.exponent == 1.0 else f"gamma{self.exponent:g}"
+
+    def decode(self, image: np.ndarray) -> np.ndarray:
+        """Stored uint8 intensities of any shape to light, float32 in [0, 255]."""
+        if self.exponent == 1.0:
+            return image.astype(np.float32)
+        return self._table()[image]
+
+    def encode(self, light: np.ndarray) -> np.ndarray:
+        """Light in [0, 255] back to intensities, float32 in [0, 255]."""
+        if self.exponent == 1.0:
+            return np.asarray(light, np.float32)
+        scaled = np.clip(np.asarray(light, np.float32) / 255.0, 0.0, 1.0)
+        return 255.0 * scaled ** np.float32(1.0 / self.exponent)
+
+    def _table(self) -> np.ndarray:
+        return (255.0 * (np.arange(256) / 255.0) ** self.exponent).astype(np.float32)
+
+
+identity = Response()
+
+
+def gamma(exponent: float = 2.2) -> Response:
+    """The curve of a display-referred camera; 2.2 is the usual approximation of sRGB."""
+    return Response(exponent)
+
+
+def response(name: str) -> Response:
+    """The curve called `name`; raises ValueError naming the choices for any other string."""
+    if name == "identity":
+        return identity
+    try:
+        exponent = float(name.removeprefix("gamma")) if name.startswith("gamma") else None
+    except ValueError:
+        exponent = None
+    if exponent is None:
+        raise ValueError(f'response: "identity" or "gamma<exponent>" such as "gamma2.2", got {name!r}')
+    return gamma(exponent)

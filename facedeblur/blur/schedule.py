@@ -1,0 +1,138 @@
+"""Blur schedules by name: which windows a corpus is cut into and how each becomes blurry (paper, Section 5.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from facedeblur.blur.camera_shake import CameraShakeSettings, camera_shake_kernel, noise_level
+from facedeblur.blur.kernels import apply_kernel
+from facedeblur.blur.response import response
+from facedeblur.blur.trajectory import TrajectorySettings, trajectory_kernel
+from facedeblur.blur.vla import VLASettings
+from facedeblur.blur.windows import check_length
+
+KINDS = ("pravg", "vla", "trajectory", "camera_shake")
+KERNEL_KINDS = ("trajectory", "camera_shake")
+PRAVG_LENGTHS = (7, 9, 11, 15, 21)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One way to blur.
+
+    kind      "pravg": averages of fixed `lengths`; "vla": averages whose length the content decides; "trajectory" and
+              "camera_shake": a single frame convolved with a kernel
+    lengths   odd numbers of frames, for "pravg" alone; every length tiles the shots by itself
+    stride    frames between the starts of two windows; None: windows do not overlap, and kernel schedules take every
+              7th frame
+    response  "identity" or "gamma<exponent>": the curve under which light is averaged
+    seed      of the kernels
+
+    Raises ValueError naming the field for an impossible value.
+    """
+
+    name: str
+    kind: str
+    lengths: tuple[int, ...] = ()
+    stride: int | None = None
+    response: str = "identity"
+    seed: int = 0
+    vla: VLASettings = field(default_factory=VLASettings)
+    trajectory: TrajectorySettings = field(default_factory=TrajectorySettings)
+    camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind: one of {', '.join(KINDS)}, got {self.kind!r}")
+        object.__setattr__(self, "lengths", tuple(self.lengths))
+        if (self.kind == "pravg") != bool(self.lengths):
+            raise ValueError(f"lengths: needed by pravg and by no other kind, got {self.lengths} for {self.kind}")
+        for length in self.lengths:
+            check_length(length)
+        if self.stride is not None and self.stride < 1:
+            raise ValueError(f"stride: at least 1 frame, got {self.stride}")
+        response(self.response)
+
+    @property
+    def uses_kernels(self) -> bool:
+        """True when single frames are convolved, False when frames are averaged."""
+        return self.kind in KERNEL_KINDS
+
+    @property
+    def kernel_stride(self) -> int:
+        """Frames between two windows of a kernel schedule."""
+        return 7 if self.stride is None else self.stride
+
+    def kernel(self, kernel_seed: int, size: int) -> np.ndarray:
+        """`kernel_for` with this schedule's settings."""
+        settings = self.camera_shake if self.kind == "camera_shake" else self.trajectory
+        return kernel_for(self.kind, kernel_seed, size, settings, self.seed)
+
+    def fingerprint(self) -> str:
+        """Hash of everything that decides the windows and their blur; equal settings, equal hash, on any machine."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def named_schedule(name: str, **overrides: Any) -> Schedule:
+    """The schedule called `name`: pravg7, pravg9 ... pravg21, pravg (all five lengths), vla, trajectory, camera_shake.
+
+    `overrides` are fields of `Schedule`; `vla`, `trajectory` and `camera_shake` may be mappings of their own fields.
+    Raises ValueError for an unknown name, key or value.
+    """
+    if name.removeprefix("pravg").isdigit() and name.startswith("pravg"):
+        defaults: dict[str, Any] = {"kind": "pravg", "lengths": (int(name.removeprefix("pravg")),)}
+    elif name == "pravg":
+        defaults = {"kind": "pravg", "lengths": PRAVG_LENGTHS}
+    elif name in KINDS:
+        defaults = {"kind": name}
+    else:
+        names = ", ".join([*(f"pravg{length}" for length in PRAVG_LENGTHS), *KINDS])
+        raise ValueError(f"blur: one of {names}, got {name!r}")
+    settings = {"vla": VLASettings, "trajectory": TrajectorySettings, "camera_shake": CameraShakeSettings}
+    for key, kind in settings.items():
+        if isinstance(overrides.get(key), Mapping):
+            overrides[key] = _build(kind, f"{name}.{key}", overrides[key])
+    return _build(Schedule, name, {"name": name, **defaults, **overrides})
+
+
+def _build(kind: type, where: str, values: Mapping[str, Any]) -> Any:
+    known = {f.name for f in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"{where}: unknown key {unknown[0]!r}, known are {', '.join(sorted(known))}")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def kernel_for(
+    kind: str, kernel_seed: int, size: int, settings: TrajectorySettings | CameraShakeSettings, seed: int = 0
+) -> np.ndarray:
+    """The blur kernel that `kernel_seed` stands for, at an image of `size` pixels: (k, k) float32, k odd, sum 1.
+
+    The same `kernel_seed` gives the same shape at every size, its extent in proportion.
+    """
+    if kind == "trajectory":
+        return trajectory_kernel(kernel_seed, size, settings, seed)
+    if kind == "camera_shake":
+        return camera_shake_kernel(kernel_seed, size, settings, seed)
+    raise ValueError(f"kind: one of {', '.join(KERNEL_KINDS)}, got {kind!r}")
+
+
+def blur_with_kernel(sharp: np.ndarray, schedule: Schedule, kernel_seed: int) -> np.ndarray:
+    """The blurry partner of one sharp crop under a kernel schedule: uint8 (S, S[, 3]) to float32 in [0, 255].
+
+    Convolves light (the schedule's response curve) with the kernel of size S, replicating the border, and for
+    camera_shake adds its Gaussian noise. A pure function of its arguments.
+    """
+    curve = response(schedule.response)
+    blurry = curve.encode(apply_kernel(curve.decode(sharp), schedule.kernel(kernel_seed, sharp.shape[0])))
+    if schedule.kind == "camera_shake" and schedule.camera_shake.noise > 0:
+        noise = np.random.default_rng([schedule.seed, kernel_seed]).standard_normal(blurry.shape, np.float32)
+        blurry = blurry + np.float32(255 * noise_level(kernel_seed, schedule.camera_shake, schedule.seed)) * noise
+    return np.clip(blurry, 0.0, 255.0)

@@ -1,0 +1,97 @@
+"""Flips and photometric degradations through albumentations, a pure function of one item's seed.
+
+What changes the scene is identical for blurry and sharp (flip, brightness, contrast, colour, gamma); what harms the
+photo falls on the blurry image alone (noise, JPEG). albumentations 2.0.8 keeps one random state per worker and repeats
+itself from epoch to epoch, so the state is set anew for every item.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+_MIRROR = (
+    [*range(16, -1, -1)]  # jaw
+    + [*range(26, 16, -1)]  # brows
+    + [27, 28, 29, 30]  # bridge of the nose
+    + [*range(35, 30, -1)]  # nostrils
+    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]  # eyes
+    + [*range(54, 47, -1), *range(59, 54, -1)]  # outer lips
+    + [*range(64, 59, -1), *range(67, 64, -1)]  # inner lips
+)
+MIRRORED_POINT = np.array(_MIRROR)  # point i of a mirrored face is point MIRRORED_POINT[i] of the face
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """Probabilities in [0, 1] that an item is flipped, changed in light and colour, made noisy, JPEG-compressed."""
+
+    flip: float = 0.5
+    photometric: float = 0.0
+    noise: float = 0.0
+    jpeg: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "photometric", "noise", "jpeg"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: a probability in [0, 1], got {getattr(self, name)}")
+
+    @property
+    def active(self) -> bool:
+        """Whether anything can happen at all."""
+        return any((self.flip, self.photometric, self.noise, self.jpeg))
+
+
+NO_AUGMENTATION = AugmentSettings(flip=0.0)
+
+
+def item_seed(seed: int, epoch: int, row: int) -> int:
+    """The seed of one window in one epoch, independent of the worker that reads it."""
+    return int(np.random.SeedSequence([seed, epoch, row]).generate_state(1)[0])
+
+
+def augment(
+    blurry: np.ndarray, sharp: np.ndarray, landmarks: np.ndarray, settings: AugmentSettings, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Augments one pair, uint8 (S, S, 3) each, and the (68, 2) landmarks of the sharp image.
+
+    A flipped face gets its points mirrored and renumbered, so that point 36 stays the outer corner of the eye on the
+    left of the image.
+    """
+    both, degrade = _pipelines(settings)
+    both.set_random_seed(seed)
+    result = both(image=blurry, sharp=sharp, keypoints=landmarks)
+    points = np.asarray(result["keypoints"], np.float32)
+    if any(name == "HorizontalFlip" for name, _ in result["applied_transforms"]):
+        points = points[MIRRORED_POINT]
+    degrade.set_random_seed(seed)
+    return degrade(image=result["image"])["image"], result["sharp"], points
+
+
+@lru_cache
+def _pipelines(settings: AugmentSettings) -> tuple[Any, Any]:
+    """What happens to both images, and what to the blurry one afterwards."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for its newest version otherwise
+    import albumentations as A  # noqa: N812
+
+    light = A.ColorJitter(brightness=(0.8, 1.2), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.03, 0.03), p=1.0)
+    both = A.Compose(
+        [
+            A.HorizontalFlip(p=settings.flip),
+            A.Sequential([light, A.RandomGamma(gamma_limit=(80, 125), p=1.0)], p=settings.photometric),
+        ],
+        additional_targets={"sharp": "image"},
+        keypoint_params=A.KeypointParams(format="xy", remove_invisible=False),
+        save_applied_params=True,
+    )
+    degrade = A.Compose(
+        [
+            A.GaussNoise(std_range=(0.005, 0.03), p=settings.noise),
+            A.ImageCompression(quality_range=(40, 95), p=settings.jpeg),
+        ]
+    )
+    return both, degrade

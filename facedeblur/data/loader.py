@@ -1,0 +1,97 @@
+"""Worker processes for a `PairStream`, and where in the stream training is."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from facedeblur.data.stream import Batch, PairStream
+
+
+class TrainLoader:
+    """The batches of one epoch after another; every iteration goes on where the last one stopped.
+
+    `len` is the number of batches of the running epoch that a loop which starts now will see: those before
+    `set_position` do not count. Workers live as long as the loader, and hear of the next epoch through shared memory.
+    """
+
+    def __init__(self, stream: PairStream, workers: int) -> None:
+        self.stream = stream
+        self.epoch, self.batch = 0, 0
+        self._left_out = 0
+        self._loader = _data_loader(stream, workers, persistent=True)
+        self._waiting: Iterator[Batch] | None = None  # begun at the present position, nothing taken yet
+
+    def set_position(self, epoch: int, batch: int = 0, counted: bool = False) -> None:
+        """Goes to batch `batch` of `epoch`; one past the last batch is the start of the next epoch.
+
+        `counted`: the loop itself counts the batches before, as Lightning does when it restores its own checkpoint.
+        """
+        self.epoch, self.batch = (epoch, batch) if batch < len(self.stream) else (epoch + 1, 0)
+        self._left_out = 0 if counted else self.batch
+        self._waiting = None
+
+    def __len__(self) -> int:
+        return len(self.stream) - self._left_out
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Lightning asks for an iterator twice before it takes a batch: beginning twice would decode twice.
+        if self._waiting is None:
+            self.stream.set_position(self.epoch, self.batch)
+            self._waiting = iter(self._loader)
+        return self._run(self._waiting)
+
+    def _run(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self._waiting = None
+            self.batch += 1
+            if self.batch == len(self.stream):
+                self.set_position(self.epoch + 1)
+            yield batch
+
+
+class ValLoader:
+    """The same batches every time, from the first."""
+
+    def __init__(self, stream: PairStream, workers: int) -> None:
+        self.stream = stream
+        self._loader = _data_loader(stream, workers, persistent=False)
+
+    def __len__(self) -> int:
+        return len(self.stream)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._loader)
+
+
+def _data_loader(stream: PairStream, workers: int, persistent: bool) -> DataLoader:
+    return DataLoader(
+        stream,
+        batch_size=None,  # the stream gives whole batches
+        collate_fn=_unchanged,
+        num_workers=workers,
+        multiprocessing_context=_context() if workers else None,
+        persistent_workers=persistent and workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # its draws must not move the training's random state
+    )
+
+
+def _context() -> Any:
+    """Never a fork of the training process, whose threads (torch, OpenCV, decord) a child would not have.
+
+    A fork server, where there is one, loads this package once for all workers.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["facedeblur.data.stream"])
+    return context
+
+
+def _unchanged(batch: Batch) -> Batch:
+    return batch

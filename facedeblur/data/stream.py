@@ -1,0 +1,179 @@
+"""The pair stream: each worker reads its videos forward once per epoch and gives whole batches.
+
+`draw` decides which windows an epoch holds, `order` who reads them and in which order they leave, `reading` turns
+frames into pairs; here the three meet. What a worker gives depends on (seed, epoch, ranks, workers), never on timing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from facedeblur.blur.schedule import Schedule
+from facedeblur.data.augment import NO_AUGMENTATION, AugmentSettings, item_seed
+from facedeblur.data.draw import MixtureRow, cut_to_batches, draw_epoch, stand_ins
+from facedeblur.data.order import Part, cut, lay_out, worker_part
+from facedeblur.data.pair import Pair, augmented, cut_of, describe, finish, read_pair
+from facedeblur.data.plan import Plan
+from facedeblur.data.reading import read_cuts
+from facedeblur.data.settings import LoaderSettings
+from facedeblur.video.source import VideoError, open_source
+
+Batch = dict[str, Any]
+Problem = tuple[str, str]  # (video, reason)
+
+
+class PairStream(IterableDataset):
+    """Batches of pairs, ready made; iterating gives what is left of the epoch that `set_position` names.
+
+    A batch is a dict: "blurry" and "sharp", uint8 (B, 3, S, S) in channels-last memory; "meta", a list of B dicts (see
+    `Pair`); "replaced", a list of (video, reason), one for each window of the batch that could not be read and has
+    another in its place.
+
+    Args:
+        plan: the windows; `mixture` draws from it for every epoch. Without a mixture the stream gives the whole plan,
+            in the order of the videos and with a smaller last batch: validation.
+        schedules: kernel schedules whose settings are not the default ones.
+        rank, world: this process among those that share the epoch. In training every rank gets equally many batches.
+
+    Raises:
+        ValueError: a mixture that the plan cannot serve, or a batch that the ranks cannot share.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        settings: LoaderSettings,
+        mixture: Sequence[MixtureRow] | None = None,
+        augment: AugmentSettings = NO_AUGMENTATION,
+        schedules: Iterable[Schedule] = (),
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.plan, self.settings, self.mixture, self.augment = plan, settings, mixture, augment
+        self.schedules = {schedule.name: schedule for schedule in schedules}
+        self.rank, self.world = rank, world
+        self.batch = settings.local_batch(world)
+        # Shared memory: workers live longer than an epoch and read here which one to begin.
+        self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
+        rows, self.remainder = self._epoch(0)
+        self._batches = -(-len(self._share(rows, 0)) // self.batch)
+
+    def __len__(self) -> int:
+        """Batches that this rank gets per epoch."""
+        return self._batches
+
+    def set_position(self, epoch: int, batch: int = 0) -> None:
+        """The next iteration begins with batch `batch` of epoch `epoch`."""
+        self._position[:] = torch.tensor([epoch, batch])
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker, workers = 0, 1
+        if (info := get_worker_info()) is not None:
+            worker, workers = info.id, info.num_workers
+            torch.set_num_threads(1)
+            cv2.setNumThreads(1)
+        # Read now, not at the first `next`: the training process may have moved on by then.
+        epoch, batch = self._position.tolist()
+        return self._run(epoch, batch, worker, workers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"plan": Plan(self.plan.table)}  # without the columns it has unpacked
+
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, int]:
+        """The rows of the plan that all ranks together get, and how many more were drawn that fill no batch."""
+        if self.mixture is None:
+            return np.arange(len(self.plan)), 0
+        s = self.settings
+        drawn = draw_epoch(self.plan, self.mixture, s.seed, epoch, s.epoch_windows, s.strength)
+        kept, remainder = cut_to_batches(drawn, s.batch)
+        return kept, len(remainder)
+
+    def _share(self, rows: np.ndarray, epoch: int) -> np.ndarray:
+        """This rank's share of an epoch's rows, in reading order."""
+        laid_out = lay_out(self.plan, rows, self.settings.seed, epoch, shuffle=self.mixture is not None)
+        return laid_out[cut(len(rows), self.world)[self.rank]]
+
+    def _run(self, epoch: int, first: int, worker: int, workers: int) -> Iterator[Batch]:
+        """Batches `first`, `first` + 1, ... of the epoch that fall to this worker."""
+        rows, _ = self._epoch(epoch)
+        # The loader asks worker 0 first, so the roles turn with the batch that is resumed at.
+        role = (first + worker) % workers
+        given = max(0, -(-(first - role) // workers))
+        part = worker_part(
+            self.plan,
+            self._share(rows, epoch),
+            seed=self.settings.seed,
+            epoch=epoch,
+            rank=self.rank,
+            worker=role,
+            workers=workers,
+            batch=self.batch,
+            buffer=self.settings.buffer if self.mixture is not None else 1,
+        )
+        pairs = self._leaving(part.skip(given * self.batch), rows, epoch)
+        while batch := list(islice(pairs, self.batch)):
+            yield _collate(batch)
+
+    def _leaving(self, part: Part, drawn: np.ndarray, epoch: int) -> Iterator[tuple[Pair, Problem | None]]:
+        """The pairs of a part as they leave: reads on until the next to leave is there."""
+        arriving = self._arriving(part.read, drawn)
+        held: dict[int, tuple[Pair, Problem | None]] = {}
+        for row in part.emit.tolist():
+            while row not in held:
+                arrived, pair, problem = next(arriving)
+                held[arrived] = pair, problem
+            pair, problem = held.pop(row)
+            yield augmented(pair, self.augment, item_seed(self.settings.seed, epoch, pair.meta["row"])), problem
+
+    def _arriving(self, read: np.ndarray, drawn: np.ndarray) -> Iterator[tuple[int, Pair, Problem | None]]:
+        """(row, its pair, None) as they are read, video by video; or the pair that stands in, and for what reason."""
+        for video, group in groupby(read.tolist(), key=self.plan.column("video").__getitem__):
+            metas = {row: self._describe(row) for row in group}
+            rows = list(metas)
+            try:
+                with open_source(video, metas[rows[0]]["backend"]) as source:
+                    cuts = [cut_of(meta) for meta in metas.values()]
+                    for place, blurry, sharp in read_cuts(video, source, cuts, self.settings.size):
+                        yield rows[place], finish(metas.pop(rows[place]), blurry, sharp), None
+            except VideoError as error:
+                for row in metas:  # those still missing
+                    yield row, self._stand_in(row, drawn, error), (video, error.reason)
+
+    def _stand_in(self, row: int, drawn: np.ndarray, error: VideoError) -> Pair:
+        """The first readable pair in place of an unreadable one; raises `error` where there is none."""
+        failed = set()
+        for other in stand_ins(self.plan, row, drawn):
+            meta = self._describe(other)
+            if meta["video"] in failed:
+                continue
+            try:
+                return read_pair(meta)
+            except VideoError:
+                failed.add(meta["video"])
+        meta = self._describe(row)
+        where = f"corpus {meta['corpus']}, schedule {meta['schedule']}"
+        raise VideoError(error.path, f"{error.reason}; and no other video of {where} can be read") from error
+
+    def _describe(self, row: int) -> dict[str, Any]:
+        return describe(self.plan[row], row, self.settings.size, self.schedules)
+
+
+def _collate(items: Sequence[tuple[Pair, Problem | None]]) -> Batch:
+    pairs = [pair for pair, _ in items]
+    return {
+        "blurry": _stack([pair.blurry for pair in pairs]),
+        "sharp": _stack([pair.sharp for pair in pairs]),
+        "meta": [pair.meta for pair in pairs],
+        "replaced": [problem for _, problem in items if problem is not None],
+    }
+
+
+def _stack(images: Sequence[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

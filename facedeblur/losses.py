@@ -1,0 +1,117 @@
+"""Eq. 2-6: every term a mean over images in [-1, 1], logits or features, computed in float32."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from facedeblur.models.settings import LossWeights
+
+
+def adversarial_loss(fake_logits: Tensor) -> Tensor:
+    """What G_bl minimises of Eq. 2, non-saturating: -log D(fake), the mean over images and patches."""
+    return F.softplus(-_full(fake_logits)).mean()
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """What D minimises of Eq. 2: -log D(real) - log(1 - D(fake)), halved as in pix2pix to slow D down."""
+    return 0.5 * (F.softplus(-_full(real_logits)).mean() + F.softplus(_full(fake_logits)).mean())
+
+
+def content_image_loss(output: Tensor, sharp: Tensor) -> Tensor:
+    """First term of Eq. 3, unweighted: mean absolute difference of two images (B, 3, H, W)."""
+    return _difference(output, sharp).abs().mean()
+
+
+def content_gradient_loss(output: Tensor, sharp: Tensor) -> Tensor:
+    """Second term of Eq. 3, unweighted: mean absolute difference of the images' forward differences along x and y."""
+    # Differentiation is linear: the difference of the gradients is the gradient of the difference.
+    difference = _difference(output, sharp)
+    return 0.5 * (difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean())
+
+
+def projection_loss(fake_features: Tensor, real_features: Tensor, detach_real: bool = True) -> Tensor:
+    """Eq. 4: mean absolute difference of D's penultimate features; the real ones are the goal and get no gradient."""
+    return _difference(fake_features, real_features.detach() if detach_real else real_features).abs().mean()
+
+
+def reconstruction_loss(reconstruction: Tensor, sharp: Tensor) -> Tensor:
+    """Eq. 5: mean absolute difference of the sharp image (B, 3, H, W) and what G_s makes of it."""
+    return _difference(reconstruction, sharp).abs().mean()
+
+
+class GeneratorLoss:
+    """Eq. 6: everything G_bl and G_s minimise together.
+
+    Returns the terms by the names of LossWeights, unweighted and detached for the logs, and under "total" their
+    weighted sum, which carries the gradient. Terms without inputs or of weight 0 are left out. Raises ValueError when
+    two shapes differ.
+    """
+
+    def __init__(self, weights: LossWeights | None = None) -> None:
+        self.weights = weights if weights is not None else LossWeights()
+
+    def __call__(
+        self,
+        output: Tensor,
+        sharp: Tensor,
+        *,
+        fake_logits: Tensor | None = None,
+        fake_features: Tensor | None = None,
+        real_features: Tensor | None = None,
+        reconstruction: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        inputs = {
+            "content_image": (content_image_loss, (output, sharp)),
+            "content_gradient": (content_gradient_loss, (output, sharp)),
+            "projection": (projection_loss, (fake_features, real_features)),
+            "reconstruction": (reconstruction_loss, (reconstruction, sharp)),
+            "adversarial": (adversarial_loss, (fake_logits,)),
+        }
+        weights = {name: getattr(self.weights, name) for name in inputs}
+        terms = {
+            name: term(*tensors)
+            for name, (term, tensors) in inputs.items()
+            if weights[name] > 0 and all(tensor is not None for tensor in tensors)
+        }
+        return _weigh(terms, weights)
+
+
+class DiscriminatorLoss:
+    """What D minimises: its side of Eq. 2 and, when features are given, the projection loss as RoCGAN places it.
+
+    Returns a dictionary like GeneratorLoss, with "adversarial" (weight 1), "projection" and "total".
+    """
+
+    def __init__(self, weights: LossWeights | None = None) -> None:
+        self.weights = weights if weights is not None else LossWeights()
+
+    def __call__(
+        self,
+        real_logits: Tensor,
+        fake_logits: Tensor,
+        *,
+        real_features: Tensor | None = None,
+        fake_features: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        terms = {"adversarial": discriminator_loss(real_logits, fake_logits)}
+        if real_features is not None and fake_features is not None:
+            terms["projection"] = projection_loss(fake_features, real_features, detach_real=False)
+        return _weigh(terms, {"adversarial": 1.0, "projection": self.weights.projection})
+
+
+def _weigh(terms: dict[str, Tensor], weights: dict[str, float]) -> dict[str, Tensor]:
+    total = sum(weights[name] * term for name, term in terms.items())
+    return {**{name: term.detach() for name, term in terms.items()}, "total": total}
+
+
+def _difference(first: Tensor, second: Tensor) -> Tensor:
+    # Broadcasting would turn a mistake into a plausible number.
+    if first.shape != second.shape:
+        raise ValueError(f"cannot compare shapes {tuple(first.shape)} and {tuple(second.shape)}")
+    return _full(first) - _full(second)
+
+
+def _full(values: Tensor) -> Tensor:
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values

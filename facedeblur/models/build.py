@@ -1,0 +1,82 @@
+"""From settings to networks."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from facedeblur.models.decoder import Decoder
+from facedeblur.models.discriminator import Discriminator
+from facedeblur.models.encoder import Encoder
+from facedeblur.models.generator import DeblurGenerator, IdentityStream, TwoStep
+from facedeblur.models.hourglass import StackedHourglass
+from facedeblur.models.settings import ModelSettings
+
+
+class Networks(nn.Module):
+    """All networks of the adversarial stage; without a plug-in its entry is None. Images are in [-1, 1].
+
+    generator: G_bl. identity: G_s, with `identity.decoder is generator.decoder`. discriminator: D. two_step: the
+    frozen first step.
+    """
+
+    def __init__(
+        self,
+        generator: DeblurGenerator,
+        discriminator: Discriminator,
+        identity: IdentityStream | None = None,
+        two_step: TwoStep | None = None,
+    ) -> None:
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+        self.identity, self.two_step = identity, two_step
+
+    @property
+    def hourglass(self) -> nn.Module | None:
+        """The frozen first step itself."""
+        return self.two_step.hourglass if self.two_step is not None else None
+
+    def condition(self, blurry: Tensor) -> Tensor:
+        """Return G_bl's input for the blurry image (B, 3, H, W): 6 channels with the first step's output, 3 without."""
+        return self.two_step(blurry) if self.two_step is not None else blurry
+
+    def generator_parameters(self) -> list[nn.Parameter]:
+        """Return what the generator's optimizer trains: both encoders and, once, the tied decoder."""
+        streams = [self.generator] if self.identity is None else [self.generator, self.identity]
+        return list(nn.ModuleList(streams).parameters())
+
+
+def build_hourglass(settings: ModelSettings) -> StackedHourglass:
+    """Build the first step, to be trained on its own. Raises ValueError when the settings have no stacks."""
+    if settings.hourglass_stacks == 0:
+        raise ValueError("hourglass_stacks: must be at least 1 to build the hourglass, got 0")
+    return StackedHourglass(
+        settings.hourglass_features, settings.hourglass_stacks, settings.hourglass_head, settings.hourglass_residual
+    )
+
+
+def build_networks(settings: ModelSettings, hourglass: nn.Module | None = None) -> Networks:
+    """Build the networks of the adversarial stage around a trained hourglass, or a fresh one to load weights into.
+
+    Raises ValueError when an hourglass is given to settings that do not condition on one.
+    """
+    if hourglass is not None and not settings.conditioned:
+        raise ValueError("two_step: must be true, with hourglass_stacks of at least 1, to use the given hourglass")
+    layout = {
+        "width": settings.base_width,
+        "norm": settings.norm,
+        "norm_order": settings.norm_order,
+        "shortcut": settings.shortcut,
+    }
+    decoder = Decoder(
+        unet_skips=settings.unet_skips, keep=settings.keep, shared_running=settings.shared_running, **layout
+    )
+    generator = DeblurGenerator(
+        Encoder(in_channels=6 if settings.conditioned else 3, **layout), decoder, settings.global_residual
+    )
+    identity = two_step = None
+    if settings.identity:
+        identity = IdentityStream(Encoder(in_channels=3, **layout), decoder, settings.global_residual)
+    if settings.conditioned:
+        two_step = TwoStep(hourglass if hourglass is not None else build_hourglass(settings))
+    width = settings.base_width if settings.discriminator_width is None else settings.discriminator_width
+    return Networks(generator, Discriminator(width, settings.conditional), identity, two_step)

@@ -1,0 +1,74 @@
+"""What evaluation and inference know of a method: a Deblurrer, from blurry images in [0, 1] to restored ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facedeblur.models.generator import TwoStep
+from facedeblur.models.hourglass import HOURGLASS_MULTIPLE, StackedHourglass
+from facedeblur.models.settings import SIDE_MULTIPLE
+
+
+class Deblurrer(Protocol):
+    """Blurry images (B, 3, H, W), float32 in [0, 1], RGB, of any size -> restored images, same shape, type and device.
+
+    An image's result does not depend on the other images of its batch.
+    """
+
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+
+class Blurred:
+    """The method "blurred": a copy of its input."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return images.clone()
+
+
+class NetworkDeblurrer:
+    """The trained generator, behind its hourglass if it was trained with one, in evaluation mode without gradients.
+
+    It runs on the generator's device and leaves the networks in evaluation mode: give a copy of one in training.
+    Raises ValueError for anything but floating-point (B, 3, H, W).
+    """
+
+    def __init__(self, generator: nn.Module, hourglass: nn.Module | None = None) -> None:
+        first = [] if hourglass is None else [TwoStep(hourglass)]
+        self.network = nn.Sequential(*first, generator)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.network.eval()
+        return _run(self.network, images, _device(self.network), SIDE_MULTIPLE)
+
+
+class HourglassDeblurrer:
+    """The first step alone, in evaluation mode without gradients; otherwise as NetworkDeblurrer."""
+
+    def __init__(self, hourglass: StackedHourglass) -> None:
+        self.hourglass = hourglass
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.hourglass.eval()
+        return _run(self.hourglass.restore, images, _device(self.hourglass), HOURGLASS_MULTIPLE)
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+@torch.no_grad()
+def _run(restore: Callable[[Tensor], Tensor], images: Tensor, device: torch.device, multiple: int) -> Tensor:
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise ValueError(f"images must be (B, 3, H, W) floats in [0, 1], got {tuple(images.shape)} {images.dtype}")
+    height, width = images.shape[-2:]
+    # The image stays in the middle, where the network met its faces; the border pixels are repeated around it.
+    top, left = -height % multiple // 2, -width % multiple // 2
+    bottom, right = -height % multiple - top, -width % multiple - left
+    padded = F.pad(images.to(device).float() * 2 - 1, (left, right, top, bottom), mode="replicate")
+    restored = restore(padded)[..., top : top + height, left : left + width]
+    return ((restored.float() + 1) / 2).clamp(0, 1).to(images)

@@ -1,0 +1,79 @@
+"""The two plug-ins of section 3.2, identity stream and two-step conditioning, around any encoder and decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from facedeblur.models.layers import Stream
+
+
+class EncoderLike(Protocol):
+    """Image (B, C, H, W) in [-1, 1] -> feature maps for the decoder, the code last."""
+
+    def __call__(self, image: Tensor) -> Sequence[Tensor]: ...
+
+
+class DecoderLike(Protocol):
+    """Feature maps of an encoder -> image (B, 3, H, W) in [-1, 1]. `stream` says whose they are; it may be ignored."""
+
+    def __call__(self, features: Sequence[Tensor], stream: Stream) -> Tensor: ...
+
+
+class FirstStepLike(Protocol):
+    """A module that restores an image, (B, 3, H, W) in [-1, 1] -> same, such as StackedHourglass."""
+
+    def restore(self, image: Tensor) -> Tensor: ...
+
+
+class DeblurGenerator(nn.Module):
+    """G_bl, the stream that deblurs: (B, C, H, W) in [-1, 1], the blurry image in the first 3 channels -> (B, 3, H, W).
+
+    With `global_residual` the decoder's output is a correction: it is added to the blurry image, limited to [-1, 1].
+    """
+
+    stream: Stream = "blurry"
+
+    def __init__(self, encoder: EncoderLike, decoder: DecoderLike, global_residual: bool = False) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.global_residual = global_residual
+
+    def forward(self, image: Tensor) -> Tensor:
+        restored = self.decoder(self.encoder(image), stream=self.stream)
+        return (image[:, :3] + restored).clamp(-1, 1) if self.global_residual else restored
+
+
+class IdentityStream(DeblurGenerator):
+    """G_s, the stream that learns the face: sharp image (B, 3, H, W) in [-1, 1] -> its reconstruction.
+
+    It serves training only. Its encoder is its own; give it G_bl's decoder, the very object, to tie the two (section
+    3.2), and G_bl's `global_residual`, so that the tied decoder means the same thing in both.
+    """
+
+    stream: Stream = "sharp"
+
+
+class TwoStep(nn.Module):
+    """The first step, frozen: blurry (B, 3, H, W) in [-1, 1] -> (B, 6, H, W), the image and its first restoration.
+
+    The first step keeps its weights and running statistics for good ("kept as constants", section 5.1): it gets no
+    gradients and stays in evaluation mode whatever mode its surroundings are in.
+    """
+
+    def __init__(self, hourglass: FirstStepLike) -> None:
+        super().__init__()
+        self.hourglass = hourglass.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> TwoStep:
+        super().train(mode)
+        self.hourglass.eval()
+        return self
+
+    def forward(self, blurry: Tensor) -> Tensor:
+        with torch.no_grad():
+            restored = self.hourglass.restore(blurry)
+        return torch.cat([blurry, restored.to(blurry.dtype)], dim=1)

@@ -1,0 +1,114 @@
+"""What the networks and losses are made of, as plain numbers: importable, and checked, without torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+# Seven stride-2 layers a side: Table 3 closes only on sides that are multiples of this.
+SIDE_MULTIPLE = 128
+
+CHOICES = {
+    "norm": ("batch", "none"),
+    "norm_order": ("conv_relu_bn", "conv_bn_relu"),
+    "shortcut": ("free", "projection"),
+    "hourglass_head": ("pixelshuffle", "bilinear"),
+    "projection_on": ("generator", "discriminator"),
+}
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The networks of one run; the defaults are the paper's (Table 3, section 5.1). Raises ValueError naming the field.
+
+    image_size: side of the square images in pixels, a multiple of 128.
+    base_width: channels of Conv. 1; every layer of Table 3 scales by base_width / 64.
+    norm, norm_order: "batch" or "none"; the paper's conv-ReLU-BN or pix2pix's conv-BN-ReLU.
+    shortcut: residual connections "free" of parameters ("without filtering"), or with a 1x1 "projection".
+    unet_skips: pairs (encoder layer, decoder layer whose input it joins), such as ("E2", "F7").
+    keep: probability that a unit of F-Conv. 1 ... 7 is kept by dropout.
+    shared_running: both streams feed the tied decoder's running statistics (RoCGAN); default: each its own.
+    global_residual: the decoder's output is added to the stream's input image.
+    identity: train the second stream, G_s. two_step: condition G_bl on the hourglass's output.
+    hourglass_*: channels, number of stacks (0: no hourglass), output head, and a skip from its input image.
+    discriminator_width: channels of its first layer; None: base_width.
+    conditional: the discriminator also sees the blurry image.
+    projection_on: which player minimises the projection loss; the paper's generator, or RoCGAN's discriminator.
+    """
+
+    image_size: int = 256
+    base_width: int = 64
+    norm: str = "batch"
+    norm_order: str = "conv_relu_bn"
+    shortcut: str = "free"
+    unet_skips: tuple[tuple[str, str], ...] = (("E2", "F7"), ("E4", "F5"))
+    keep: tuple[float, ...] = (0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0)
+    shared_running: bool = False
+    global_residual: bool = False
+    identity: bool = True
+    two_step: bool = True
+    hourglass_features: int = 256
+    hourglass_stacks: int = 8
+    hourglass_head: str = "pixelshuffle"
+    hourglass_residual: bool = False
+    discriminator_width: int | None = None
+    conditional: bool = True
+    projection_on: str = "generator"
+
+    def __post_init__(self) -> None:
+        # YAML and JSON know lists only.
+        object.__setattr__(self, "unet_skips", tuple(tuple(pair) for pair in self.unet_skips))
+        object.__setattr__(self, "keep", tuple(float(p) for p in self.keep))
+        for field, allowed in CHOICES.items():
+            value = getattr(self, field)
+            _check(value in allowed, field, f"one of {', '.join(allowed)}", value)
+        size = self.image_size
+        _check(_is_count(size, SIDE_MULTIPLE) and size % SIDE_MULTIPLE == 0, "image_size", "a multiple of 128", size)
+        _check(_is_count(self.base_width, 1), "base_width", "a whole number of at least 1", self.base_width)
+        width = self.discriminator_width
+        _check(width is None or _is_count(width, 1), "discriminator_width", "a whole number of at least 1", width)
+        features, stacks = self.hourglass_features, self.hourglass_stacks
+        _check(_is_count(features, 2) and features % 2 == 0, "hourglass_features", "an even number", features)
+        _check(_is_count(stacks, 0), "hourglass_stacks", "a whole number of at least 0", stacks)
+        _check(len(self.keep) == 7 and all(0 < p <= 1 for p in self.keep), "keep", "7 numbers in (0, 1]", self.keep)
+        joined = [decoder for _, decoder in self.unet_skips]
+        for pair in self.unet_skips:
+            _check(pair in UNET_SKIPS, "unet_skips", f"pairs of {', '.join('-'.join(p) for p in UNET_SKIPS)}", pair)
+        _check(len(set(joined)) == len(joined), "unet_skips", "no pair twice", self.unet_skips)
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether G_bl sees 6 channels: the blurry image and the hourglass's output."""
+        return self.two_step and self.hourglass_stacks > 0
+
+
+# The pairs at equal resolution: E_k and the input of F_(9-k). E8 is the code itself.
+UNET_SKIPS = tuple((f"E{k}", f"F{9 - k}") for k in range(1, 8))
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of Eq. 3 and 6: lambda_ci, lambda_cg, lambda_p, lambda_r, and that of the adversarial term.
+
+    The values of section 5.1. A weight of 0 leaves the term out. Raises ValueError when one is negative or not finite.
+    """
+
+    content_image: float = 100.0
+    content_gradient: float = 100.0
+    projection: float = 8.0
+    reconstruction: float = 100.0
+    adversarial: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            _check(math.isfinite(value) and value >= 0, field.name, "a finite number of at least 0", value)
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _check(valid: bool, field: str, allowed: str, value: object) -> None:
+    if not valid:
+        raise ValueError(f"{field}: must be {allowed}, got {value!r}")

@@ -1,0 +1,125 @@
+"""Checkpoints: everything a run needs to go on bit for bit, in one file that loads with `weights_only=True`."""
+
+from __future__ import annotations
+
+import io
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from facedeblur.training.run_folder import RunFolder, write_atomic
+
+FORMAT = 1
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be read or does not belong to this run."""
+
+
+def save_checkpoint(path: Path, state: dict) -> None:
+    """Writes `state` atomically: a kill or a full disk leaves the previous file as it was."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Reads a checkpoint of ours on the CPU.
+
+    Raises:
+        CheckpointError: no such file, not a checkpoint, or of another format.
+    """
+    path = Path(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    except Exception as error:
+        raise CheckpointError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: not a facedeblur checkpoint of format {FORMAT}")
+    return state
+
+
+def rng_state() -> dict:
+    """States of the random generators of this process, as tensors and plain numbers."""
+    kind, keys, position, has_gauss, cached = np.random.get_state()
+    version, internal, gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(cached)],
+        "python": [version, list(internal), gauss],
+    }
+
+
+def set_rng_state(state: dict) -> None:
+    """Puts back what `rng_state` returned."""
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+    kind, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+
+
+def gather_rng_states(trainer: Trainer) -> list[dict]:
+    """One RNG state per rank: dropout masks differ between ranks and must all go on where they were."""
+    state = rng_state()
+    if trainer.world_size == 1:
+        return [state]
+    states: list = [None] * trainer.world_size
+    torch.distributed.all_gather_object(states, state)
+    return states
+
+
+class Checkpointer(Callback):
+    """Writes `checkpoints/last.ckpt` every few minutes, after each validation and at the end, and `best.ckpt`.
+
+    Args:
+        folder: the run folder.
+        minutes: wall time between two checkpoints within an epoch.
+        monitor: key of the validation metric whose maximum is kept as `best.ckpt`.
+    """
+
+    def __init__(self, folder: RunFolder, minutes: float = 5.0, monitor: str = "val/psnr"):
+        self.folder, self.minutes, self.monitor = folder, minutes, monitor
+        self.saved = time.monotonic()
+        self.best = float("-inf")
+
+    def _due(self, trainer: Trainer) -> bool:
+        due = time.monotonic() - self.saved > 60 * self.minutes
+        # every rank takes part in a save (RNG states are gathered), so rank 0's clock decides for all
+        return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
+
+    def save(self, trainer: Trainer, module: LightningModule, name: str = "last.ckpt") -> None:
+        state = module.run_state() | {"rng": gather_rng_states(trainer), "best": self.best}
+        if trainer.is_global_zero:
+            save_checkpoint(self.folder.checkpoints / name, state)
+            self.folder.update(step=module.generator_step, epoch=module.position["epoch"])
+        self.saved = time.monotonic()
+
+    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if module.resumed_from is not None:
+            self.best = module.resumed_from["best"]
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int) -> None:
+        if module.at_step_boundary and self._due(trainer):
+            self.save(trainer, module)
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        value = module.validation_scores.get(self.monitor)
+        if value is not None and value > self.best:
+            self.best = value
+            self.save(trainer, module, "best.ckpt")
+        self.save(trainer, module)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self.save(trainer, module)

@@ -1,0 +1,84 @@
+"""From settings to window plans: renders or finds the videos, prepares them, and states the mixture to draw from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from facedeblur.data.corpora import discover
+from facedeblur.data.demo import render_demo
+from facedeblur.data.draw import MixtureRow
+from facedeblur.data.plan import Plan
+from facedeblur.data.prepare import PrepareError, Report, prepare_plan
+from facedeblur.training.progress import StageProgress, StepProgress
+from facedeblur.training.settings import BlurSettings, DataSettings
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Plans of the training and validation windows, the training mixture, and what preparation reported."""
+
+    train: Plan
+    val: Plan
+    mixture: tuple[MixtureRow, ...]
+    epoch_windows: int | None
+    reports: dict[str, Report]
+
+
+def job_count(jobs: int | str) -> int:
+    """Processes for preparation: as asked, or one per usable core."""
+    if jobs != "auto":
+        return int(jobs)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def mixture_rows(data: DataSettings, blur: BlurSettings) -> tuple[MixtureRow, ...]:
+    """The mixture of section 5.1: passes of the corpora, each in the blur's schedules.
+
+    Kernels have no direction of time: reversed passes hold averages alone, and fall away where the blur has none.
+    """
+    passes = data.mixture[:1] if data.only_first_pass else data.mixture
+    directed = {schedule.name for schedule in blur.training() if not schedule.uses_kernels}
+    rows = []
+    for item in passes:
+        schedules = tuple((n, w) for n, w in blur.schedules.items() if not item.reverse or n in directed)
+        if schedules:
+            rows.append(MixtureRow(item.corpus, schedules, item.reverse, weight=item.weight, count=item.count))
+    return tuple(rows)
+
+
+def epoch_size(data: DataSettings) -> int | None:
+    """Windows per epoch: as set, and in proportion where only the first pass of the mixture is kept."""
+    weights = [item.weight for item in data.mixture]
+    if data.epoch_windows is None or not data.only_first_pass or None in weights:
+        return data.epoch_windows
+    return max(1, round(data.epoch_windows * weights[0] / sum(weights)))
+
+
+def make_corpus(data: DataSettings, blur: BlurSettings, jobs: int | str = "auto") -> Corpus:
+    """Renders (demo) or finds (clips) the videos and plans their windows; everything is cached by content.
+
+    Raises:
+        PrepareError: no usable video, or none left for training or validation; names the folder and the reasons.
+    """
+    cache = Path(data.cache).expanduser()
+    jobs = job_count(jobs)
+    if data.kind == "demo":
+        root = render_demo(cache / "demo", data.demo, jobs=jobs, progress=StepProgress("rendering the demo corpus"))
+    else:
+        root = Path(data.root).expanduser()
+    val_root = Path(data.val_root).expanduser() if data.val_root else None
+    clips = discover(root, corpus=data.name, val_root=val_root)
+    rows = mixture_rows(data, blur)
+    plans, reports = {}, {}
+    for split, schedules in (("train", blur.training()), ("val", blur.validation())):
+        chosen = [clip for clip in clips if clip.split == split]
+        if not chosen:
+            raise PrepareError(f"{root}: no {split} videos; expected {root}/<identity>/<video> or {root}/{split}/...")
+        reverse = split == "train" and any(row.reverse for row in rows)
+        progress = StageProgress(f"{split} videos")
+        plans[split], reports[split] = prepare_plan(
+            chosen, schedules, cache / "plans", jobs=jobs, reverse=reverse, progress=progress
+        )
+    return Corpus(plans["train"], plans["val"], rows, epoch_size(data), reports)

@@ -1,0 +1,86 @@
+"""What a run will cost, measured on this machine and printed before it starts: steps, time and disk."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import os
+import shutil
+import sys
+import time
+
+import torch
+
+from facedeblur.training.progress import clock
+from facedeblur.training.run_folder import RunFolder
+
+
+class _NoOptimizer:
+    """Stands in for an optimizer while a step is timed: weights stay as they are."""
+
+    def step(self) -> None: ...
+
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
+
+
+def seconds_per_batch(stage, batch: int, size: int, device: str, precision: str, repeats: int = 2) -> float:
+    """Time of one training batch on random images: a copy of the stage runs it, random generators are left untouched."""
+    trial = copy.deepcopy(stage).to(device).train()
+    trial.manual_backward = lambda loss: loss.backward()
+    trial.optimizers = lambda: [_NoOptimizer(), _NoOptimizer()] if stage.kind == "adversarial" else _NoOptimizer()
+    trial.check_losses = lambda losses, batch: None
+    kind = torch.device(device).type
+    with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
+        images = [torch.rand(batch, 3, size, size).to(device, memory_format=torch.channels_last) for _ in range(2)]
+        times = []
+        for _ in range(repeats + 1):  # the first warms up
+            begin = time.perf_counter()
+            with torch.autocast(kind, torch.bfloat16, enabled=precision.startswith("bf16")):
+                trial.update({"blurry": images[0], "sharp": images[1], "meta": []})
+            if kind == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - begin)
+    return min(times[1:])
+
+
+def checkpoint_bytes(stage) -> int:
+    """Size of one checkpoint: float32 weights, two Adam moments each, and the moving average."""
+    trained = sum(p.numel() for p in stage.parameters() if p.requires_grad)
+    return 4 * trained * (4 if stage.settings.ema else 3)
+
+
+def announce(title: str, stage, data, devices: int, accelerator: str, precision: str, threads: int, folder) -> None:
+    """Prints what will run and what it takes. Raises OSError(ENOSPC) where the disk cannot hold the checkpoints.
+
+    Only the main process speaks; the others of a DDP group are silent.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0":
+        return
+    needed = 3 * checkpoint_bytes(stage)  # last, best, and the one being written
+    parameters = sum(p.numel() for p in stage.parameters() if p.requires_grad)
+    settings = stage.settings
+    lines = [
+        f"{title}: {parameters / 1e6:.2f} M parameters, {devices} x {accelerator}, {precision}, {threads} threads",
+        f"  {len(data.train_plan)} training windows, {stage.images_per_step} pairs a step, {stage.planned_steps} steps, "
+        f"{len(data.val_windows)} validation windows",
+    ]
+    steps = stage.planned_steps - stage.generator_step
+    if steps > 0:
+        world = devices * settings.nodes
+        batch = seconds_per_batch(stage, data.settings.batch // world, data.settings.size, accelerator, precision)
+        limit = f", stopped after {settings.minutes:g} min at the latest" if settings.minutes else ""
+        lines.append(f"  about {clock(steps * settings.accumulate * batch)} of computing{limit}")
+    lines.append(f"  {needed / 2**20:.0f} MB of disk for checkpoints in {folder.path}")
+    if stage.generator_step:
+        lines.append(f"  resumed at step {stage.generator_step}, epoch {stage.position['epoch'] + 1}")
+    print("\n".join(lines), file=sys.stderr, flush=True)
+    check_disk(folder, needed)
+
+
+def check_disk(folder: RunFolder, needed: int) -> None:
+    """Raises OSError(ENOSPC) when the disk of `folder` has less than `needed` bytes."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder.path).free
+    if free < needed:
+        text = f"{needed / 2**20:.0f} MB needed for checkpoints, {free / 2**20:.0f} MB free"
+        raise OSError(errno.ENOSPC, text, str(folder.path))

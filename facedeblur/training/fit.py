@@ -1,0 +1,170 @@
+"""Runs one stage in its run folder: data module, LightningModule, Trainer, callbacks, and the state to go on from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+
+import pytorch_lightning as pl
+
+from facedeblur.data.augment import AugmentSettings
+from facedeblur.data.datamodule import PairDataModule
+from facedeblur.data.settings import LoaderSettings
+from facedeblur.training import hardware
+from facedeblur.training.checkpoint import Checkpointer, CheckpointError, load_checkpoint
+from facedeblur.training.corpus import Corpus
+from facedeblur.training.estimate import announce
+from facedeblur.training.faces import FaceGrid
+from facedeblur.training.guards import TimeLimit
+from facedeblur.training.loggers import make_loggers
+from facedeblur.training.progress import TrainingProgress
+from facedeblur.training.run_folder import RunFolder
+from facedeblur.training.settings import DataSettings, LoggerSettings, TrainerSettings
+from facedeblur.training.stage import Stage
+
+
+def loader_settings(data: DataSettings, trainer: TrainerSettings, corpus: Corpus, size: int, seed: int) -> LoaderSettings:
+    """What the stream needs; `auto` workers are one per two cores of this process's share, at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = max(1, min(8, cores // 2)) if data.workers == "auto" else int(data.workers)
+    return LoaderSettings(
+        size=size,
+        batch=data.batch,
+        workers=workers,
+        seed=seed,
+        buffer=data.buffer,
+        epoch_windows=corpus.epoch_windows,
+        strength=data.strength,
+        val_windows=data.val_windows,
+    )
+
+
+def planned_length(settings: TrainerSettings, batches_per_epoch: int) -> tuple[int, int]:
+    """(generator steps, epochs) of the whole run, from epochs, accumulation and max_steps."""
+    per_epoch = batches_per_epoch // settings.accumulate
+    if per_epoch < 1:
+        raise ValueError(
+            f"trainer.accumulate: an epoch has {batches_per_epoch} batches, too few for {settings.accumulate} per step"
+        )
+    steps = settings.epochs * per_epoch
+    if settings.max_steps is not None:
+        steps = min(steps, settings.max_steps)
+    return steps, -(-steps // per_epoch)
+
+
+def fit_stage(
+    make_stage: Callable[..., Stage],
+    *,
+    title: str,
+    corpus: Corpus,
+    data: DataSettings,
+    trainer: TrainerSettings,
+    logger: LoggerSettings,
+    image_size: int,
+    seed: int,
+    folder: RunFolder,
+    run_name: str,
+    config: dict,
+    resume: bool = False,
+) -> Stage:
+    """Trains one stage to its planned end or time limit, then validates once more.
+
+    Args:
+        make_stage: called with the keyword arguments of Stage.
+        title: what the progress bar calls it.
+        resume: go on from `checkpoints/last.ckpt` where there is one.
+
+    Returns:
+        The stage with its last weights, `validation_rows` and `grid_images` filled (on every rank).
+    """
+    _quiet_libraries()
+    accelerator = hardware.accelerator_name(trainer.accelerator)
+    devices = hardware.device_count(accelerator, trainer.devices)
+    world = devices * trainer.nodes
+    threads = hardware.set_threads(trainer.threads, devices if accelerator == "cpu" else 1)
+    precision = hardware.precision_name(accelerator, trainer.precision)
+    pl.seed_everything(seed, workers=False, verbose=False)
+
+    loader = loader_settings(data, trainer, corpus, image_size, seed)
+    augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
+    module = PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment)
+    batches = module.batches_per_epoch(world)
+    steps, epochs = planned_length(trainer, batches)
+
+    state = load_checkpoint(folder.last_checkpoint) if resume and folder.last_checkpoint.exists() else None
+    stage = make_stage(
+        settings=trainer,
+        planned_steps=steps,
+        batches_per_epoch=batches,
+        images_per_step=data.batch * trainer.accumulate,
+        folder=folder.path,
+        resumed_from=state,
+    )
+    if state is not None:
+        _continue(stage, module, state, batches)
+    stage.grid_windows = module.grid_windows(trainer.grid_faces)
+    announce(title, stage, module, devices, accelerator, precision, threads, folder)
+
+    loop = pl.Trainer(
+        accelerator={"cuda": "gpu"}.get(accelerator, accelerator),
+        devices=devices,
+        num_nodes=trainer.nodes,
+        strategy="ddp_find_unused_parameters_true" if world > 1 else "auto",
+        precision=precision,
+        max_epochs=epochs,
+        check_val_every_n_epoch=trainer.validate_every,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        logger=make_loggers(logger, folder, run_name, config, resume_step=stage.generator_step if state else None),
+        callbacks=[
+            TrainingProgress(title, steps, trainer.minutes),
+            FaceGrid(folder),
+            Checkpointer(folder, trainer.checkpoint_minutes),
+            *([TimeLimit(trainer.minutes)] if trainer.minutes else []),
+        ],
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        default_root_dir=folder.path,
+    )
+    loop.fit_loop.epoch_progress.current.ready = stage.position["epoch"]
+    loop.fit_loop.epoch_progress.current.started = stage.position["epoch"]
+    loop.fit_loop.epoch_progress.current.processed = stage.position["epoch"]
+    loop.fit_loop.epoch_progress.current.completed = stage.position["epoch"]
+    try:
+        if stage.generator_step < steps:
+            loop.fit(stage, datamodule=module)
+        loop.validate(stage, datamodule=module, verbose=False)
+    except SystemExit as error:  # how Lightning ends after Ctrl-C
+        if loop.interrupted:
+            raise KeyboardInterrupt("Ctrl-C or SIGTERM") from error
+        raise
+    finally:
+        _finish(loop)
+    return stage
+
+
+def _continue(stage: Stage, module: PairDataModule, state: dict, batches: int) -> None:
+    """Puts the stage and the stream where the checkpoint was."""
+    if state["stage"] != stage.kind:
+        raise CheckpointError(f"the checkpoint is of the {state['stage']} stage, not of {stage.kind}")
+    position = state["position"]
+    if position["batch"] >= batches:
+        position = {"epoch": position["epoch"] + 1, "batch": 0}
+    stage.generator_step, stage.position = state["generator_step"], dict(position)
+    module.set_position(position["epoch"], position["batch"])
+
+
+def _finish(loop: pl.Trainer) -> None:
+    for logger in loop.loggers:
+        logger.finalize("success" if loop.state.finished else "failed")
+
+
+def _quiet_libraries() -> None:
+    """Lightning's advice is for its own progress bar and loaders; what matters here is printed by ourselves."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric|torch\.utils\.data).*")

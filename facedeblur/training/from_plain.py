@@ -1,0 +1,73 @@
+"""Frozen dataclasses from plain dictionaries, with errors that name the full key."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+
+
+class SettingsError(ValueError):
+    """A key that does not exist or a value that cannot be; the message is one line."""
+
+
+def build(cls: type, plain: object, path: str = ""):
+    """An instance of the dataclass `cls` from a mapping, its fields converted by their annotations.
+
+    Args:
+        path: full name of the mapping with a trailing dot, for messages.
+
+    Raises:
+        SettingsError: an unknown key, a value of the wrong type, or one that the dataclass itself refuses.
+    """
+    if not isinstance(plain, Mapping):
+        raise SettingsError(f"{path.rstrip('.')}: must hold keys, got {plain!r}")
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]
+    for key in plain:
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1)
+            hint = f"; did you mean {path}{near[0]}?" if near else f"; known here: {', '.join(names)}"
+            raise SettingsError(f"{path}{key}: no such key{hint}")
+    values = {key: _convert(hints[key], value, f"{path}{key}") for key, value in plain.items()}
+    try:
+        return cls(**values)
+    except SettingsError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{path}{error}") from error
+
+
+def _convert(kind: object, value: object, path: str):
+    """Checks `value` against an annotation: dataclasses, tuples, unions and plain numbers; ints serve as floats."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return build(kind, value, f"{path}.")
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise SettingsError(f"{path}: must be a list, got {value!r}")
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return tuple(_convert(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+        if len(arguments) != len(value):
+            raise SettingsError(f"{path}: must be a list of {len(arguments)}, got {value!r}")
+        return tuple(_convert(a, item, f"{path}[{i}]") for i, (a, item) in enumerate(zip(arguments, value, strict=True)))
+    if origin in (types.UnionType, typing.Union):
+        for option in arguments:
+            try:
+                return _convert(option, value, path)
+            except SettingsError:
+                continue
+        wanted = " or ".join("null" if a is types.NoneType else getattr(a, "__name__", str(a)) for a in arguments)
+        raise SettingsError(f"{path}: must be {wanted}, got {value!r}")
+    if origin is not None and isinstance(value, Mapping):  # a mapping of names to numbers
+        return {str(key): _convert(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+    if kind is types.NoneType and value is None:
+        return None
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    wanted = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}.get(kind, str(kind))
+    raise SettingsError(f"{path}: must be {wanted}, got {value!r}")

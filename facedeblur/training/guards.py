@@ -1,0 +1,75 @@
+"""What ends a run early: a time limit, a signal, or a loss that is not a number."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from facedeblur.training.checkpoint import save_checkpoint
+from facedeblur.training.run_folder import write_json
+
+
+class NanLossError(RuntimeError):
+    """A loss is NaN or infinite."""
+
+
+class TimeLimit(Callback):
+    """Stops after `minutes` of training; the learning-rate schedule, planned over steps, takes no notice."""
+
+    def __init__(self, minutes: float):
+        self.seconds = 60 * minutes
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self.started = time.monotonic()
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int) -> None:
+        over = time.monotonic() - self.started > self.seconds
+        if trainer.world_size > 1:
+            over = bool(trainer.strategy.broadcast(over))
+        if over and not trainer.should_stop:
+            trainer.should_stop = True
+            trainer.fit_loop.epoch_loop.min_steps = None
+
+
+class InterruptOnSigterm:
+    """Within it, SIGTERM raises KeyboardInterrupt, as Ctrl-C does: the last checkpoint stays and status.json says so."""
+
+    def __enter__(self) -> None:
+        def interrupt(number, frame):
+            raise KeyboardInterrupt("SIGTERM")
+
+        try:
+            self.previous = signal.signal(signal.SIGTERM, interrupt)
+        except ValueError:  # not the main thread: signals are somebody else's
+            self.previous = None
+
+    def __exit__(self, *error) -> None:
+        if self.previous is not None:
+            signal.signal(signal.SIGTERM, self.previous)
+
+
+def check_finite(losses: dict[str, torch.Tensor], step: int, batch: dict, folder: Path, rank: int = 0) -> None:
+    """Raises NanLossError if a loss is not finite, after saving the batch that did it.
+
+    Writes `nan/step_<n>_rank_<r>.pt` (the images as given to the network) and `.json` (losses, and for each pair
+    what regenerates it) into the run folder.
+    """
+    bad = [name for name, value in losses.items() if not torch.isfinite(value).all()]
+    if not bad:
+        return
+    stem = folder / "nan" / f"step_{step:07d}_rank_{rank}"
+    save_checkpoint(
+        stem.with_suffix(".pt"), {"blurry": batch["blurry"].detach().cpu(), "sharp": batch["sharp"].detach().cpu()}
+    )
+    meta = batch.get("meta", [])
+    values = {name: float(value) for name, value in losses.items()}
+    write_json(stem.with_suffix(".json"), {"step": step, "losses": values, "pairs": meta})
+    where = ", ".join(f"{Path(m['video']).name}@{m['start']}+{m['length']}" for m in meta[:4])
+    raise NanLossError(
+        f"step {step}: {', '.join(bad)} not finite on {where}...; batch saved as {stem}.pt; "
+        "a lower trainer.learning_rate or trainer.precision=32 are the usual remedies"
+    )

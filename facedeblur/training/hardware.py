@@ -1,0 +1,67 @@
+"""What this machine offers: devices, native bf16, and threads per process."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+
+def native_bf16(accelerator: str) -> bool:
+    """Whether bf16 autocast pays: hardware units on a GPU, AVX512-BF16 or AMX on a CPU (emulated, it is slower)."""
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if accelerator == "cpu":
+        capability = torch.backends.cpu.get_cpu_capability()
+        return "AVX512" in capability and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+    return False
+
+
+def accelerator_name(requested: str) -> str:
+    """Resolves `auto` to `cuda` where a GPU is visible, else `cpu`; `gpu` means `cuda`.
+
+    Raises:
+        ValueError: a GPU was asked for and none is visible.
+    """
+    if requested == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    name = {"gpu": "cuda"}.get(requested, requested)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("trainer.accelerator: gpu was asked for and torch sees none; use trainer.accelerator=cpu")
+    return name
+
+
+def device_count(accelerator: str, requested: int | str) -> int:
+    """Processes of the run: every visible GPU for `auto`, one process on a CPU unless more are asked for."""
+    if requested != "auto":
+        return int(requested)
+    return torch.cuda.device_count() if accelerator == "cuda" else 1
+
+
+def precision_name(accelerator: str, requested: str) -> str:
+    """Lightning's precision string for `auto`, `32` or `bf16`."""
+    if requested == "auto":
+        requested = "bf16" if native_bf16(accelerator) else "32"
+    return {"bf16": "bf16-mixed", "32": "32-true"}[requested]
+
+
+def set_threads(requested: int | str, processes: int = 1) -> int:
+    """Fixes the number of compute threads of this process: equal results need equal threads.
+
+    `auto` shares the usable cores between the processes of one machine.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = max(1, cores // processes) if requested == "auto" else int(requested)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def peak_memory_mb() -> float:
+    """Peak memory so far in MB: of the GPU where one is used, else of this process."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 2**20
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

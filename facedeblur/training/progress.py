@@ -1,0 +1,119 @@
+"""Progress of training: a bar with losses, speed and ETA on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import timedelta
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+
+def clock(seconds: float) -> str:
+    """`75` -> `1:15`, `3700` -> `1:01:40`."""
+    text = str(timedelta(seconds=max(0, round(seconds))))
+    return text[2:] if text.startswith("0:") else text
+
+
+class TrainingProgress(Callback):
+    """Shows step, epoch, the latest losses, images per second and the time left.
+
+    Args:
+        title: what is trained, e.g. `hourglass`.
+        planned_steps: generator steps of the whole run.
+        minutes: time limit of the run, which can end it before the last planned step.
+        every: seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, title: str, planned_steps: int, minutes: float | None = None, every: float = 15.0):
+        self.title, self.planned, self.minutes, self.every = title, planned_steps, minutes, every
+        self.bar: Progress | None = None
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self.started = self.printed = time.monotonic()
+        self.first_step = module.generator_step
+        if trainer.is_global_zero and sys.stderr.isatty():
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+            self.bar = Progress(*columns, console=Console(stderr=True))
+            self.task = self.bar.add_task(self.title, total=self.planned, text="")
+            self.bar.start()
+
+    def _text(self, module: LightningModule) -> str:
+        elapsed = time.monotonic() - self.started
+        done = module.generator_step - self.first_step
+        speed = done / elapsed if elapsed > 0 else 0.0
+        left = (self.planned - module.generator_step) / speed if speed else 0.0
+        if self.minutes is not None:
+            left = min(left, 60 * self.minutes - elapsed)
+        losses = "  ".join(f"{name} {value:.3g}" for name, value in module.latest_losses.items())
+        return (
+            f"step {module.generator_step}/{self.planned}  epoch {module.position['epoch'] + 1}  {losses}  "
+            f"{speed * module.images_per_step:.1f} img/s  {clock(elapsed)} < {clock(left)}"
+        )
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int) -> None:
+        if not trainer.is_global_zero:
+            return
+        if self.bar is not None:
+            self.bar.update(self.task, completed=module.generator_step, text=self._text(module))
+        elif time.monotonic() - self.printed > self.every:
+            self.printed = time.monotonic()
+            print(f"{self.title}: {self._text(module)}", file=sys.stderr, flush=True)
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if not trainer.is_global_zero or trainer.sanity_checking or not trainer.training and self.bar is None:
+            return
+        line = "  ".join(f"{key.removeprefix('val/')} {value:.4g}" for key, value in module.validation_scores.items())
+        message = f"{self.title}: epoch {module.position['epoch'] + 1} validated  {line}"
+        if self.bar is not None:
+            self.bar.console.print(message, highlight=False)
+        else:
+            print(message, file=sys.stderr, flush=True)
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self._close()
+
+    def on_exception(self, trainer: Trainer, module: LightningModule, exception: BaseException) -> None:
+        self._close()
+
+
+class StepProgress:
+    """`progress(done, total, name)` for preparation work (rendering, indexing, tracking, planning), with an ETA."""
+
+    def __init__(self, title: str, every: float = 10.0):
+        self.title, self.every = title, every
+        self.started = time.monotonic()
+        self.printed = 0.0
+        self.terminal = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int, name: str = "") -> None:
+        now = time.monotonic()
+        last = done >= total
+        if not last and now - self.printed < (0.1 if self.terminal else self.every):
+            return
+        self.printed = now
+        elapsed = now - self.started
+        left = elapsed / done * (total - done) if done else 0.0
+        line = f"{self.title}: {done}/{total}  {clock(elapsed)} < {clock(left)}  {name}"
+        if self.terminal:
+            print(f"\r\x1b[K{line[:110]}", end="\n" if last else "", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+class StageProgress:
+    """`progress(stage, done, total, name)`: a StepProgress for each stage of preparation (index, track, plan)."""
+
+    def __init__(self, title: str):
+        self.title = title
+        self.stages: dict[str, StepProgress] = {}
+
+    def __call__(self, stage: str, done: int, total: int, name: str = "") -> None:
+        self.stages.setdefault(stage, StepProgress(f"{stage} {self.title}"))(done, total, name)

@@ -1,0 +1,172 @@
+"""The run folder: a directory that is complete by itself and says in `status.json` how it fares."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import threading
+import time
+import traceback
+from pathlib import Path
+
+HEARTBEAT_SECONDS = 15.0
+DEAD_AFTER_SECONDS = 120.0
+
+
+class RunFolderError(RuntimeError):
+    """The folder cannot be used: it holds another run, or one that still works."""
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Writes a whole file or nothing: a temporary neighbour is flushed to disk and renamed over `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes `value` as indented JSON, atomically."""
+    write_atomic(path, json.dumps(value, indent=2, sort_keys=False, default=str) + "\n")
+
+
+def read_status(folder: Path) -> dict | None:
+    """The folder's status, or None where no run ever started. A torn or foreign file reads as None too."""
+    try:
+        status = json.loads((folder / "status.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return status if isinstance(status, dict) and "state" in status else None
+
+
+def is_alive(status: dict | None) -> bool:
+    """Whether the run behind `status` still works: its heartbeat is fresh, and on this host its process exists."""
+    if not status or status.get("state") != "running":
+        return False
+    if time.time() - float(status.get("heartbeat", 0)) > DEAD_AFTER_SECONDS:
+        return False
+    if status.get("host") == socket.gethostname():
+        try:
+            os.kill(int(status["pid"]), 0)
+        except (ProcessLookupError, KeyError, ValueError):
+            return False
+        except PermissionError:
+            return True
+    return True
+
+
+class RunFolder:
+    """One run's folder: config.yaml, versions.json, status.json, metrics.csv, checkpoints/, previews/, summary.json.
+
+    Use as a context manager around the work: it keeps the heartbeat and turns the way the work ends into a state,
+    `done`, `interrupted` (Ctrl-C, SIGTERM) or `failed` (with the traceback).
+
+    Raises:
+        RunFolderError: the folder already holds a run and `resume` is false, or its run is still alive.
+    """
+
+    def __init__(self, path: str | Path, resume: bool = False, owner: bool = True):
+        self.path = Path(path).resolve()
+        self.owner = owner  # only one process of a DDP group writes the status
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._fields: dict = {}
+        status = read_status(self.path)
+        if owner and is_alive(status):
+            raise RunFolderError(f"{self.path}: process {status['pid']} on {status['host']} is still training here")
+        if owner and status and not resume:
+            raise RunFolderError(
+                f"{self.path}: holds a run ({status['state']}) already; continue it with resume=auto "
+                f"(make: RESUME=auto) or choose another name=... "
+            )
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.checkpoints / "last.ckpt"
+
+    def update(self, **fields) -> None:
+        """Merges `fields` into status.json, with a fresh heartbeat."""
+        if not self.owner:
+            return
+        with self._lock:
+            self._fields.update(fields, heartbeat=time.time())
+            write_json(self.path / "status.json", self._fields)
+
+    def __enter__(self) -> RunFolder:
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        started = time.strftime("%Y-%m-%dT%H:%M:%S")
+        self.update(state="running", pid=os.getpid(), host=socket.gethostname(), started=started)
+        if self.owner:
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        self._stop.set()
+        ended = time.strftime("%Y-%m-%dT%H:%M:%S")
+        if kind is None:
+            self.update(state="done", ended=ended)
+        elif issubclass(kind, KeyboardInterrupt):
+            self.update(state="interrupted", ended=ended, reason=str(error) or "interrupted")
+        else:
+            text = "".join(traceback.format_exception(kind, error, trace))
+            self._fail(ended, f"{kind.__name__}: {error}", text)
+
+    def _fail(self, ended: str, reason: str, text: str) -> None:
+        try:
+            self.update(state="failed", ended=ended, reason=reason, traceback=text)
+        except OSError:  # a full disk: the shorter old file can still be overwritten in place
+            self._fields.update(state="failed", ended=ended, reason=reason, traceback=text[-2000:])
+            with open(self.path / "status.json", "r+", encoding="utf-8") as file:
+                file.write(json.dumps(self._fields))
+                file.truncate()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            try:
+                self.update()
+            except OSError:
+                continue  # a full disk must not end the run before its checkpoint callback says so
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of what a number depends on, and the git commit of the code (None outside a checkout)."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str | None] = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in (
+        "facedeblur", "torch", "pytorch-lightning", "hydra-core", "torchmetrics", "kornia", "decord", "av",
+        "albumentations", "numpy", "opencv-python-headless", "dlib-bin",
+    ):  # fmt: skip
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    found["git_commit"] = _git_commit()
+    return found
+
+
+def _git_commit() -> str | None:
+    here = Path(__file__).resolve().parent
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "-C", str(here), "status", "--porcelain", "--", str(here)], capture_output=True, text=True, timeout=5
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}-modified" if dirty else commit

@@ -1,0 +1,239 @@
+"""A run as frozen, checked numbers: what Hydra's tree becomes before anything heavy is imported.
+
+Every section of `conf/train.yaml` has its dataclass here or in the package it configures. `run_settings` turns plain
+dictionaries into them; an unknown key or an impossible value is a SettingsError of one line that names the key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from facedeblur.blur.camera_shake import CameraShakeSettings
+from facedeblur.blur.schedule import Schedule, named_schedule
+from facedeblur.blur.trajectory import TrajectorySettings
+from facedeblur.blur.vla import VLASettings
+from facedeblur.data.demo import DemoSettings
+from facedeblur.models.settings import LossWeights, ModelSettings
+from facedeblur.training.from_plain import build
+
+
+def _check(condition: bool, name: str, wanted: str, value: object) -> None:
+    if not condition:
+        raise ValueError(f"{name}: must be {wanted}, got {value!r}")
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def _count(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+@dataclass(frozen=True)
+class PassSettings:
+    """One row of the training mixture: a corpus (None = any), a direction of time, and its share of the epoch.
+
+    Exactly one of `weight` (relative) and `count` (windows per epoch) is given.
+    """
+
+    corpus: str | None = None
+    reverse: bool = False
+    weight: float | None = None
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        _check((self.weight is None) != (self.count is None), "weight", "given, or else count", self.weight)
+        _check(self.weight is None or _positive(self.weight), "weight", "a positive number", self.weight)
+        _check(self.count is None or _count(self.count), "count", "a whole number of at least 1", self.count)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which videos, how they are drawn and how they reach the network (sections 3.3 and 5.1).
+
+    kind: `demo` renders its own corpus; `clips` reads `root`. cache: folder of rendered corpora, indexes and plans.
+    only_first_pass: keep the first row of the mixture alone. epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
+    batch: global, split over ranks. workers: reader processes per rank (`auto` = one per two cores, at most 8).
+    strength: windows are drawn in proportion to their blur's RMSE to this power; 0 draws them uniformly.
+    """
+
+    name: str
+    kind: str
+    cache: str
+    mixture: tuple[PassSettings, ...]
+    demo: DemoSettings
+    root: str | None = None
+    val_root: str | None = None
+    only_first_pass: bool = False
+    epoch_windows: int | None = None
+    val_windows: int = 256
+    batch: int = 16
+    workers: int | str = "auto"
+    buffer: int = 512
+    strength: float = 1.0
+    flip: float = 0.5
+    photometric: float = 0.0
+    noise: float = 0.0
+    jpeg: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.kind in ("demo", "clips"), "kind", "demo or clips", self.kind)
+        if self.kind == "clips" and not self.root:
+            raise ValueError("root: data=clips needs a folder of videos; give data.root=<folder> (make: CLIPS=<folder>)")
+        _check(len(self.mixture) > 0, "mixture", "at least one row", self.mixture)
+        _check(self.epoch_windows is None or _count(self.epoch_windows), "epoch_windows", "at least 1", self.epoch_windows)
+        _check(_count(self.val_windows), "val_windows", "a whole number of at least 1", self.val_windows)
+        _check(_count(self.batch, 2), "batch", "a whole number of at least 2", self.batch)
+        _check(self.workers == "auto" or _count(self.workers, 0), "workers", "auto or 0, 1, 2...", self.workers)
+        _check(_count(self.buffer), "buffer", "a whole number of at least 1", self.buffer)
+        _check(0 <= self.strength <= 8, "strength", "a number in [0, 8]", self.strength)
+        for name in ("flip", "photometric", "noise", "jpeg"):
+            value = getattr(self, name)
+            _check(0 <= value <= 1, name, "a probability in [0, 1]", value)
+
+
+@dataclass(frozen=True)
+class BlurSettings:
+    """A weighted list of blur schedules (sections 3.3 and 5.2) and what they share.
+
+    schedules: name -> share of the epoch. val_schedules: what validation windows are made of.
+    stride: frames between the starts of two windows (None = their length: no overlap). response: psi of Eq. 7.
+    """
+
+    name: str
+    schedules: Mapping[str, float]
+    val_schedules: tuple[str, ...]
+    stride: int | None = None
+    response: str = "identity"
+    vla: VLASettings = field(default_factory=VLASettings)
+    trajectory: TrajectorySettings = field(default_factory=TrajectorySettings)
+    camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
+
+    def __post_init__(self) -> None:
+        _check(len(self.schedules) > 0, "schedules", "at least one schedule", dict(self.schedules))
+        for name, weight in self.schedules.items():
+            _check(_positive(weight), f"schedules.{name}", "a positive weight", weight)
+        self.training(), self.validation()  # names, stride and response are checked there
+
+    def training(self) -> tuple[Schedule, ...]:
+        """The schedules that training windows are made of."""
+        return tuple(self._schedule(name, self.stride) for name in self.schedules)
+
+    def validation(self) -> tuple[Schedule, ...]:
+        """The schedules of validation; its windows never overlap."""
+        return tuple(self._schedule(name, None) for name in self.val_schedules)
+
+    def _schedule(self, name: str, stride: int | None) -> Schedule:
+        shared = {"vla": self.vla, "trajectory": self.trajectory, "camera_shake": self.camera_shake}
+        return named_schedule(name, stride=stride, response=self.response, **shared)
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """How long, how fast and on what (section 5.1 where it speaks; method defaults elsewhere).
+
+    epochs, max_steps: planned length; the earlier ends the run. minutes: a time limit, which only stops.
+    learning_rate, beta1, beta2: Adam's. decay_start: share of the planned steps after which the rate falls linearly to 0.
+    accumulate: batches per optimizer step. ema: decay of the generator's moving average, None = off.
+    precision: auto (bf16 where the hardware has it), 32 or bf16. devices: auto (every GPU) or a number of processes.
+    checkpoint_minutes: at most so many minutes are lost to a kill. validate_every: epochs. log_every: steps.
+    """
+
+    epochs: int
+    max_steps: int | None = None
+    minutes: float | None = None
+    learning_rate: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    decay_start: float = 0.5
+    accumulate: int = 1
+    ema: float | None = None
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: int | str = "auto"
+    nodes: int = 1
+    threads: int | str = "auto"
+    checkpoint_minutes: float = 5.0
+    validate_every: int = 1
+    log_every: int = 10
+    grid_faces: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "accumulate", "nodes", "validate_every", "log_every", "grid_faces"):
+            _check(_count(getattr(self, name)), name, "a whole number of at least 1", getattr(self, name))
+        _check(self.max_steps is None or _count(self.max_steps), "max_steps", "at least 1", self.max_steps)
+        _check(self.minutes is None or _positive(self.minutes), "minutes", "a positive number", self.minutes)
+        _check(_positive(self.learning_rate) and self.learning_rate < 1, "learning_rate", "in (0, 1)", self.learning_rate)
+        for name in ("beta1", "beta2"):
+            _check(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
+        _check(0 <= self.decay_start <= 1, "decay_start", "in [0, 1]", self.decay_start)
+        _check(self.ema is None or 0 < self.ema < 1, "ema", "null or in (0, 1)", self.ema)
+        _check(self.precision in ("auto", "32", "bf16"), "precision", "auto, 32 or bf16", self.precision)
+        _check(self.accelerator in ("auto", "cpu", "gpu"), "accelerator", "auto, cpu or gpu", self.accelerator)
+        _check(self.devices == "auto" or _count(self.devices), "devices", "auto or at least 1", self.devices)
+        _check(self.threads == "auto" or _count(self.threads), "threads", "auto or at least 1", self.threads)
+        _check(_positive(self.checkpoint_minutes), "checkpoint_minutes", "a positive number", self.checkpoint_minutes)
+
+
+@dataclass(frozen=True)
+class LoggerSettings:
+    """metrics.csv is always written; these come beside it.
+
+    wandb: off, auto (online when logged in, else offline), online or offline.
+    """
+
+    name: str = "csv"
+    wandb: str = "off"
+    project: str = "facedeblur"
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.wandb in ("off", "auto", "online", "offline"), "wandb", "off, auto, online or offline", self.wandb)
+
+
+@dataclass(frozen=True)
+class HourglassSettings:
+    """The first stage's own data, blur and trainer, or a checkpoint that makes them unnecessary."""
+
+    data: DataSettings
+    blur: BlurSettings
+    trainer: TrainerSettings
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """One run: what `facedeblur train` is asked to do."""
+
+    stage: str
+    experiment: str
+    scale: str
+    name: str
+    seed: int
+    output: str
+    data: DataSettings
+    blur: BlurSettings
+    model: ModelSettings
+    trainer: TrainerSettings
+    hourglass: HourglassSettings
+    logger: LoggerSettings = field(default_factory=LoggerSettings)
+    loss: LossWeights = field(default_factory=LossWeights)
+    resume: str | None = None
+    jobs: int | str = "auto"
+
+    def __post_init__(self) -> None:
+        _check(self.stage in ("adversarial", "hourglass"), "stage", "adversarial or hourglass", self.stage)
+        _check(_count(self.seed, 0), "seed", "a whole number of at least 0", self.seed)
+        _check(self.jobs == "auto" or _count(self.jobs), "jobs", "auto or at least 1", self.jobs)
+
+
+def run_settings(plain: Mapping) -> RunSettings:
+    """Builds RunSettings from the resolved configuration as plain dictionaries, lists and numbers.
+
+    Raises:
+        SettingsError: naming the full key, e.g. `trainer.learning_rate: must be in (0, 1), got -1`.
+    """
+    return build(RunSettings, plain)

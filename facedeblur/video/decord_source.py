@@ -1,0 +1,94 @@
+"""The decord backend. No other module imports decord.
+
+decord is fast and unmaintained. Three habits of it shape this file: it decodes ahead without bound once the first frame
+has been asked for, so a reader is dropped as soon as it is drained; seeking lands on a wrong frame in some files, so a
+pass that starts later reads and discards; it can hang in native code on damaged files, so those are indexed in a child
+process first (`facedeblur.video.index`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_file
+
+
+def import_decord() -> ModuleType:
+    """decord, told to keep its warnings to itself. RuntimeError where it cannot be imported."""
+    try:
+        import decord
+    except ImportError as error:
+        raise RuntimeError(f"decord cannot be imported ({error}); use the backend pyav") from error
+    decord.logging.set_level(decord.logging.QUIET)
+    return decord
+
+
+class DecordSource(PassSource):
+    """A video file read by decord. Open it in the process that reads it, and read it at once.
+
+    Attributes:
+        declared_frames: decord's own count. It is too high for some files; `frames()` ends where the frames do.
+    """
+
+    backend = "decord"
+
+    def __init__(self, path: str | Path):
+        super().__init__()
+        check_file(path)
+        self._path = str(path)
+        self._error = import_decord().DECORDError
+        reader, first = self._start()
+        self.declared_frames = len(reader)
+        self.fps = float(reader.get_avg_fps()) or DEFAULT_FPS
+        if first is None:
+            raise VideoError(path, "no frame can be decoded")
+        self.height, self.width = first.shape[:2]
+        self._opened: tuple[Any, Any] | None = (reader, first)  # the first pass continues with it
+
+    def close(self) -> None:
+        self._opened = None
+        super().close()
+
+    def _start(self) -> tuple[Any, Any | None]:
+        """A new reader and its first frame."""
+        decord = import_decord()
+        try:
+            reader = decord.VideoReader(self._path, ctx=decord.cpu(0), num_threads=1)
+        except (self._error, AssertionError, RuntimeError) as error:
+            raise VideoError(self._path, f"decord cannot open it: {_essence(error)}") from None
+        return reader, self._next(reader, 0)
+
+    def _next(self, reader: Any, index: int) -> Any | None:
+        """Frame `index` as decord holds it, not copied yet, or None at the end."""
+        try:
+            return reader.next()
+        except StopIteration:
+            return None
+        except self._error as error:
+            raise VideoError(self._path, f"frame {index} cannot be decoded: {_essence(error)}") from None
+
+    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
+        if stop is not None and stop <= start:
+            return
+        opened, self._opened = self._opened, None
+        reader, frame = opened or self._start()
+        del opened
+        index = 0
+        while frame is not None:
+            if index + 1 == stop:
+                reader = None  # its owner may sleep on the last frame
+            if index >= start:
+                yield frame.asnumpy()
+            index += 1
+            frame = self._next(reader, index) if reader is not None else None
+
+
+def _essence(error: Exception) -> str:
+    """What a decord error says, without its source position, C++ condition and stack trace."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rsplit("] ", 1)[-1].rsplit("Check failed: ", 1)[-1].rsplit(") ", 1)[-1][:160]

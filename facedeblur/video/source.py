@@ -1,0 +1,190 @@
+"""What a video is to the rest of the package: an ordered supply of RGB frames.
+
+Everything above this folder speaks to a `FrameSource`; which library decodes the file behind it is decided here, once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+BACKENDS = ("auto", "decord", "pyav", "images")
+DEFAULT_FPS = 25.0
+
+# decord decodes ahead of a slow reader without bound, so at worst a whole video lies in memory. Longer ones go to PyAV,
+# which decodes on demand and costs about a fifth more time.
+DECORD_MAX_BYTES = 512 * 2**20
+
+
+class VideoError(RuntimeError):
+    """A video that cannot be used. `str()` is one line: ``<path>: <reason>``."""
+
+    def __init__(self, path: str | Path, reason: str):
+        super().__init__(str(path), reason)
+        self.path = str(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class FrameSource(Protocol):
+    """An open video. Sizes are in pixels; `fps` is the average rate in frames per second."""
+
+    width: int
+    height: int
+    fps: float
+    backend: str
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """Yield frames `start <= index < stop` in order as RGB uint8 (H, W, 3), each owned by the caller.
+
+        Ends early, without an error, where the video does. Every call is a fresh pass over the video.
+        """
+
+    def close(self) -> None:
+        """Release the decoders of all unfinished passes."""
+
+    def __enter__(self) -> FrameSource: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class PassSource:
+    """Base of the sources here: subclasses write `_read`, a generator holding its decoder in a ``try ... finally``."""
+
+    width: int
+    height: int
+    fps: float
+    backend: str
+
+    def __init__(self) -> None:
+        # Weak: a pass that its reader dropped half-way must free its decoder at once, not when the source goes.
+        self._passes: weakref.WeakSet[Iterator[np.ndarray]] = weakref.WeakSet()
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        if start < 0:
+            raise ValueError(f"start: must not be negative, got {start}")
+        frames = self._read(start, stop)
+        self._passes.add(frames)
+        return frames
+
+    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        for frames in list(self._passes):
+            frames.close()
+
+    def __enter__(self) -> PassSource:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class ArraySource(PassSource):
+    """Frames already in memory: a sequence of RGB uint8 (H, W, 3), or one array (F, H, W, 3)."""
+
+    backend = "array"
+
+    def __init__(self, frames: Sequence[np.ndarray] | np.ndarray, fps: float = DEFAULT_FPS):
+        super().__init__()
+        if not len(frames):
+            raise ValueError("frames: at least one is needed, got none")
+        self._frames = frames
+        self.height, self.width = frames[0].shape[:2]
+        self.fps = fps
+
+    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
+        for frame in self._frames[start:stop]:
+            yield frame.copy()
+
+
+class ImageFolderSource(PassSource):
+    """A folder of images, in the order of their names, all of the size of the first."""
+
+    backend = "images"
+
+    def __init__(self, path: str | Path, fps: float = DEFAULT_FPS):
+        super().__init__()
+        self._folder = Path(path)
+        self._files = sorted(file for file in self._folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+        if not self._files:
+            raise VideoError(path, "no images in this folder")
+        self.height, self.width = self._load(self._files[0]).shape[:2]
+        self.fps = fps
+
+    def _load(self, file: Path) -> np.ndarray:
+        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if image is None:
+            raise VideoError(file, "cannot be decoded")
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
+        for file in self._files[start:stop]:
+            image = self._load(file)
+            if image.shape[:2] != (self.height, self.width):
+                raise VideoError(file, f"size {image.shape[1]}x{image.shape[0]}, expected {self.width}x{self.height}")
+            yield image
+
+
+def check_file(path: str | Path) -> None:
+    """Raise `VideoError` for a file that no decoder needs to be asked about."""
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(path, "file not found")
+    if path.stat().st_size == 0:
+        raise VideoError(path, "empty file")
+
+
+def has_decord() -> bool:
+    """Whether decord is installed (it has wheels for some platforms only)."""
+    return importlib.util.find_spec("decord") is not None
+
+
+def suits_decord(frames: int, width: int, height: int) -> bool:
+    """Whether a video of this many frames, fully decoded, is small enough for decord."""
+    return frames * width * height * 3 <= DECORD_MAX_BYTES
+
+
+def open_source(path: str | Path, backend: str = "auto") -> FrameSource:
+    """Open a video file or a folder of images.
+
+    Args:
+        path: the file or folder.
+        backend: "decord", "pyav", "images", or "auto": a folder is images, a file is read by decord where that is
+            installed, can open it and would not fill the memory, and by PyAV otherwise.
+
+    Raises:
+        VideoError: the file is missing, empty, not a video, or cannot be decoded.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend: must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    if backend == "images" or (backend == "auto" and Path(path).is_dir()):
+        return ImageFolderSource(path)
+    if backend == "decord":
+        return _open_decord(path)
+
+    from facedeblur.video.pyav_source import PyAVSource
+
+    source = PyAVSource(path)
+    if backend == "auto" and has_decord() and suits_decord(source.declared_frames, source.width, source.height):
+        try:
+            return _open_decord(path)
+        except VideoError:
+            pass  # PyAV has just opened it
+    return source
+
+
+def _open_decord(path: str | Path) -> FrameSource:
+    from facedeblur.video.decord_source import DecordSource
+
+    return DecordSource(path)

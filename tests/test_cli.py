@@ -1,0 +1,57 @@
+"""The console script from outside: help, and errors before torch is loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from facedeblur import __version__
+from facedeblur.cli import main
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "facedeblur", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def test_help_and_version(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert "train" in text and "prepare" in text and "doctor" in text
+    assert main(["--version"]) == 0 and capsys.readouterr().out.strip() == __version__
+
+
+def test_train_help_lists_every_group(capsys):
+    assert main(["train", "--help"]) == 0
+    text = capsys.readouterr().out
+    for word in ("experiment", "identity_nohg_only2mf2", "scale", "paper", "camera_shake", "resume=auto"):
+        assert word in text
+
+
+def test_unknown_command(capsys):
+    assert main(["trian"]) == 2
+    assert "trian" in capsys.readouterr().err
+
+
+@pytest.mark.system
+def test_a_wrong_key_stops_before_torch(tmp_path):
+    probe = (
+        "import sys; from facedeblur.cli import main; status = main(sys.argv[1:]); "
+        "print('torch' in sys.modules, status)"
+    )
+    command = [sys.executable, "-c", probe, "train", "trainer.epoch=3", f"output={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.stdout.split() == ["False", "2"]
+    assert "trainer.epoch" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.system
+def test_help_loads_nothing_heavy():
+    probe = (
+        "import sys; from facedeblur.cli import main; main(['--help']); "
+        "print([m for m in ('torch', 'numpy', 'cv2', 'hydra', 'pytorch_lightning') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip().endswith("[]")

@@ -1,0 +1,131 @@
+"""Every option of the Hydra tree composes, becomes settings, and builds what it describes."""
+
+from __future__ import annotations
+
+import pytest
+
+from facedeblur.cli import UsageError, conf_dir
+from facedeblur.models.build import build_hourglass, build_networks
+from facedeblur.training.corpus import epoch_size, mixture_rows
+from facedeblur.training.settings import run_settings
+
+OPTIONS = sorted(
+    (path.parent.name, path.stem) for path in conf_dir().glob("*/*.yaml") if path.stem != "base"
+)
+EXPERIMENTS = ("final", "no_identity", "identity_nohg", "identity_nohg_only2mf2", "hourglass")
+ABLATIONS = EXPERIMENTS[1:4]
+
+
+def settings_of(compose, *overrides):
+    plain = compose(*overrides)
+    return run_settings({key: value for key, value in plain.items() if key != "run_folder"})
+
+
+def count(module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def flat(tree, prefix="") -> dict:
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    return {key: value for name, child in tree.items() for key, value in flat(child, f"{prefix}.{name}").items()}
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_composes_and_is_settings(compose, tmp_path, group, option):
+    extra = [f"data.root={tmp_path}"] if (group, option) == ("data", "clips") else []
+    settings = settings_of(compose, f"{group}={option}", *extra)
+    assert len(mixture_rows(settings.data, settings.blur)) >= 1
+    assert settings.blur.training() and settings.blur.validation()
+    if settings.model.base_width <= 32:  # the paper's sizes have their own tests
+        assert count(build_networks(settings.model)) > 0
+
+
+@pytest.mark.parametrize("name", ("hourglass.blur", "hourglass.data", "hourglass.trainer"))
+def test_the_first_stage_has_groups_of_its_own(compose, name):
+    group = name.split(".")[1]
+    option = {"blur": "trajectory", "data": "demo", "trainer": "smoke"}[group]
+    settings_of(compose, f"{group}@{name}={option}")
+
+
+def test_all_experiments_are_there():
+    assert {option for group, option in OPTIONS if group == "experiment"} == set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "differs"),
+    (
+        ("no_identity", {".experiment", ".model.identity"}),
+        ("identity_nohg", {".experiment", ".model.two_step"}),
+        ("identity_nohg_only2mf2", {".experiment", ".model.two_step", ".data.only_first_pass"}),
+    ),
+)
+def test_ablations_differ_only_in_what_they_say(compose, experiment, differs):
+    final, ablation = flat(compose("experiment=final")), flat(compose(f"experiment={experiment}"))
+    changed = {key for key in final.keys() | ablation.keys() if final.get(key) != ablation.get(key)}
+    assert changed - {".run_folder"} == differs
+
+
+def test_ablations_differ_in_parameters_by_what_they_leave_out(compose):
+    networks = {name: build_networks(settings_of(compose, f"experiment={name}").model) for name in EXPERIMENTS[:4]}
+    final = count(networks["final"])
+    width = 16
+    encoder_3ch = sum(p.numel() for p in networks["final"].identity.encoder.parameters())
+    assert count(networks["no_identity"]) == final - encoder_3ch
+    # without the hourglass the first 4x4 filters see 3 channels instead of 6
+    assert count(networks["identity_nohg"]) == final - 4 * 4 * 3 * width
+    assert count(networks["identity_nohg_only2mf2"]) == count(networks["identity_nohg"])
+
+
+def test_only2mf2_keeps_the_first_pass_and_its_share(compose):
+    settings = settings_of(compose, "experiment=identity_nohg_only2mf2", "data.epoch_windows=460")
+    rows = mixture_rows(settings.data, settings.blur)
+    assert [(row.corpus, row.reverse) for row in rows] == [("A", False)]
+    assert epoch_size(settings.data) == 300
+
+
+def test_the_papers_mixture(compose):
+    settings = settings_of(compose, "scale=paper")
+    rows = mixture_rows(settings.data, settings.blur)
+    shares = [row.weight / sum(r.weight for r in rows) * epoch_size(settings.data) for row in rows]
+    assert shares == [300000, 60000, 100000]
+    assert settings.loss.projection == 8 and settings.loss.content_image == settings.loss.reconstruction == 100
+    assert settings.trainer.epochs == 60 and settings.model.hourglass_stacks == 8
+
+
+def test_reversed_passes_hold_no_kernels(compose):
+    settings = settings_of(compose, "blur=vla_trajectory")
+    rows = mixture_rows(settings.data, settings.blur)
+    assert [dict(row.schedules) for row in rows if row.reverse] == [{"vla": 1.0}]
+    settings = settings_of(compose, "blur=trajectory")
+    assert not any(row.reverse for row in mixture_rows(settings.data, settings.blur))
+
+
+def test_hourglass_experiment_builds_its_network(compose):
+    settings = settings_of(compose, "experiment=hourglass")
+    assert settings.stage == "hourglass" and count(build_hourglass(settings.model)) > 0
+
+
+@pytest.mark.parametrize(
+    ("override", "names"),
+    (
+        ("trainer.learning_rat=1", "learning_rat"),
+        ("trainer.learning_rate=-1", "trainer.learning_rate"),
+        ("trainer.epochs=2.5", "trainer.epochs"),
+        ("model.image_size=100", "image_size"),
+        ("experiment=fnal", "fnal"),
+        ("+model.depth=3", "model.depth"),
+        ("data=clips", "data.root"),
+        ("data.root=/no/such/folder", "/no/such/folder"),
+        ("blur.vla.max_length=8", "blur.vla"),
+        ("blur.response=sepia", "response"),
+        ("hourglass.checkpoint=/no/such.ckpt", "hourglass.checkpoint"),
+        ("resume=/no/such/run", "/no/such/run"),
+        ("seed=", "seed"),
+    ),
+)
+def test_wrong_keys_and_values_are_one_line_that_names_them(compose, override, names):
+    with pytest.raises(UsageError) as caught:
+        compose(override)
+    message = str(caught.value)
+    assert names in message and "\n" not in message

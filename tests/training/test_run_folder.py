@@ -1,0 +1,110 @@
+"""The run folder's states: who may use it, what it says when the work ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from facedeblur.training.run_folder import (
+    DEAD_AFTER_SECONDS,
+    RunFolder,
+    RunFolderError,
+    is_alive,
+    read_status,
+    versions,
+    write_atomic,
+    write_json,
+)
+
+
+def dead_pid() -> int:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+def running(**changes) -> dict:
+    status = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "heartbeat": time.time()}
+    return status | changes
+
+
+def test_states_of_a_run(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder:
+        status = read_status(folder.path)
+        assert status["state"] == "running" and status["pid"] == os.getpid() and is_alive(status)
+    assert read_status(folder.path)["state"] == "done"
+
+
+def test_failure_keeps_the_traceback(tmp_path):
+    with pytest.raises(ZeroDivisionError), RunFolder(tmp_path):
+        1 / 0  # noqa: B018
+    status = read_status(tmp_path)
+    assert status["state"] == "failed" and "ZeroDivisionError" in status["traceback"]
+
+
+def test_interruption_is_not_a_failure(tmp_path):
+    with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path):
+        raise KeyboardInterrupt("SIGTERM")
+    assert read_status(tmp_path)["state"] == "interrupted"
+
+
+def test_a_folder_with_a_run_needs_resume(tmp_path):
+    with RunFolder(tmp_path):
+        pass
+    with pytest.raises(RunFolderError, match="resume=auto"):
+        RunFolder(tmp_path)
+    RunFolder(tmp_path, resume=True)
+
+
+def test_a_living_run_is_left_alone_even_on_resume(tmp_path):
+    write_json(tmp_path / "status.json", running())
+    with pytest.raises(RunFolderError, match="still training"):
+        RunFolder(tmp_path, resume=True)
+
+
+def test_heartbeats():
+    assert is_alive(running())
+    assert not is_alive(running(heartbeat=time.time() - DEAD_AFTER_SECONDS - 1))
+    assert not is_alive(running(pid=dead_pid()))
+    assert is_alive(running(pid=dead_pid(), host="elsewhere"))  # only the heartbeat can tell there
+    assert not is_alive(running(state="done"))
+    assert not is_alive(None)
+
+
+def test_a_torn_status_reads_as_none(tmp_path):
+    (tmp_path / "status.json").write_text('{"state": "runn')
+    assert read_status(tmp_path) is None
+
+
+def test_an_atomic_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomic(path, "old")
+
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk_still_gets_its_status(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    with pytest.raises(OSError, match="No space"), folder:
+        monkeypatch.setattr(os, "fsync", lambda d: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        raise OSError(28, "No space left on device")
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "failed"
+
+
+def test_versions_name_torch():
+    import torch
+
+    assert versions()["torch"] == torch.__version__.split("+")[0] or versions()["torch"] == torch.__version__

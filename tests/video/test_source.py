@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import pickle
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from facedeblur.video import source as source_module
+from facedeblur.video.codecs import backends
+from facedeblur.video.source import ArraySource, ImageFolderSource, VideoError, open_source
+
+needs_decord = pytest.mark.skipif(not source_module.has_decord(), reason="decord has no wheel here")
+BACKENDS = ["pyav", pytest.param("decord", marks=needs_decord)]
+
+
+def brute_force(path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_frames_are_those_of_the_file(make_clip, backend):
+    path = make_clip(count=30, height=50, width=66)
+    with open_source(path, backend) as source:
+        assert (source.width, source.height, source.fps) == (66, 50, 25.0)
+        frames = list(source.frames())
+    np.testing.assert_array_equal(frames, brute_force(path))
+    assert frames[0].dtype == np.uint8 and frames[0].flags.owndata and frames[0].flags.writeable
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 1), (1, 2), (7, 31), (39, None), (0, 40), (38, 99), (40, None), (5, 5), (9, 3)]
+)
+def test_a_pass_may_start_and_stop_anywhere(make_clip, backend, start, stop):
+    path = make_clip(count=40)
+    source = open_source(path, backend)
+    expected = brute_force(path)[start:stop]
+    for _ in range(2):  # a source can be read again
+        frames = list(source.frames(start, stop))
+        assert len(frames) == len(expected)
+        if frames:
+            np.testing.assert_array_equal(frames, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_odd_sizes(tmp_path, backend):
+    path = tmp_path / "odd.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 65, 49, "yuv444p"
+        for level in (10, 200):
+            image = np.full((49, 65, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    frames = list(open_source(path, backend).frames())
+    assert [frame.shape for frame in frames] == [(49, 65, 3)] * 2
+    np.testing.assert_allclose([frame.mean() for frame in frames], [10, 200], atol=3)
+
+
+@pytest.fixture
+def live_readers(monkeypatch):
+    """How many decord readers exist, at any time."""
+    import decord
+
+    live = []
+
+    class Counted(decord.VideoReader):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            live.append(self._handle)
+
+        def __del__(self):
+            live.remove(self._handle)
+            super().__del__()
+
+    monkeypatch.setattr(decord, "VideoReader", Counted)
+    return live
+
+
+@needs_decord
+def test_decord_readers_are_freed_at_once(make_clip, live_readers):
+    path = make_clip(count=12)
+    source = open_source(path, "decord")
+    assert len(live_readers) == 1
+
+    list(source.frames())
+    assert not live_readers, "a drained reader stays open"
+
+    frames = source.frames(2, 4)
+    next(frames)
+    assert len(live_readers) == 1
+    next(frames)
+    assert not live_readers, "the last frame is out and its reader still decodes ahead"
+
+    for _ in source.frames():
+        break
+    assert not live_readers, "an abandoned pass keeps its reader"
+
+    frames = source.frames()
+    next(frames)
+    source.close()
+    assert not live_readers and list(frames) == []
+
+    with open_source(path, "decord"):
+        assert len(live_readers) == 1
+    assert not live_readers, "a source that was never read keeps its reader"
+
+
+@needs_decord
+def test_auto_prefers_decord_and_spares_the_memory(make_clip, monkeypatch):
+    path = make_clip()
+    assert open_source(path).backend == "decord"
+    monkeypatch.setattr(source_module, "DECORD_MAX_BYTES", 40 * 48 * 64 * 3 - 1)
+    assert open_source(path).backend == "pyav"
+
+
+def test_auto_without_decord(make_clip, monkeypatch):
+    monkeypatch.setattr(source_module, "has_decord", lambda: False)
+    assert open_source(make_clip()).backend == "pyav"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("empty", "empty file"), ("text", "not a video"), ("audio", "no video stream"), ("missing", "file not found")],
+)
+@pytest.mark.parametrize("backend", ["auto", "pyav"])
+def test_what_is_no_video_is_named_with_the_reason(make_damaged, kind, reason, backend):
+    path = make_damaged(kind)
+    with pytest.raises(VideoError) as caught:
+        open_source(path, backend)
+    assert str(caught.value).startswith(f"{path}: {reason}") and "\n" not in str(caught.value)
+
+
+@needs_decord
+@pytest.mark.parametrize("kind", ["empty", "text", "audio", "missing"])
+def test_decord_errors_are_video_errors(make_damaged, kind):
+    with pytest.raises(VideoError, match=kind):
+        open_source(make_damaged(kind), "decord")
+
+
+def test_damage_in_the_middle_is_an_error_naming_the_frame(make_damaged):
+    frames = open_source(make_damaged("half"), "pyav").frames()
+    with pytest.raises(VideoError, match=r"frame \d+ cannot be decoded"):
+        list(frames)
+
+
+def test_bad_arguments(make_clip):
+    path = make_clip()
+    with pytest.raises(ValueError, match="backend: .* got 'ffmpeg'"):
+        open_source(path, "ffmpeg")
+    with pytest.raises(ValueError, match="start: .* got -1"):
+        open_source(path).frames(-1)
+
+
+def test_video_error_survives_a_process_border():
+    error = pickle.loads(pickle.dumps(VideoError("a.mp4", "empty file")))
+    assert (str(error), error.path, error.reason) == ("a.mp4: empty file", "a.mp4", "empty file")
+
+
+def test_array_source_hands_out_copies():
+    frames = np.arange(4 * 2 * 3 * 3, dtype=np.uint8).reshape(4, 2, 3, 3)
+    source = ArraySource(frames, fps=30)
+    assert (source.width, source.height, source.fps) == (3, 2, 30)
+    got = list(source.frames(1, 3))
+    np.testing.assert_array_equal(got, frames[1:3])
+    got[0][:] = 0
+    np.testing.assert_array_equal(next(source.frames(1)), frames[1])
+    with pytest.raises(ValueError, match="frames: at least one"):
+        ArraySource([])
+
+
+def test_folder_of_images(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (5, 6, 8, 3), dtype=np.uint8)
+    for i, image in enumerate(images):
+        cv2.imwrite(str(tmp_path / f"{i:03}.png"), image[:, :, ::-1])
+    (tmp_path / "notes.txt").write_text("not an image")
+    source = open_source(tmp_path)
+    assert isinstance(source, ImageFolderSource) and (source.width, source.height) == (8, 6)
+    np.testing.assert_array_equal(list(source.frames(1, 4)), images[1:4])
+
+    cv2.imwrite(str(tmp_path / "005.png"), images[0][:3])
+    with pytest.raises(VideoError, match="005.png: size 8x3, expected 8x6"):
+        list(source.frames()), list(open_source(tmp_path).frames())
+    (tmp_path / "005.png").write_bytes(b"no")
+    with pytest.raises(VideoError, match="005.png: cannot be decoded"):
+        list(open_source(tmp_path).frames())
+
+
+def test_folder_without_images(tmp_path):
+    with pytest.raises(VideoError, match="no images"):
+        open_source(tmp_path)
+
+
+def test_backends_are_reported(monkeypatch):
+    found = backends()
+    assert found["pyav"].startswith(av.__version__) and found["h264 encoder"] == "libx264"
+    monkeypatch.setitem(__import__("sys").modules, "decord", None)
+    assert backends()["decord"].startswith("missing: ")
