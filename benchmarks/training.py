@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from torch.utils.data import DataLoader
 
 from benchmarks.timing import paired, ratio_line
 from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
@@ -89,7 +90,7 @@ class LightningLoop:
     def __init__(self, precision: str, folder: Path):
         pl.seed_everything(0, verbose=False)
         run = RunFolder(folder)
-        self.data = batches(STEPS)
+        self.loader = DataLoader(batches(STEPS), batch_size=None, collate_fn=lambda batch: batch)
         settings = TrainerSettings(epochs=10**6)
         self.stage = AdversarialStage(
             MODEL,
@@ -111,14 +112,13 @@ class LightningLoop:
             enable_progress_bar=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            barebones=False,
         )
         self.stage.on_train_end = lambda: None
         self.trainer.callbacks[-1].on_train_end = lambda *_: None  # writing the last checkpoint is not the step
 
     def __call__(self) -> None:
         self.trainer.fit_loop.max_epochs = self.trainer.current_epoch + 1
-        self.trainer.fit(self.stage, train_dataloaders=self.data)
+        self.trainer.fit(self.stage, train_dataloaders=self.loader)
 
 
 def report(rounds: int) -> list[str]:

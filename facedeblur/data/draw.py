@@ -62,7 +62,8 @@ def draw_epoch(
 
     Every row of the mixture gets its count, or its share by weight of what is left of `size`. Inside a row windows are
     drawn without replacement, with probability in proportion to RMSE ** strength, RMSE = 255 * 10 ** (-PSNR / 20) of
-    blurred against sharp. `size` None, or more than the plan has: as many as the plan allows at this mixture.
+    blurred against sharp. `size` None: as many as the plan allows at exactly this mixture. With a size, what a row has no
+    windows for is drawn from the others, so that a scarce row does not shorten the epoch.
 
     Raises ValueError for a row without candidates, two rows that ask for the same windows, and a count beyond the plan.
     """
@@ -92,17 +93,17 @@ def cut_to_batches(drawn: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarra
 def validation_windows(plan: Plan, count: int) -> np.ndarray:
     """At most `count` rows of the plan, always the same, in plan order.
 
-    They are shared evenly between the schedules, inside a schedule between the identities, and lie evenly over the PSNR
-    of each identity's windows. What one of them cannot use goes to the others.
+    They are shared between the schedules in proportion to what the plan holds of each, inside a schedule evenly between
+    the identities, and lie evenly over the PSNR of each identity's windows.
     """
     psnr = plan.column("psnr")
     groups: dict[str, dict[str, list[int]]] = {}
     for row, (schedule, identity) in enumerate(zip(plan.column("schedule"), plan.column("identity"), strict=True)):
         groups.setdefault(schedule, {}).setdefault(identity, []).append(row)
     chosen: list[int] = []
-    per_schedule = _even_shares({name: sum(map(len, people.values())) for name, people in groups.items()}, count)
-    for schedule, people in groups.items():
-        quotas = _even_shares({name: len(rows) for name, rows in people.items()}, per_schedule[schedule])
+    sizes = [sum(map(len, people.values())) for people in groups.values()]
+    for people, share in zip(groups.values(), _apportion(min(count, len(plan)), sizes), strict=True):
+        quotas = _even_shares({name: len(rows) for name, rows in people.items()}, share)
         for identity, rows in people.items():
             rows = sorted(rows, key=lambda row: (psnr[row], row))
             quota = quotas[identity]
@@ -161,13 +162,22 @@ def _counts(parts: Sequence[_Part], size: int | None) -> list[int]:
     if size is not None and size < sum(counts) + bool(weighted):
         raise ValueError(f"epoch_windows: {size} is too few for a mixture with counts of {sum(counts)} windows")
     if weighted:
-        weights = [parts[i].row.weight * parts[i].share for i in weighted]
-        shares = [weight / sum(weights) for weight in weights]
-        most = min(int(len(parts[i].candidates) / share) for i, share in zip(weighted, shares, strict=True))
-        total = most if size is None else min(most, size - sum(counts))
-        for i, count in zip(weighted, _apportion(total, shares), strict=True):
-            counts[i] = min(count, len(parts[i].candidates))
+        weights = {i: parts[i].row.weight * parts[i].share for i in weighted}
+        if size is None:
+            share = {i: weight / sum(weights.values()) for i, weight in weights.items()}
+            size = sum(counts) + min(int(len(parts[i].candidates) / share[i]) for i in weighted)
+        _fill(counts, weights, {i: len(parts[i].candidates) for i in weighted}, size - sum(counts))
     return counts
+
+
+def _fill(counts: list[int], weights: dict[int, float], room: dict[int, int], total: int) -> None:
+    """Deals `total` windows to the parts by weight; what a part has no room for goes to the others."""
+    while total > 0 and (open_parts := [i for i in weights if counts[i] < room[i]]):
+        shares = _apportion(total, [weights[i] for i in open_parts])
+        for i, share in zip(open_parts, shares, strict=True):
+            taken = min(share, room[i] - counts[i])
+            counts[i] += taken
+            total -= taken
 
 
 def _apportion(total: int, shares: Sequence[float]) -> list[int]:

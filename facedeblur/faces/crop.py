@@ -53,9 +53,14 @@ def crop(frame: np.ndarray, box: CropBox) -> np.ndarray:
     x, y, side = box
     if x >= 0 and y >= 0 and x + side <= width and y + side <= height:
         return frame[y : y + side, x : x + side]
-    rows = np.clip(np.arange(y, y + side), 0, height - 1)
-    columns = np.clip(np.arange(x, x + side), 0, width - 1)
-    return frame[rows[:, None], columns]
+    if x >= width or y >= height or x + side <= 0 or y + side <= 0:  # beside the image: nothing to slice
+        rows = np.clip(np.arange(y, y + side), 0, height - 1)
+        columns = np.clip(np.arange(x, x + side), 0, width - 1)
+        return frame[rows[:, None], columns]
+    inside = frame[max(y, 0) : y + side, max(x, 0) : x + side]
+    above, before = max(-y, 0), max(-x, 0)
+    below, behind = side - above - inside.shape[0], side - before - inside.shape[1]
+    return cv2.copyMakeBorder(inside, above, below, before, behind, cv2.BORDER_REPLICATE)
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

@@ -49,6 +49,13 @@ class AdversarialStage(Stage):
     """
 
     kind = "adversarial"
+    shown_losses = {
+        "g_content_image": "content",
+        "g_reconstruction": "rec",
+        "g_projection": "proj",
+        "g_adversarial": "gan",
+        "d_adversarial": "disc",
+    }
 
     def __init__(self, model: ModelSettings, weights: LossWeights, hourglass_checkpoint: Path | None, **common):
         super().__init__(**common)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from facedeblur.blur.schedule import Schedule
 from facedeblur.data.corpora import discover
 from facedeblur.data.demo import render_demo
 from facedeblur.data.draw import MixtureRow
@@ -23,6 +24,7 @@ class Corpus:
     val: Plan
     mixture: tuple[MixtureRow, ...]
     epoch_windows: int | None
+    schedules: tuple[Schedule, ...]
     reports: dict[str, Report]
 
 
@@ -79,6 +81,7 @@ def make_corpus(data: DataSettings, blur: BlurSettings, jobs: int | str = "auto"
         reverse = split == "train" and any(row.reverse for row in rows)
         progress = StageProgress(f"{split} videos")
         plans[split], reports[split] = prepare_plan(
-            chosen, schedules, cache / "plans", jobs=jobs, reverse=reverse, progress=progress
+            chosen, schedules, cache, jobs=jobs, reverse=reverse, progress=progress
         )
-    return Corpus(plans["train"], plans["val"], rows, epoch_size(data), reports)
+    schedules = (*blur.training(), *blur.validation())
+    return Corpus(plans["train"], plans["val"], rows, epoch_size(data), schedules, reports)

@@ -19,10 +19,11 @@ from facedeblur.training.estimate import announce
 from facedeblur.training.faces import FaceGrid
 from facedeblur.training.guards import TimeLimit
 from facedeblur.training.loggers import make_loggers
+from facedeblur.training.preview import choose_windows
 from facedeblur.training.progress import TrainingProgress
 from facedeblur.training.run_folder import RunFolder
 from facedeblur.training.settings import DataSettings, LoggerSettings, TrainerSettings
-from facedeblur.training.stage import Stage
+from facedeblur.training.stage import Stage, planned_id
 
 
 def loader_settings(data: DataSettings, trainer: TrainerSettings, corpus: Corpus, size: int, seed: int) -> LoaderSettings:
@@ -89,7 +90,7 @@ def fit_stage(
 
     loader = loader_settings(data, trainer, corpus, image_size, seed)
     augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
-    module = PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment)
+    module = PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules)
     batches = module.batches_per_epoch(world)
     steps, epochs = planned_length(trainer, batches)
 
@@ -104,7 +105,8 @@ def fit_stage(
     )
     if state is not None:
         _continue(stage, module, state, batches)
-    stage.grid_windows = module.grid_windows(trainer.grid_faces)
+    faces = module.val_windows
+    stage.grid_windows = [planned_id(faces[i]) for i in choose_windows(faces.column("psnr"), trainer.grid_faces)]
     announce(title, stage, module, devices, accelerator, precision, threads, folder)
 
     loop = pl.Trainer(
@@ -130,10 +132,7 @@ def fit_stage(
         enable_model_summary=False,
         default_root_dir=folder.path,
     )
-    loop.fit_loop.epoch_progress.current.ready = stage.position["epoch"]
-    loop.fit_loop.epoch_progress.current.started = stage.position["epoch"]
-    loop.fit_loop.epoch_progress.current.processed = stage.position["epoch"]
-    loop.fit_loop.epoch_progress.current.completed = stage.position["epoch"]
+    _start_at_epoch(loop, stage.position["epoch"])
     try:
         if stage.generator_step < steps:
             loop.fit(stage, datamodule=module)
@@ -156,6 +155,12 @@ def _continue(stage: Stage, module: PairDataModule, state: dict, batches: int) -
         position = {"epoch": position["epoch"] + 1, "batch": 0}
     stage.generator_step, stage.position = state["generator_step"], dict(position)
     module.set_position(position["epoch"], position["batch"])
+
+
+def _start_at_epoch(loop: pl.Trainer, epoch: int) -> None:
+    """Makes Lightning count epochs from `epoch`; the stream's loader knows by itself where in it to go on."""
+    progress = loop.fit_loop.epoch_progress.current
+    progress.ready = progress.started = progress.processed = progress.completed = epoch
 
 
 def _finish(loop: pl.Trainer) -> None:

@@ -21,6 +21,7 @@ class HourglassStage(Stage):
 
     kind = "hourglass"
     methods = ("blurred", "hourglass")
+    shown_losses = {"l1": "l1"}
 
     def __init__(self, model: ModelSettings, **common):
         super().__init__(**common)

@@ -27,6 +27,12 @@ def window_id(meta: dict) -> tuple:
     return meta["video"], meta["schedule"], meta["start"], meta["length"], meta["reverse"], meta["kernel_seed"]
 
 
+def planned_id(window) -> tuple:
+    """`window_id` of a row of the validation plan."""
+    w = window.window
+    return w.video, window.schedule, w.start, w.length, w.reverse, window.kernel_seed
+
+
 class Stage(LightningModule):
     """A LightningModule with manual optimization whose x axis is `generator_step`.
 
@@ -46,6 +52,7 @@ class Stage(LightningModule):
 
     kind = ""
     methods: tuple[str, ...] = ()
+    shown_losses: dict[str, str] = {}  # loss -> its short name on the progress line
 
     def __init__(
         self,

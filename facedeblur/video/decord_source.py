@@ -1,9 +1,10 @@
 """The decord backend. No other module imports decord.
 
-decord is fast and unmaintained. Three habits of it shape this file: it decodes ahead without bound once the first frame
-has been asked for, so a reader is dropped as soon as it is drained; seeking lands on a wrong frame in some files, so a
-pass that starts later reads and discards; it can hang in native code on damaged files, so those are indexed in a child
-process first (`facedeblur.video.index`).
+decord is fast and unmaintained. Four habits of it shape this file. It decodes ahead without bound once the first frame
+has been asked for, so a reader is dropped as soon as it is drained. It seeks to a wrong frame in some files, so a pass
+that starts later reads and discards. Where frames are missing (edit lists, some MPEG files) it repeats the last until
+its own count is reached; its fault tolerance is set so that this is an error. It can hang in native code on damaged
+files, so files are indexed in a child process first (`facedeblur.video.index`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ def import_decord() -> ModuleType:
     return decord
 
 
+# Repeated frames that decord tolerates, as a share of the video: none, but 0 would switch the check off.
+NO_REPEATED_FRAME = 1e-9
+
+
 class DecordSource(PassSource):
     """A video file read by decord. Open it in the process that reads it, and read it at once.
 
@@ -41,7 +46,8 @@ class DecordSource(PassSource):
         super().__init__()
         check_file(path)
         self._path = str(path)
-        self._error = import_decord().DECORDError
+        decord = import_decord()
+        self._errors = (decord.DECORDError, decord.DECORDLimitReachedError)
         reader, first = self._start()
         self.declared_frames = len(reader)
         self.fps = float(reader.get_avg_fps()) or DEFAULT_FPS
@@ -49,6 +55,11 @@ class DecordSource(PassSource):
             raise VideoError(path, "no frame can be decoded")
         self.height, self.width = first.shape[:2]
         self._opened: tuple[Any, Any] | None = (reader, first)  # the first pass continues with it
+
+    def first_frame(self) -> np.ndarray:
+        """A copy of frame 0; no decoding when the source has not been read yet."""
+        _, frame = self._opened or self._start()
+        return frame.asnumpy()
 
     def close(self) -> None:
         self._opened = None
@@ -58,8 +69,8 @@ class DecordSource(PassSource):
         """A new reader and its first frame."""
         decord = import_decord()
         try:
-            reader = decord.VideoReader(self._path, ctx=decord.cpu(0), num_threads=1)
-        except (self._error, AssertionError, RuntimeError) as error:
+            reader = decord.VideoReader(self._path, ctx=decord.cpu(0), num_threads=1, fault_tol=NO_REPEATED_FRAME)
+        except (*self._errors, AssertionError, RuntimeError) as error:
             raise VideoError(self._path, f"decord cannot open it: {_essence(error)}") from None
         return reader, self._next(reader, 0)
 
@@ -69,7 +80,7 @@ class DecordSource(PassSource):
             return reader.next()
         except StopIteration:
             return None
-        except self._error as error:
+        except self._errors as error:
             raise VideoError(self._path, f"frame {index} cannot be decoded: {_essence(error)}") from None
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:

@@ -34,6 +34,12 @@ class PyAVSource(PassSource):
         if not (self.width and self.height):
             raise VideoError(path, "video stream without a frame size")
 
+    def count_packets(self) -> int:
+        """How many packets the file holds that are to be shown, without decoding any."""
+        container, stream = self._open()
+        with container:
+            return sum(packet.size > 0 and not packet.is_discard for packet in container.demux(stream))
+
     def _open(self) -> tuple[Any, Any]:
         import av
 

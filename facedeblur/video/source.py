@@ -9,10 +9,14 @@ import importlib.util
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    from facedeblur.video.decord_source import DecordSource
+    from facedeblur.video.pyav_source import PyAVSource
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 BACKENDS = ("auto", "decord", "pyav", "images")
@@ -161,7 +165,7 @@ def open_source(path: str | Path, backend: str = "auto") -> FrameSource:
     Args:
         path: the file or folder.
         backend: "decord", "pyav", "images", or "auto": a folder is images, a file is read by decord where that is
-            installed, can open it and would not fill the memory, and by PyAV otherwise.
+            installed, agrees with PyAV on the file and would not fill the memory, and by PyAV otherwise.
 
     Raises:
         VideoError: the file is missing, empty, not a video, or cannot be decoded.
@@ -178,13 +182,22 @@ def open_source(path: str | Path, backend: str = "auto") -> FrameSource:
     source = PyAVSource(path)
     if backend == "auto" and has_decord() and suits_decord(source.declared_frames, source.width, source.height):
         try:
-            return _open_decord(path)
+            faster = _open_decord(path)
+            if _agree(faster, source):
+                return faster
         except VideoError:
-            pass  # PyAV has just opened it
+            pass  # what is wrong with the file for both, PyAV will say
     return source
 
 
-def _open_decord(path: str | Path) -> FrameSource:
+def _open_decord(path: str | Path) -> DecordSource:
     from facedeblur.video.decord_source import DecordSource
 
     return DecordSource(path)
+
+
+def _agree(decord: DecordSource, pyav: PyAVSource) -> bool:
+    """Whether decord starts at the right frame and expects the right number: in some files it does neither."""
+    if decord.declared_frames != pyav.count_packets():
+        return False
+    return all(np.array_equal(decord.first_frame(), frame) for frame in pyav.frames(0, 1))

@@ -12,7 +12,7 @@ import pytest
 from facedeblur.data.plan import Plan
 from facedeblur.video.write import write_video
 
-WIDTH, HEIGHT, FRAMES = 72, 56, 45
+WIDTH, HEIGHT, FRAMES = 80, 60, 45
 
 
 @dataclass(frozen=True)

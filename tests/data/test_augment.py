@@ -19,7 +19,7 @@ def item(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_mirror_is_an_involution_between_the_two_sides():
     assert sorted(MIRRORED_POINT) == list(range(68))
     np.testing.assert_array_equal(MIRRORED_POINT[MIRRORED_POINT], np.arange(68))
-    fixed = np.flatnonzero(MIRRORED_POINT == np.arange(68))
+    fixed = np.flatnonzero(np.arange(68) == MIRRORED_POINT)
     assert fixed.tolist() == [8, 27, 28, 29, 30, 33, 51, 57, 62, 66]  # the points of the midline
     pairs = {0: 16, 17: 26, 36: 45, 37: 44, 41: 46, 31: 35, 48: 54, 59: 55, 60: 64, 67: 65}
     for left, right in pairs.items():

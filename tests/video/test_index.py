@@ -81,6 +81,7 @@ def test_an_index_made_with_decord_serves_a_machine_without(make_clip, tmp_path,
 SLEEPING_DECORD = """
 import time
 class DECORDError(Exception): pass
+class DECORDLimitReachedError(Exception): pass
 class logging:
     QUIET = 0
     set_level = staticmethod(lambda level: None)

@@ -117,6 +117,46 @@ def test_auto_prefers_decord_and_spares_the_memory(make_clip, monkeypatch):
     assert open_source(path).backend == "pyav"
 
 
+def cut_by_edit_list(path, target, seconds: float) -> None:
+    """Copy a file so that its first seconds are kept in it but not to be shown."""
+    with av.open(str(path)) as whole, av.open(str(target), "w") as container:
+        stream = container.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.size:
+                shift = round(seconds / packet.time_base)
+                packet.stream, packet.pts, packet.dts = stream, packet.pts - shift, packet.dts - shift
+                container.mux(packet)
+
+
+@needs_decord
+def test_a_file_that_decord_reads_wrongly_goes_to_pyav(make_clip, tmp_path):
+    path = tmp_path / "edited.mp4"
+    cut_by_edit_list(make_clip(count=30), path, seconds=0.4)
+    assert brute_force(path).shape[0] == 20
+    with pytest.raises(VideoError, match="cannot be decoded"):  # decord makes up the rest by repeating a frame
+        list(open_source(path, "decord").frames())
+    source = open_source(path)
+    assert source.backend == "pyav" and len(list(source.frames())) == 20
+
+
+@needs_decord
+@pytest.mark.parametrize("wrong", ["first_frame", "declared_frames"])
+def test_auto_compares_first_frame_and_count(make_clip, monkeypatch, wrong):
+    from facedeblur.video import decord_source
+
+    class Wrong(decord_source.DecordSource):
+        def __init__(self, path):
+            super().__init__(path)
+            if wrong == "declared_frames":
+                self.declared_frames += 1
+
+        def first_frame(self):
+            return super().first_frame() + (wrong == "first_frame")
+
+    monkeypatch.setattr(decord_source, "DecordSource", Wrong)
+    assert open_source(make_clip()).backend == "pyav"
+
+
 def test_auto_without_decord(make_clip, monkeypatch):
     monkeypatch.setattr(source_module, "has_decord", lambda: False)
     assert open_source(make_clip()).backend == "pyav"

@@ -19,9 +19,12 @@ _MOUTH_MARGIN = 16
 
 @dataclass(frozen=True)
 class Texture:
-    """What the renderer looks up. `rgba` (H, W, 4) uint8, colours premultiplied by the person's alpha; `openings`
-    (H, W) uint8, what lies between the lips and between the lids; `inner` (h, w, 3) uint8, teeth and cavity, whose first pixel lies at texture
-    pixel `inner_origin` (x, y); `landmarks` (68, 2) float32, native pixels."""
+    """What the renderer looks up.
+
+    `rgba` (H, W, 4) uint8: colours premultiplied by the person's alpha. `openings` (H, W) uint8: what lies between the
+    lips and between the lids. `inner` (h, w, 3) uint8: teeth and cavity, whose first pixel lies at texture pixel
+    `inner_origin` (x, y). `landmarks` (68, 2) float32, native pixels.
+    """
 
     rgba: np.ndarray
     openings: np.ndarray
@@ -50,7 +53,7 @@ def build_texture(person: Identity) -> Texture:
     rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255
     rgb = rgb + 0.6 * (rgb - soften(rgb, 0.8))
 
-    dark = np.array([(min(person.hair[0], 45) * 0.6, *person.hair[1:])], np.float32).reshape(1, 1, 3)
+    dark = np.float32([[(min(person.hair[0], 45) * 0.5, 0.6 * person.hair[1], 0.6 * person.hair[2])]])
     colour = cv2.cvtColor(dark, cv2.COLOR_LAB2RGB).ravel() * 255
     rgb = paint_beard(paint_brows(rgb, person, points, colour), bare, person, points, colour)
     rgb = np.clip(rgb * light_gain(points, person.light)[..., None], 0, 255)

@@ -68,8 +68,8 @@ def paint_glasses(rgb: np.ndarray, hair: np.ndarray, person: Identity, points: n
     rng = np.random.default_rng([person.texture_seed, 4])
     frame, glare = _blank(), _blank()
     eyes = [points[36:42].mean(0) + (-0.5, 1.5), points[42:48].mean(0) + (0.5, 1.5)]
-    wide = 0.31 * np.linalg.norm(eyes[1] - eyes[0])
-    tall = wide * {"round": 0.95, "square": 0.74, "half": 0.66}[person.glasses]
+    wide = 0.35 * np.linalg.norm(eyes[1] - eyes[0])
+    tall = wide * {"round": 0.92, "square": 0.72, "half": 0.7}[person.glasses]
     power = {"round": 2.0, "square": 5.0, "half": 3.0}[person.glasses]
     angle = np.linspace(0, 2 * np.pi, 49)
     outline = np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -85,7 +85,7 @@ def paint_glasses(rgb: np.ndarray, hair: np.ndarray, person: Identity, points: n
     _line(frame, (eyes[0] + eyes[1]) / 2 + bridge * (gap, 1) - (0, 0.25 * tall), 2)
     colour = np.array([(22, 20, 22), (86, 46, 24), (120, 118, 116), (24, 34, 70)][rng.integers(4)], np.float32)
     rgb = _blend(rgb, glare, np.full(3, 255, np.float32), 0.12)
-    return _blend(rgb, soften(frame, 0.3) * (1 - hair), colour, 0.95)
+    return _blend(rgb, soften(frame, 0.3) * (1 - hair), colour, 0.75)
 
 
 def _freckles(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:

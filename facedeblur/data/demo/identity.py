@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -30,7 +30,7 @@ SHAPE_RANGES = {
 SKIN_TONES = [(71, 9, 13), (66, 13, 18), (60, 13, 21), (53, 14, 22), (45, 13, 19), (37, 11, 14), (68, 15, 13)]
 HAIR_COLOURS = [(14, 1, 2), (24, 6, 9), (36, 8, 17), (46, 7, 24), (58, 5, 28), (36, 22, 27), (54, 0, 3), (66, 0, 4)]
 SUIT_COLOURS = [(48, 55, 50), (35, 5, -38), (42, -28, 18), (60, 2, 4), (34, 40, 18), (66, 4, 44), (30, 2, -4)]
-GLASSES = ["none", "none", "round", "square", "none", "half"]
+GLASSES = ["none", "none", "none", "none", "round", "square", "half"]
 _CANDIDATES = 8  # people drawn for each place in the list
 _OUTER_LIP = (49, 50, 51, 52, 53, 55, 56, 57, 58, 59)  # and the points of the inner lip they lie against
 _INNER_LIP = (61, 61, 62, 63, 63, 65, 65, 66, 67, 67)
@@ -43,7 +43,7 @@ class Identity:
     is random on the skin (grain, freckles, stubble)."""
 
     name: str
-    shape: dict[str, float] = field(hash=False)
+    shape: dict[str, float]
     skin: tuple[int, int, int]
     hair: tuple[int, int, int]
     suit: tuple[int, int, int]
@@ -135,6 +135,6 @@ def _draw(rng: np.random.Generator, name: str) -> Identity:
 def _signature(person: Identity) -> np.ndarray:
     """Traits on comparable scales, for the distance between two people."""
     shape = [(person.shape[key] - low) / (high - low) for key, (low, high) in SHAPE_RANGES.items()]
-    glasses = [float(person.glasses == kind) for kind in ("round", "square", "half")]
+    glasses = [0.5 * (person.glasses == kind) for kind in ("round", "square", "half")]
     colours = np.divide([*person.skin, *person.hair], [15, 10, 10, 25, 12, 15])
     return np.concatenate([shape, colours, glasses, [person.beard, person.brows, person.light[0] / 100]])

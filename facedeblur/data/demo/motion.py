@@ -29,8 +29,8 @@ class Style:
 
 # A, the studio: the whole head roams in front of a backdrop. B, the talking head: speech, and a camera held by hand.
 STYLES = {
-    "A": Style(yaw=0.3, pitch=0.17, roll=0.2, shift=0.11, zoom=0.13, pace=1.15, surge=0.7, shake=0.0, talk=0.25),
-    "B": Style(yaw=0.16, pitch=0.11, roll=0.1, shift=0.06, zoom=0.05, pace=0.78, surge=0.7, shake=0.015, talk=1.0),
+    "A": Style(yaw=0.25, pitch=0.15, roll=0.15, shift=0.11, zoom=0.13, pace=1.04, surge=0.7, shake=0.0, talk=0.25),
+    "B": Style(yaw=0.16, pitch=0.11, roll=0.1, shift=0.06, zoom=0.05, pace=0.72, surge=0.7, shake=0.015, talk=1.0),
 }
 
 

@@ -56,6 +56,7 @@ def render_identity(folder: Path, index: int, person: Identity, settings: DemoSe
     split = "train" if index < settings.identities else "val"
     missing = [clip for clip in range(settings.clips_per_identity) if not _stem(folder, split, person, clip).exists()]
     if missing:
+        (folder / split / person.name).mkdir(parents=True, exist_ok=True)
         with _one_thread():
             actor = Person(person)
             for clip in missing:
@@ -99,7 +100,6 @@ def _render_clip(sidecar: Path, actor: Person, seed: tuple[int, int, int], setti
             image, landmarks[index] = scene.draw(shot)
             yield image
 
-    sidecar.parent.mkdir(parents=True, exist_ok=True)
     write_video(sidecar.with_suffix(".mp4"), frames(), settings.fps, crf=_CRF)
     write_atomic(sidecar.with_suffix(".npz"), lambda path: np.savez_compressed(path, landmarks=landmarks))
     content = {

@@ -1,0 +1,53 @@
+"""Whole commands on a tiny rendered corpus that all system tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+TINY = [
+    "scale.base_width=4",
+    "scale.hourglass_features=8",
+    "scale.batch=4",
+    "scale.epoch_windows=24",
+    "scale.val_windows=8",
+    "scale.epochs=2",
+    "scale.hourglass_epochs=1",
+    "data.demo.identities=3",
+    "data.demo.val_identities=1",
+    "data.demo.frames=40",
+    "blur=pravg7",
+    "blur.val_schedules=[pravg7]",
+    "trainer.precision='32'",
+    "trainer.threads=1",
+    "trainer.grid_faces=2",
+    "hourglass.trainer.precision='32'",
+    "hourglass.trainer.threads=1",
+]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """One cache for all: the corpus is rendered and planned once (pytest-xdist: once per process)."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def facedeblur(tmp_path, cache):
+    """`facedeblur("train", "key=value", ...)` in a folder of its own; returns the finished process."""
+
+    def run(*arguments, status=0, tiny=True, wait=True, timeout=240):
+        command = [sys.executable, "-m", "facedeblur", *arguments, *(TINY if tiny else [])]
+        environment = {**os.environ, "FACEDEBLUR_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+        options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, text=True, **options)
+        if not wait:
+            return process
+        out, err = process.communicate(timeout=timeout)
+        assert process.returncode == status, f"exit {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    return run

@@ -1,0 +1,110 @@
+"""`facedeblur train` from videos to a run folder: every experiment, resumption to the bit, two processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import time
+
+import cv2
+import pytest
+import torch
+
+from facedeblur.training.checkpoint import load_checkpoint
+
+pytestmark = pytest.mark.system
+
+
+def status(folder) -> dict:
+    return json.loads((folder / "status.json").read_text())
+
+
+def same_weights(first, second) -> bool:
+    one, two = load_checkpoint(first), load_checkpoint(second)
+    assert one["generator_step"] == two["generator_step"]
+    return all(torch.equal(value, two["networks"][name]) for name, value in one["networks"].items())
+
+
+def test_final_leaves_a_complete_run_folder_and_reuses_its_hourglass(facedeblur, tmp_path):
+    done = facedeblur("train")
+    run = tmp_path / "outputs" / "final" / "demo-s0"
+    assert status(run)["state"] == "done" and "step" in done.stderr and "<" in done.stderr
+    for name in ("config.yaml", "versions.json", "data.json", "metrics.csv", "checkpoints/last.ckpt", "preview.png"):
+        assert (run / name).is_file(), name
+    summary = json.loads((run / "summary.json").read_text())
+    for method in ("blurred", "hourglass", "deblurred"):
+        assert set(summary[method]) == {"psnr", "ssim", "by_strength"}
+        assert method in done.stdout
+    picture = cv2.imread(str(run / "preview.png"))
+    assert picture.shape[1] == 5 * 128  # blurry | hourglass | deblurred | sharp | error
+    rows = list(csv.DictReader(open(run / "metrics.csv")))
+    assert rows[-1]["step"] == "12" and any(row["val/psnr"] for row in rows)
+
+    again = facedeblur("train", "experiment=no_identity")
+    assert "reusing" in again.stderr
+    keys = load_checkpoint(tmp_path / "outputs/no_identity/demo-s0/checkpoints/last.ckpt")["networks"].keys()
+    assert not any(key.startswith("identity.") for key in keys)
+
+    refused = facedeblur("train", status=2)
+    assert "resume=auto" in refused.stderr and len(refused.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("experiment", ("hourglass", "identity_nohg", "identity_nohg_only2mf2"))
+def test_the_other_experiments_train(facedeblur, tmp_path, experiment):
+    facedeblur("train", f"experiment={experiment}")
+    run = tmp_path / "outputs" / experiment / "demo-s0"
+    summary = json.loads((run / "summary.json").read_text())
+    assert set(summary) >= {"blurred", "hourglass" if experiment == "hourglass" else "deblurred"}
+    assert not (tmp_path / "outputs" / "hourglass").exists() or experiment == "hourglass"
+
+
+def test_kill_and_resume_is_bit_equal(facedeblur, tmp_path):
+    """Kill -9 in mid-epoch, resume from the last checkpoint: the weights of the uninterrupted run."""
+    common = ("experiment=identity_nohg", "trainer.checkpoint_minutes=1.0e-6", "trainer.ema=0.9", "data.workers=1")
+    facedeblur("train", "name=straight", *common)
+    process = facedeblur("train", "name=killed", *common, "trainer.log_every=1", wait=False)
+    run = tmp_path / "outputs" / "identity_nohg" / "killed-s0"
+    deadline = time.time() + 200
+    while time.time() < deadline and process.poll() is None:
+        try:
+            if 2 <= status(run).get("step", 0) < 6:  # of 6 in the first epoch
+                break
+        except (OSError, ValueError):
+            pass
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    step = load_checkpoint(run / "checkpoints" / "last.ckpt")["generator_step"]
+    assert 2 <= step < 12, "killed too late to prove anything"
+    assert status(run)["state"] == "running"  # nobody could say otherwise
+    facedeblur("train", "name=killed", "resume=auto", *common)
+    assert status(run)["state"] == "done"
+    assert same_weights(run / "checkpoints/last.ckpt", tmp_path / "outputs/identity_nohg/straight-s0/checkpoints/last.ckpt")
+    steps = [int(row["step"]) for row in csv.DictReader(open(run / "metrics.csv")) if row["train/g_total"]]
+    assert steps == sorted(set(steps))  # no step is logged twice
+
+
+def test_sigterm_is_an_interruption_that_resumes(facedeblur, tmp_path):
+    common = ("experiment=identity_nohg", "trainer.checkpoint_minutes=1.0e-6", "trainer.epochs=200")
+    process = facedeblur("train", *common, wait=False)
+    run = tmp_path / "outputs" / "identity_nohg" / "demo-s0"
+    deadline = time.time() + 200
+    while time.time() < deadline and not (run / "checkpoints" / "last.ckpt").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted" in err, err
+    assert status(run)["state"] == "interrupted"
+    load_checkpoint(run / "checkpoints" / "last.ckpt")
+    done = facedeblur("train", "resume=auto", "experiment=identity_nohg", "trainer.epochs=1")
+    assert "resumed at step" in done.stderr and status(run)["state"] == "done"
+
+
+def test_two_processes_train_together(facedeblur, tmp_path):
+    facedeblur("train", "experiment=identity_nohg", "trainer.devices=2", "data.workers=1")
+    run = tmp_path / "outputs" / "identity_nohg" / "demo-s0"
+    assert status(run)["state"] == "done"
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["generator_steps"] == 12 and summary["windows"] == 8
+    assert len(load_checkpoint(run / "checkpoints" / "last.ckpt")["rng"]) == 2
