@@ -28,37 +28,50 @@ SCHEDULES = ("pravg7", "vla")
 
 
 def report(clips: Path | None, folder: Path, rounds: int) -> Iterator[str]:
-    """Lines with the ratios, smallest and median over at most 12 files.
+    """Lines with the ratios, median and smallest over at most 12 files that decord reads.
 
     `clips` is a folder of videos as `data.root`, a plan (.parquet) made by `prepare`, or None: a demo corpus.
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     plan = _plan(clips, folder)
+    usable = plan.column("backend") == "decord"
+    videos = sorted(set(plan.column("video")[usable]))
+    videos = videos[:: max(1, len(videos) // FILES)][:FILES]
     for schedule in SCHEDULES:
-        chosen = np.flatnonzero(plan.column("schedule") == schedule)
-        videos = sorted(set(plan.column("video")[chosen]))
-        videos = videos[:: -(-len(videos) // FILES)] if videos else []
-        bare, seeking = [], []
-        for video in videos:
-            windows = plan.select(chosen[plan.column("video")[chosen] == video])
-            stream = PairStream(windows, LoaderSettings(size=SIZE, batch=8, workers=0))
-            read = int((windows.column("start") + windows.column("length")).max())
-            bare.append(_ratio(lambda s=stream: list(s), lambda v=video, n=read: _decode(v, n), rounds))
-            some = random.Random(0).sample(range(len(windows)), min(SEEKS, len(windows)))
-            each = [windows[row] for row in some]
-            share = len(windows) / len(each)
-            seeking.append(share * _ratio(lambda s=stream: list(s), lambda e=each: [_seek(w) for w in e], rounds))
-        yield _line(f"pair stream / bare decord, frame rate, {schedule}", bare, "at least 0.8")
-        yield _line(f"pair stream / seeking per pair, {schedule}", seeking, "at least 3 on every file, 6 at the median")
+        by_video = [plan.select((plan.column("video") == v) & (plan.column("schedule") == schedule)) for v in videos]
+        by_video = [windows for windows in by_video if len(windows)]
+        ratios = [_against_decoding(windows, rounds) for windows in by_video]
+        yield _line(f"pair stream / bare decord, frame rate, {schedule}", ratios, "at least 0.8")
+        if schedule == "pravg7":
+            ratios = [_against_seeking(windows, rounds) for windows in by_video]
+            yield _line(f"pair stream / seeking per pair, {schedule}", ratios, "at least 3 on every file, median 6")
+
+
+def _against_decoding(windows: Plan, rounds: int) -> float:
+    """Frame rate of the stream over that of decord alone, on one video up to the last frame that a window needs."""
+    frames = int((windows.column("start") + windows.column("length")).max())
+    return _times_faster(lambda: _stream(windows), lambda: _decode(windows.column("video")[0], frames), rounds)
+
+
+def _against_seeking(windows: Plan, rounds: int) -> float:
+    """Pairs per second of the stream over those of opening the video for each; a few pairs stand for all."""
+    few = [windows[row] for row in random.Random(0).sample(range(len(windows)), min(SEEKS, len(windows)))]
+    faster = _times_faster(lambda: _stream(windows), lambda: [_seek(window) for window in few], rounds)
+    return faster * len(windows) / len(few)
+
+
+def _stream(windows: Plan) -> None:
+    for _ in PairStream(windows, LoaderSettings(size=SIZE, batch=8, workers=0)):
+        pass
 
 
 def _plan(clips: Path | None, folder: Path) -> Plan:
     if clips is not None and clips.suffix == ".parquet":
         return Plan.read(clips)
-    found = [clip for clip in discover(clips or render_demo(folder / "demo", DemoSettings())) if clip.split == "val"]
-    schedules = [named_schedule(name) for name in SCHEDULES]
-    plan, _ = prepare_plan(found, schedules, folder / "cache")
+    demo = DemoSettings(identities=1, val_identities=6, clips_per_identity=1)
+    found = [clip for clip in discover(clips or render_demo(folder / "demo", demo)) if clip.split == "val"]
+    plan, _ = prepare_plan(found, [named_schedule(name) for name in SCHEDULES], folder / "cache")
     return plan
 
 
@@ -81,10 +94,10 @@ def _seek(window: PlannedWindow) -> tuple[np.ndarray, np.ndarray]:
     return resize(crop(mean, window.crop), SIZE), resize(crop(sharp, window.crop), SIZE)
 
 
-def _ratio(stream: Callable[[], object], other: Callable[[], object], rounds: int) -> float:
-    """How many times faster the stream is: the median over the turns."""
+def _times_faster(stream: Callable[[], object], other: Callable[[], object], rounds: int) -> float:
+    """Of the fastest turns: what else the machine does only adds to a time."""
     ours, theirs = paired(stream, other, rounds)
-    return statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+    return min(theirs) / min(ours)
 
 
 def _line(name: str, ratios: list[float], target: str) -> str:

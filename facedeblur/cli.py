@@ -49,8 +49,8 @@ keys people change most:
 """
 
 COMMANDS = {
-    "train": "trains the experiment, the hourglass stage first where it needs one",
-    "prepare": "indexes, tracks and plans the videos; training then starts at once",
+    "train": "train the experiment, its hourglass stage first",
+    "prepare": "index, track and plan the videos; training then starts at once",
 }
 
 
@@ -269,6 +269,7 @@ def _work(command: str, plain: dict) -> None:
 
 def _run(command: str, plain: dict, folder) -> None:
     from facedeblur.data.prepare import PrepareError
+    from facedeblur.faces.dlib_models import FacesExtraError
     from facedeblur.training import stages
     from facedeblur.training.checkpoint import CheckpointError
     from facedeblur.training.guards import NanLossError
@@ -278,5 +279,5 @@ def _run(command: str, plain: dict, folder) -> None:
             stages.train(plain, folder)
         else:
             stages.prepare(plain)
-    except (PrepareError, CheckpointError, NanLossError) as error:
+    except (PrepareError, FacesExtraError, CheckpointError, NanLossError) as error:
         raise UsageError(error) from error

@@ -9,9 +9,7 @@ from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.training.corpus import epoch_size, mixture_rows
 from facedeblur.training.settings import run_settings
 
-OPTIONS = sorted(
-    (path.parent.name, path.stem) for path in conf_dir().glob("*/*.yaml") if path.stem != "base"
-)
+OPTIONS = sorted((path.parent.name, path.stem) for path in conf_dir().glob("*/*.yaml") if path.stem != "base")
 EXPERIMENTS = ("final", "no_identity", "identity_nohg", "identity_nohg_only2mf2", "hourglass")
 ABLATIONS = EXPERIMENTS[1:4]
 

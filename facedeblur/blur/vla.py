@@ -109,9 +109,7 @@ def reversed_vla_windows(
     return [VLAWindow(frames - w.start - w.length, w.length, w.stop) for w in windows], dropped
 
 
-def _grow(
-    start: int, motion: FaceMotion, ssim: Callable[[int, int], float], settings: VLASettings
-) -> tuple[int, str]:
+def _grow(start: int, motion: FaceMotion, ssim: Callable[[int, int], float], settings: VLASettings) -> tuple[int, str]:
     """Length (odd) of the longest window from `start` that no condition forbids, and the condition that ended it."""
     motion.begin(start)
     length, stop = 1, "end"

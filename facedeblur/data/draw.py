@@ -62,8 +62,8 @@ def draw_epoch(
 
     Every row of the mixture gets its count, or its share by weight of what is left of `size`. Inside a row windows are
     drawn without replacement, with probability in proportion to RMSE ** strength, RMSE = 255 * 10 ** (-PSNR / 20) of
-    blurred against sharp. `size` None: as many as the plan allows at exactly this mixture. With a size, what a row has no
-    windows for is drawn from the others, so that a scarce row does not shorten the epoch.
+    blurred against sharp. `size` None: as many as the plan allows at exactly this mixture. With a size, what a row has
+    no windows for is drawn from the others, so that a scarce row does not shorten the epoch.
 
     Raises ValueError for a row without candidates, two rows that ask for the same windows, and a count beyond the plan.
     """

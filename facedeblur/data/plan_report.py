@@ -77,7 +77,9 @@ class Report:
         if self.skipped:
             lines[0] += f"; skipped: {listed(self.reasons())}"
         lines += [f"  skipped {path}: {reason}" for path, reason in self.skipped]
-        lines.append(f"{'corpus':<12}{'split':<7}{'schedule':<14}{'pass':<9}{'windows':>8}{'L':>7}{'PSNR':>8}{'SSIM':>8}")
+        lines.append(
+            f"{'corpus':<12}{'split':<7}{'schedule':<14}{'pass':<9}{'windows':>8}{'L':>7}{'PSNR':>8}{'SSIM':>8}"
+        )
         for group in self.groups:
             passed = "reverse" if group.reverse else "forward"
             lines.append(

@@ -1,7 +1,7 @@
 """From a folder of clips to a window plan: index, track, plan; each step cached by content, so nothing is done twice.
 
-    <cache>/windows/<hash>.parquet   windows of one file under one set of schedules: what an interrupted run keeps
-    <cache>/plans/<hash>.parquet     the plan of a corpus, beside it its report as .json
+<cache>/windows/<hash>.parquet   windows of one file under one set of schedules: what an interrupted run keeps
+<cache>/plans/<hash>.parquet     the plan of a corpus, beside it its report as .json
 """
 
 from __future__ import annotations

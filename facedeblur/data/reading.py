@@ -126,8 +126,10 @@ def _read_chain(
         for place in stops[index + 1]:
             cut, rect = cuts[place], rects[place]
             mean = buffers.get("mean", rect, sums[cut.response].dtype)
-            np.subtract(rect.of(sums[cut.response], region), before.pop(place, 0), out=mean)
-            mean /= cut.length
+            total = rect.of(sums[cut.response], region)
+            if place in before:
+                total = np.subtract(total, before.pop(place), out=mean)
+            np.divide(total, cut.length, out=mean)
             blurry = resample(curves[cut.response].encode(mean), rect.shifted(cut.box), size)
             yield Finished(place, blurry, sharp.pop(place))
         if index + 1 == end:

@@ -19,16 +19,16 @@ from facedeblur.faces.crop import CropBox, crop, resize
 def resample(image: np.ndarray, box: CropBox, size: int) -> np.ndarray:
     """`resize(crop(image, box), size)`, rounded: float32 (H, W, 3) in [0, 255] to uint8 (size, size, 3)."""
     if box.side <= size:
-        small = resize(crop(image, box), size)
-    else:
-        height, width = image.shape[:2]
-        rows = _areas(box.y, box.side, height, size) @ image.reshape(height, -1)
-        turned = cv2.transpose(rows.reshape(size, width, 3)).reshape(width, -1)
-        small = (_areas(box.x, box.side, width, size) @ turned).reshape(size, size, 3)
-        small = cv2.transpose(small)
-    return np.clip(np.rint(small), 0, 255).astype(np.uint8)
+        small = np.maximum(resize(crop(image, box), size), 0.0)  # cubic interpolation overshoots
+        return cv2.convertScaleAbs(small)
+    height, width = image.shape[:2]
+    rows = _areas(box.y, box.side, height, size) @ image.reshape(height, -1)
+    turned = cv2.transpose(rows.reshape(size, width, 3)).reshape(width, -1)
+    small = (_areas(box.x, box.side, width, size) @ turned).reshape(size, size, 3)
+    return cv2.transpose(cv2.convertScaleAbs(small))
 
 
+@lru_cache(maxsize=64)  # the sharp image of a pair is cut like the blurry one
 def _areas(first: int, side: int, extent: int, size: int) -> csr_array:
     """A (size, extent): means over `size` equal parts of pixels first ... first + side - 1, clipped to the image."""
     weights, pixels, rows = _parts(side, size)

@@ -75,7 +75,10 @@ class AdversarialStage(Stage):
                 self.average.load_state_dict(self.resumed_from["average"])
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.adam(self.networks.generator_parameters()), self.adam(self.networks.discriminator.parameters())]
+        return [
+            self.adam(self.networks.generator_parameters(), self.settings.learning_rate),
+            self.adam(self.networks.discriminator.parameters(), self.settings.discriminator_rate),
+        ]
 
     def networks_state(self) -> dict[str, Tensor]:
         return self.networks.state_dict()

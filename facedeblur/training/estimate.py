@@ -24,7 +24,7 @@ class _NoOptimizer:
 
 
 def seconds_per_batch(stage, batch: int, size: int, device: str, precision: str, repeats: int = 2) -> float:
-    """Time of one training batch on random images: a copy of the stage runs it, random generators are left untouched."""
+    """Time of one training batch on random images, run by a copy of the stage; random generators are left untouched."""
     trial = copy.deepcopy(stage).to(device).train()
     trial.manual_backward = lambda loss: loss.backward()
     trial.optimizers = lambda: [_NoOptimizer(), _NoOptimizer()] if stage.kind == "adversarial" else _NoOptimizer()
@@ -61,8 +61,8 @@ def announce(title: str, stage, data, devices: int, accelerator: str, precision:
     settings = stage.settings
     lines = [
         f"{title}: {parameters / 1e6:.2f} M parameters, {devices} x {accelerator}, {precision}, {threads} threads",
-        f"  {len(data.train_plan)} training windows, {stage.images_per_step} pairs a step, {stage.planned_steps} steps, "
-        f"{len(data.val_windows)} validation windows",
+        f"  {len(data.train_plan)} training windows, {stage.images_per_step} pairs a step, "
+        f"{stage.planned_steps} steps, {len(data.val_windows)} validation windows",
     ]
     steps = stage.planned_steps - stage.generator_step
     if steps > 0:

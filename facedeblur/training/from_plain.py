@@ -52,7 +52,9 @@ def _convert(kind: object, value: object, path: str):
             return tuple(_convert(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(value))
         if len(arguments) != len(value):
             raise SettingsError(f"{path}: must be a list of {len(arguments)}, got {value!r}")
-        return tuple(_convert(a, item, f"{path}[{i}]") for i, (a, item) in enumerate(zip(arguments, value, strict=True)))
+        return tuple(
+            _convert(a, item, f"{path}[{i}]") for i, (a, item) in enumerate(zip(arguments, value, strict=True))
+        )
     if origin in (types.UnionType, typing.Union):
         for option in arguments:
             try:

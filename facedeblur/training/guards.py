@@ -36,7 +36,7 @@ class TimeLimit(Callback):
 
 
 class InterruptOnSigterm:
-    """Within it, SIGTERM raises KeyboardInterrupt, as Ctrl-C does: the last checkpoint stays and status.json says so."""
+    """Within it SIGTERM raises KeyboardInterrupt, as Ctrl-C does: the last checkpoint stays, status.json says so."""
 
     def __enter__(self) -> None:
         def interrupt(number, frame):

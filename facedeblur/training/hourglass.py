@@ -30,7 +30,7 @@ class HourglassStage(Stage):
             self.hourglass.load_state_dict(self.resumed_from["networks"])
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.adam(self.hourglass.parameters())]
+        return [self.adam(self.hourglass.parameters(), self.settings.learning_rate)]
 
     def networks_state(self) -> dict[str, Tensor]:
         return self.hourglass.state_dict()

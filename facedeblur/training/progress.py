@@ -48,7 +48,9 @@ class TrainingProgress(Callback):
         if self.minutes is not None:
             left = min(left, 60 * self.minutes - elapsed)
         latest = module.latest_losses
-        losses = "  ".join(f"{short} {latest[name]:.3g}" for name, short in module.shown_losses.items() if name in latest)
+        losses = "  ".join(
+            f"{short} {latest[name]:.3g}" for name, short in module.shown_losses.items() if name in latest
+        )
         return (
             f"step {module.generator_step}/{self.planned}  epoch {module.position['epoch'] + 1}  {losses}  "
             f"{speed * module.images_per_step:.1f} img/s  {clock(elapsed)} < {clock(left)}"

@@ -18,8 +18,8 @@ def summarise(rows: Sequence[Mapping[str, float]], methods: Sequence[str]) -> di
     """Means per method, overall and by quarter of blur strength.
 
     Args:
-        rows: one mapping per window with `<method>_psnr` (dB) and `<method>_ssim` for each method, `blurred` among them.
-        methods: in the order of the table.
+        rows: one mapping per window with `<method>_psnr` (dB) and `<method>_ssim` for each method.
+        methods: in the order of the table, `blurred` among them.
 
     Returns:
         `{method: {"psnr", "ssim", "by_strength": {quarter: {"psnr", "ssim"}}}, "windows": n, "cut_points_db": [...]}`.

@@ -55,7 +55,8 @@ class DataSettings:
     """Which videos, how they are drawn and how they reach the network (sections 3.3 and 5.1).
 
     kind: `demo` renders its own corpus; `clips` reads `root`. cache: folder of rendered corpora, indexes and plans.
-    only_first_pass: keep the first row of the mixture alone. epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
+    only_first_pass: keep the first row of the mixture alone.
+    epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
     batch: global, split over ranks. workers: reader processes per rank (`auto` = one per two cores, at most 8).
     strength: windows are drawn in proportion to their blur's RMSE to this power; 0 draws them uniformly.
     """
@@ -82,9 +83,13 @@ class DataSettings:
     def __post_init__(self) -> None:
         _check(self.kind in ("demo", "clips"), "kind", "demo or clips", self.kind)
         if self.kind == "clips" and not self.root:
-            raise ValueError("root: data=clips needs a folder of videos; give data.root=<folder> (make: CLIPS=<folder>)")
+            raise ValueError(
+                "root: data=clips needs a folder of videos; give data.root=<folder> (make: CLIPS=<folder>)"
+            )
         _check(len(self.mixture) > 0, "mixture", "at least one row", self.mixture)
-        _check(self.epoch_windows is None or _count(self.epoch_windows), "epoch_windows", "at least 1", self.epoch_windows)
+        _check(
+            self.epoch_windows is None or _count(self.epoch_windows), "epoch_windows", "at least 1", self.epoch_windows
+        )
         _check(_count(self.val_windows), "val_windows", "a whole number of at least 1", self.val_windows)
         _check(_count(self.batch, 2), "batch", "a whole number of at least 2", self.batch)
         _check(self.workers == "auto" or _count(self.workers, 0), "workers", "auto or 0, 1, 2...", self.workers)
@@ -136,7 +141,8 @@ class TrainerSettings:
     """How long, how fast and on what (section 5.1 where it speaks; method defaults elsewhere).
 
     epochs, max_steps: planned length; the earlier ends the run. minutes: a time limit, which only stops.
-    learning_rate, beta1, beta2: Adam's. decay_start: share of the planned steps after which the rate falls linearly to 0.
+    learning_rate, discriminator_rate, beta1, beta2: Adam's.
+    decay_start: share of the planned steps after which the rates fall linearly to 0.
     accumulate: batches per optimizer step. ema: decay of the generator's moving average, None = off.
     precision: auto (bf16 where the hardware has it), 32 or bf16. devices: auto (every GPU) or a number of processes.
     checkpoint_minutes: at most so many minutes are lost to a kill. validate_every: epochs. log_every: steps.
@@ -146,6 +152,7 @@ class TrainerSettings:
     max_steps: int | None = None
     minutes: float | None = None
     learning_rate: float = 2e-4
+    discriminator_rate: float = 2e-4
     beta1: float = 0.5
     beta2: float = 0.999
     decay_start: float = 0.5
@@ -166,7 +173,8 @@ class TrainerSettings:
             _check(_count(getattr(self, name)), name, "a whole number of at least 1", getattr(self, name))
         _check(self.max_steps is None or _count(self.max_steps), "max_steps", "at least 1", self.max_steps)
         _check(self.minutes is None or _positive(self.minutes), "minutes", "a positive number", self.minutes)
-        _check(_positive(self.learning_rate) and self.learning_rate < 1, "learning_rate", "in (0, 1)", self.learning_rate)
+        for name in ("learning_rate", "discriminator_rate"):
+            _check(_positive(getattr(self, name)) and getattr(self, name) < 1, name, "in (0, 1)", getattr(self, name))
         for name in ("beta1", "beta2"):
             _check(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
         _check(0 <= self.decay_start <= 1, "decay_start", "in [0, 1]", self.decay_start)

@@ -87,9 +87,8 @@ class Stage(LightningModule):
         """Whether the batch just seen completes an optimizer step."""
         return self.position["batch"] % self.settings.accumulate == 0
 
-    def adam(self, parameters) -> torch.optim.Adam:
-        s = self.settings
-        return torch.optim.Adam(parameters, lr=s.learning_rate, betas=(s.beta1, s.beta2), foreach=True)
+    def adam(self, parameters, rate: float) -> torch.optim.Adam:
+        return torch.optim.Adam(parameters, lr=rate, betas=(self.settings.beta1, self.settings.beta2), foreach=True)
 
     def configure_optimizers(self):
         optimizers = self.build_optimizers()

@@ -115,13 +115,13 @@ def hourglass_checkpoint(settings: RunSettings, config: dict) -> Path:
     path = Path(settings.output) / "hourglass" / key
     status = read_status(path)
     done = path / "checkpoints" / "last.ckpt"
-    if not is_main_process() or (status and status["state"] == "done" and done.exists()):
-        if is_main_process():
-            print(f"hourglass stage: reusing {path}", file=sys.stderr)
-        return done
-    print(f"hourglass stage: training {path}", file=sys.stderr)
-    command = {**config, "stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
-    train(command, RunFolder(path, resume=True))
+    # Every process of a DDP group decides alike: those started in mid-stage take part in it.
+    finished = status is not None and status["state"] == "done" and done.exists()
+    if is_main_process():
+        print(f"hourglass stage: {'reusing' if finished else 'training'} {path}", file=sys.stderr)
+    if not finished:
+        command = {**config, "stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
+        train(command, RunFolder(path, resume=True, owner=is_main_process()))
     return done
 
 

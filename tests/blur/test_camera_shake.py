@@ -17,7 +17,19 @@ def test_the_measured_kernels_are_the_published_hundred():
     assert len(kernels) == 100
     sizes, counts = np.unique([kernel.shape[0] for kernel in kernels], return_counts=True)
     assert dict(zip(sizes.tolist(), counts.tolist(), strict=True)) == {
-        5: 1, 7: 2, 9: 4, 11: 4, 13: 13, 15: 14, 17: 12, 19: 8, 21: 20, 23: 9, 25: 4, 27: 6, 29: 3,
+        5: 1,
+        7: 2,
+        9: 4,
+        11: 4,
+        13: 13,
+        15: 14,
+        17: 12,
+        19: 8,
+        21: 20,
+        23: 9,
+        25: 4,
+        27: 6,
+        29: 3,
     }
     for kernel in kernels:
         assert kernel.shape[0] == kernel.shape[1]
@@ -90,8 +102,16 @@ def test_kernels_vary():
 
 @pytest.mark.parametrize(
     "field, value",
-    [("measured", 1.5), ("scales", (0.0, 1.0)), ("scales", (2.0, 1.0)), ("lengths", (5.0,)), ("expl", ()),
-     ("noise", -0.1), ("noise", 5), ("bank", 0)],
+    [
+        ("measured", 1.5),
+        ("scales", (0.0, 1.0)),
+        ("scales", (2.0, 1.0)),
+        ("lengths", (5.0,)),
+        ("expl", ()),
+        ("noise", -0.1),
+        ("noise", 5),
+        ("bank", 0),
+    ],
 )
 def test_impossible_settings_name_the_field(field, value):
     with pytest.raises(ValueError, match=f"{field}: .* got"):

@@ -101,8 +101,15 @@ def test_rasterise_scales_coordinates():
 
 @pytest.mark.parametrize(
     "field, value",
-    [("max_length", 0), ("expl", ()), ("expl", (-1.0,)), ("exposures", (0.0,)), ("exposures", (1.5,)), ("steps", 1),
-     ("bank", 0)],
+    [
+        ("max_length", 0),
+        ("expl", ()),
+        ("expl", (-1.0,)),
+        ("exposures", (0.0,)),
+        ("exposures", (1.5,)),
+        ("steps", 1),
+        ("bank", 0),
+    ],
 )
 def test_impossible_settings_name_the_field(field, value):
     with pytest.raises(ValueError, match=f"{field}: .* got"):

@@ -11,8 +11,12 @@ def face():
     """68 points of a face 100 px wide whose parts are boxes of about 30 px."""
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 100, (68, 2))
-    for part, corner in ((slice(27, 36), (35, 30)), (slice(36, 42), (5, 5)), (slice(42, 48), (65, 5)),
-                         (slice(48, 68), (35, 65))):
+    for part, corner in (
+        (slice(27, 36), (35, 30)),
+        (slice(36, 42), (5, 5)),
+        (slice(42, 48), (65, 5)),
+        (slice(48, 68), (35, 65)),
+    ):
         points[part] = np.array(corner) + rng.uniform(0, 30, points[part].shape)
         points[part][:2] = np.array(corner), np.array(corner) + 30
     points[:2] = [[0, 0], [100, 100]]
@@ -74,11 +78,14 @@ def test_overlap_stops_when_the_parts_have_moved_apart(face):
     assert 30 / 2.5 - 3 <= first.length <= 30 / 2.5 + 2
 
 
-@pytest.mark.parametrize("condition, xs, ssim", [
-    ("overlap", 4.0 * np.arange(40), good),
-    ("quality", np.zeros(40), decaying(0.01)),
-    ("flow", [*range(10), *range(10, 0, -1), *range(10), *range(10)], good),
-])
+@pytest.mark.parametrize(
+    "condition, xs, ssim",
+    [
+        ("overlap", 4.0 * np.arange(40), good),
+        ("quality", np.zeros(40), decaying(0.01)),
+        ("flow", [*range(10), *range(10, 0, -1), *range(10), *range(10)], good),
+    ],
+)
 def test_each_condition_can_be_switched_off(face, condition, xs, ssim):
     landmarks = moving(face, xs)
     only = {name: name == condition for name in ("overlap", "quality", "flow")}
@@ -140,8 +147,17 @@ def test_a_segment_shorter_than_the_least_length_gives_nothing(face):
 
 @pytest.mark.parametrize(
     "field, value",
-    [("min_length", 8), ("max_length", 50), ("max_length", 5), ("overlap_threshold", 1.5), ("quality_threshold", -0.1),
-     ("static_threshold", 2.0), ("overlap_parts", 5), ("jump_threshold", 0.0), ("return_threshold", -1.0)],
+    [
+        ("min_length", 8),
+        ("max_length", 50),
+        ("max_length", 5),
+        ("overlap_threshold", 1.5),
+        ("quality_threshold", -0.1),
+        ("static_threshold", 2.0),
+        ("overlap_parts", 5),
+        ("jump_threshold", 0.0),
+        ("return_threshold", -1.0),
+    ],
 )
 def test_impossible_settings_name_the_field(field, value):
     with pytest.raises(ValueError, match=f"{field}: .* got"):

@@ -155,7 +155,7 @@ def test_validation_is_even_over_identities_and_strength_in_proportion_to_schedu
     assert max(per_identity) - min(per_identity) <= 1
     psnr = np.sort(PLAN.column("psnr")[chosen][PLAN.column("schedule")[chosen] == "vla"])
     assert psnr[0] < 28
-    assert psnr[-1] > 42
+    assert psnr[-1] > 36  # both ends of the range
 
 
 def test_validation_gives_the_rest_of_a_small_identity_to_the_others():

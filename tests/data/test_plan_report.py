@@ -7,8 +7,19 @@ from facedeblur.data.plan_report import Group, Report, listed
 
 
 def rows():
-    base = {"identity": "p", "video": "v", "backend": "pyav", "response": "identity", "start": 0, "kernel_seed": -1,
-            "x": 0, "y": 0, "side": 10, "shot": 0, "landmarks": [[0.0, 0.0]] * 68}
+    base = {
+        "identity": "p",
+        "video": "v",
+        "backend": "pyav",
+        "response": "identity",
+        "start": 0,
+        "kernel_seed": -1,
+        "x": 0,
+        "y": 0,
+        "side": 10,
+        "shot": 0,
+        "landmarks": [[0.0, 0.0]] * 68,
+    }
     windows = [
         ("A", "train", "vla", False, 7, 30.0, 0.90, "quality"),
         ("A", "train", "vla", False, 21, 20.0, 0.80, "cap"),
@@ -25,8 +36,11 @@ def report():
     return Report.of(
         Plan.from_rows(rows()),
         videos=6,
-        skipped=[("a.mp4", "no face found"), ("b.mp4", "cannot be opened: moov atom not found"),
-                 ("c.mp4", "cannot be opened: invalid data")],
+        skipped=[
+            ("a.mp4", "no face found"),
+            ("b.mp4", "cannot be opened: moov atom not found"),
+            ("c.mp4", "cannot be opened: invalid data"),
+        ],
         rejects={"vla": {"short: overlap": 3, "static": 1}, "pravg7": {}},
     )
 
@@ -35,7 +49,10 @@ def test_groups_hold_counts_and_means(report):
     first = report.groups[0]
     assert first == Group("A", "train", "vla", False, 2, 14.0, pytest.approx(25.0), pytest.approx(0.85))
     assert [(g.corpus, g.split, g.schedule, g.reverse, g.windows) for g in report.groups[1:]] == [
-        ("A", "train", "vla", True, 1), ("A", "val", "pravg7", False, 1), ("B", "train", "trajectory", False, 1)]
+        ("A", "train", "vla", True, 1),
+        ("A", "val", "pravg7", False, 1),
+        ("B", "train", "trajectory", False, 1),
+    ]
 
 
 def test_lengths_stops_and_rejects(report):

@@ -136,8 +136,12 @@ def test_kernel_seeds_depend_on_file_frame_and_schedule():
     base = kernel_seed("a", 0, SCHEDULES["trajectory"])
     assert 0 <= base < 2**31
     assert base == kernel_seed("a", 0, named_schedule("trajectory"))
-    others = [("b", 0, SCHEDULES["trajectory"]), ("a", 1, SCHEDULES["trajectory"]),
-              ("a", 0, SCHEDULES["camera_shake"]), ("a", 0, named_schedule("trajectory", seed=1))]
+    others = [
+        ("b", 0, SCHEDULES["trajectory"]),
+        ("a", 1, SCHEDULES["trajectory"]),
+        ("a", 0, SCHEDULES["camera_shake"]),
+        ("a", 0, named_schedule("trajectory", seed=1)),
+    ]
     assert len({base, *(kernel_seed(*other) for other in others)}) == 5
 
 

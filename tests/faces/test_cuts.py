@@ -40,8 +40,10 @@ def test_sudden_motion_is_no_cut():
 
 def test_noise_and_slow_light_are_no_cut():
     rng = np.random.default_rng(0)
-    frames = [np.clip(f * (0.6 + 0.02 * i) + rng.normal(0, 12, f.shape), 0, 255).astype(np.uint8)
-              for i, f in enumerate(pan(PHOTOS["cat"], 20))]
+    frames = [
+        np.clip(f * (0.6 + 0.02 * i) + rng.normal(0, 12, f.shape), 0, 255).astype(np.uint8)
+        for i, f in enumerate(pan(PHOTOS["cat"], 20))
+    ]
     assert find_cuts(frames) == []
 
 

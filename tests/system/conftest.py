@@ -24,8 +24,6 @@ TINY = [
     "trainer.precision='32'",
     "trainer.threads=1",
     "trainer.grid_faces=2",
-    "hourglass.trainer.precision='32'",
-    "hourglass.trainer.threads=1",
 ]
 
 

@@ -16,6 +16,11 @@ from facedeblur.training.checkpoint import load_checkpoint
 pytestmark = pytest.mark.system
 
 
+def read_csv(path) -> list[dict]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def status(folder) -> dict:
     return json.loads((folder / "status.json").read_text())
 
@@ -38,7 +43,7 @@ def test_final_leaves_a_complete_run_folder_and_reuses_its_hourglass(facedeblur,
         assert method in done.stdout
     picture = cv2.imread(str(run / "preview.png"))
     assert picture.shape[1] == 5 * 128  # blurry | hourglass | deblurred | sharp | error
-    rows = list(csv.DictReader(open(run / "metrics.csv")))
+    rows = read_csv(run / "metrics.csv")
     assert rows[-1]["step"] == "12" and any(row["val/psnr"] for row in rows)
 
     again = facedeblur("train", "experiment=no_identity")
@@ -80,8 +85,10 @@ def test_kill_and_resume_is_bit_equal(facedeblur, tmp_path):
     assert status(run)["state"] == "running"  # nobody could say otherwise
     facedeblur("train", "name=killed", "resume=auto", *common)
     assert status(run)["state"] == "done"
-    assert same_weights(run / "checkpoints/last.ckpt", tmp_path / "outputs/identity_nohg/straight-s0/checkpoints/last.ckpt")
-    steps = [int(row["step"]) for row in csv.DictReader(open(run / "metrics.csv")) if row["train/g_total"]]
+    assert same_weights(
+        run / "checkpoints/last.ckpt", tmp_path / "outputs/identity_nohg/straight-s0/checkpoints/last.ckpt"
+    )
+    steps = [int(row["step"]) for row in read_csv(run / "metrics.csv") if row["train/g_total"]]
     assert steps == sorted(set(steps))  # no step is logged twice
 
 

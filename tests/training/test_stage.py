@@ -19,6 +19,11 @@ from facedeblur.training.stage import decayed_rate
 from .conftest import MODEL, random_batches
 
 
+def read_csv(path) -> list[dict]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def copies(module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in module.state_dict().items()}
 
@@ -40,7 +45,7 @@ def test_n_batches_are_n_generator_steps_and_the_rate_decays(make_stage, fit, tm
     assert stage.generator_step == 8
     if kind == "adversarial":
         assert trainer.global_step == 16  # Lightning counts both optimizers; our axis does not
-    rows = list(csv.DictReader(open(tmp_path / "metrics.csv")))
+    rows = read_csv(tmp_path / "metrics.csv")
     assert [int(row["step"]) for row in rows] == list(range(1, 9))
     rates = [float(row["train/learning_rate"]) for row in rows]
     assert rates[0] == pytest.approx(2e-4) and rates[-1] == 0 and rates == sorted(rates, reverse=True)

@@ -1,0 +1,54 @@
+"""The installed package, as a wheel and as an editable, finds its Hydra tree from any directory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBE = "import facedeblur, facedeblur.cli as cli; print(facedeblur.__file__); print(cli.conf_dir())"
+
+pytestmark = pytest.mark.system
+
+
+def run(arguments, cwd, **environment):
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    run(["-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)], folder)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_wheel_carries_its_configuration(wheel, tmp_path):
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    run(["-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], elsewhere)
+    package, conf = run(["-c", PROBE], elsewhere, PYTHONPATH=str(site)).split()
+    assert Path(package).is_relative_to(site) and Path(conf) == site / "facedeblur" / "conf"
+    composed = run(["-m", "facedeblur", "train", "--cfg", "job", "scale=paper"], elsewhere, PYTHONPATH=str(site))
+    assert "base_width: 64" in composed
+    assert (site / "facedeblur" / "blur" / "data" / "psf_hradis.npz").is_file()
+    assert not (site / "tests").exists() and not (site / "conf").exists()
+
+
+def test_editable_finds_the_tree_beside_it(tmp_path):
+    package, conf = run(["-c", PROBE], tmp_path).split()
+    assert Path(package).parent == ROOT / "facedeblur" and Path(conf) == ROOT / "conf"
+    assert "base_width: 64" in run(["-m", "facedeblur", "train", "--cfg", "job", "scale=paper"], tmp_path)
