@@ -54,23 +54,6 @@ class PairDataModule(LightningDataModule):
         """Training batches that every one of `world` ranks gets. Raises ValueError as `PairStream` does."""
         return len(self._train_stream(0, world))
 
-    def grid_windows(self, count: int) -> list[tuple[str, str, int, int, bool, int | None]]:
-        """The `count` validation windows to look at: the strongest blur of every identity, then the second, ...
-
-        As (video, schedule, start, length, reverse, kernel_seed), the strongest first.
-        """
-        windows = sorted((self.val_windows[row] for row in range(len(self.val_windows))), key=lambda w: w.psnr)
-        seen: dict[str, int] = {}
-        ranked = []
-        for window in windows:
-            seen[window.identity] = seen.get(window.identity, 0) + 1
-            ranked.append((seen[window.identity], window))
-        chosen = [window for _, window in sorted(ranked, key=lambda pair: pair[0])[:count]]
-        return [
-            (w.window.video, w.schedule, w.window.start, w.window.length, w.window.reverse, w.kernel_seed)
-            for w in sorted(chosen, key=lambda w: w.psnr)
-        ]
-
     def train_dataloader(self) -> TrainLoader:
         """One loader for all epochs, however often it is asked for."""
         if self._train is None:

@@ -7,8 +7,11 @@ import hashlib
 import json
 import os
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+
+from filelock import FileLock
 
 from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.corpus import Corpus, make_corpus
@@ -113,15 +116,18 @@ def hourglass_checkpoint(settings: RunSettings, config: dict) -> Path:
         return path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     key = hourglass_key(settings)
     path = Path(settings.output) / "hourglass" / key
-    status = read_status(path)
     done = path / "checkpoints" / "last.ckpt"
-    # Every process of a DDP group decides alike: those started in mid-stage take part in it.
-    finished = status is not None and status["state"] == "done" and done.exists()
-    if is_main_process():
-        print(f"hourglass stage: {'reusing' if finished else 'training'} {path}", file=sys.stderr)
-    if not finished:
-        command = {**config, "stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
-        train(command, RunFolder(path, resume=True, owner=is_main_process()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Runs of one sweep share the stage: the first trains it, the others wait. Processes of one DDP group share the
+    # first one's lock, and those it starts in mid-stage find it unfinished and take part.
+    with FileLock(path.with_suffix(".lock")) if is_main_process() else nullcontext():
+        status = read_status(path)
+        finished = status is not None and status["state"] == "done" and done.exists()
+        if is_main_process():
+            print(f"hourglass stage: {'reusing' if finished else 'training'} {path}", file=sys.stderr)
+        if not finished:
+            command = {**config, "stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
+            train(command, RunFolder(path, resume=True, owner=is_main_process()))
     return done
 
 

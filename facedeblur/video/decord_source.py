@@ -53,6 +53,8 @@ class DecordSource(PassSource):
         self.fps = float(reader.get_avg_fps()) or DEFAULT_FPS
         if first is None:
             raise VideoError(path, "no frame can be decoded")
+        if first.shape[2:] != (3,):  # rows that it pads come out with a fourth channel
+            raise VideoError(path, f"decord gives frames of shape {first.shape}, not RGB")
         self.height, self.width = first.shape[:2]
         self._opened: tuple[Any, Any] | None = (reader, first)  # the first pass continues with it
 

@@ -133,20 +133,6 @@ def test_validation_windows_are_few_fixed_and_spread(module):
     assert sorted(rows) == list(range(12))
 
 
-def test_the_grid_shows_the_strongest_blur_of_every_identity_first(module):
-    two = module.grid_windows(2)
-    windows = [module.val_windows[row] for row in range(len(module.val_windows))]
-    strongest = {
-        name: min((w for w in windows if w.identity == name), key=lambda w: w.psnr) for name in ("id_3", "id_4")
-    }
-    expected = sorted(strongest.values(), key=lambda w: w.psnr)
-    assert [window[:4] for window in two] == [
-        (w.window.video, w.schedule, w.window.start, w.window.length) for w in expected
-    ]
-    assert all(len(window) == 6 and window[5] is None for window in two)
-    assert len(set(module.grid_windows(100))) == 12
-
-
 def test_a_batch_the_ranks_cannot_share(module):
     with pytest.raises(ValueError, match="batch: a multiple of 4 rank"):
         module.batches_per_epoch(4)
