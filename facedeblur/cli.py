@@ -6,8 +6,10 @@ the command before torch is loaded.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 HELP = """\
@@ -18,7 +20,7 @@ usage: facedeblur <command> [key=value ...]
   train      train a deblurrer: corpus, hourglass stage, adversarial stage, table, preview.png
   prepare    index, track and plan the videos without training; prints counts, writes plots
   doctor     versions, devices, codecs and one training step on every device
-  --version  print the version
+  --version  print the version; FACEDEBLUR_TRACEBACK=1 shows where an error comes from
   --help     print this; `facedeblur train --help` lists groups, keys and examples
 
 examples:
@@ -52,6 +54,9 @@ COMMANDS = {
     "train": "train the experiment, its hourglass stage first",
     "prepare": "index, track and plan the videos; training then starts at once",
 }
+
+
+PATH_KEYS = ("root", "val_root", "cache", "output", "resume", "checkpoint")  # last parts of keys whose value is a path
 
 
 class UsageError(Exception):
@@ -107,13 +112,13 @@ def _hydra_command(command: str, arguments: list[str]) -> None:
     """Checks the configuration, then hands over to Hydra, which also serves multiruns and its own flags."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
-    asks_hydra = any(argument.startswith("-") for argument in arguments)
-    if not asks_hydra:
-        plain = _checked(_compose(overrides), overrides)
-        if plain["resume"]:
-            arguments = [*arguments, f"hydra.run.dir='{plain['run_folder']}'"]
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    overrides = [_quoted(argument) for argument in arguments if not argument.startswith("-")]
+    if not flags:
+        overrides = _with_saved(overrides)
+        _checked(_compose(overrides))
 
     original = sys.argv
     outcome: list[BaseException] = []
@@ -121,18 +126,71 @@ def _hydra_command(command: str, arguments: list[str]) -> None:
     def task(cfg) -> None:
         sys.argv = original  # a DDP child is started with the command line as the user typed it
         try:
-            plain = _checked(cfg, overrides)
-            _work(command, plain | {"run_folder": HydraConfig.get().runtime.output_dir})
-        except (UsageError, KeyboardInterrupt) as error:
+            plain = _checked(cfg)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                _refuse_ddp(plain)
+            _work(command, plain, Path(HydraConfig.get().runtime.output_dir), overrides)
+        except UsageError as error:
             outcome.append(error)  # Hydra would print its own stack around it
+        except KeyboardInterrupt as error:
+            if flags:  # ends a multirun, not only this job
+                raise
+            outcome.append(error)
 
-    sys.argv = [original[0], *arguments]
+    task.command = command  # for launchers that start it as a process of its own
+    sys.argv = [original[0], *flags, *overrides]
     try:
         hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(task)()
     finally:
         sys.argv = original
     if outcome:
         raise outcome[0]
+
+
+def _quoted(override: str) -> str:
+    """A path as the value of an override: `~` expanded, and quoted, so that blanks, commas and equal signs survive."""
+    key, equals, value = override.partition("=")
+    plain = value and value not in ("null", "auto") and value[0] not in "'\"[{$"
+    if not equals or not plain or key.lstrip("+").rsplit(".", 1)[-1] not in PATH_KEYS:
+        return override
+    escaped = os.path.expanduser(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'{key}="{escaped}"'
+
+
+def _with_saved(overrides: list[str]) -> list[str]:
+    """On resumption: the overrides the run was started with, under those of this command; else `overrides` as given.
+
+    Raises UsageError where the folder holds no run, or this command asks for another network or experiment.
+    """
+    import json
+
+    cfg = _compose(overrides)
+    wanted = _plain(cfg)
+    if not wanted["resume"]:
+        return overrides
+    folder = Path(cfg.hydra.run.dir if wanted["resume"] == "auto" else wanted["resume"])
+    saved_path = folder / "overrides.json"
+    if not saved_path.is_file():
+        if wanted["resume"] == "auto":
+            return overrides
+        raise UsageError(f"resume: {folder} is no run folder (it has no overrides.json)")
+    saved = json.loads(saved_path.read_text())
+    by_key = {override.partition("=")[0].lstrip("+"): override for override in [*saved["overrides"], *overrides]}
+    by_key["hydra.run.dir"] = f'hydra.run.dir="{folder}"'
+    merged = list(by_key.values())
+    plain = _plain(_compose(merged))
+    for key, value in saved["identity"].items():
+        if plain[key] != value:
+            raise UsageError(f"resume: {folder} was trained with {key}={value}, not {plain[key]}")
+    return merged
+
+
+def _plain(cfg) -> dict:
+    """The configuration without Hydra's own part, as plain dictionaries, lists and numbers."""
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]), resolve=True)
+    return plain | {"scale": plain["scale"]["name"]}
 
 
 def _compose(overrides: list[str]):
@@ -190,84 +248,89 @@ def _key_names(tree: dict, prefix: str = ""):
             yield from _key_names(value, f"{prefix}{key}.")
 
 
-def _checked(cfg, overrides: list[str]) -> dict:
-    """The configuration as plain numbers, on resumption that of the run folder; checked, files included."""
-    from omegaconf import OmegaConf
-
+def _checked(cfg) -> dict:
+    """The configuration as plain numbers, after every check that needs neither torch nor a video."""
     from facedeblur.training.from_plain import SettingsError
     from facedeblur.training.settings import run_settings
 
-    plain = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]), resolve=True)
-    plain["scale"] = plain["scale"]["name"]
-    folder = Path(plain["output"]) / plain["experiment"] / f"{plain['name']}-s{plain['seed']}"
-    if plain["resume"]:
-        folder = folder if plain["resume"] == "auto" else Path(plain["resume"])
-        plain = _resumed(plain, folder, overrides)
+    plain = _plain(cfg)
     try:
         settings = run_settings(plain)
     except SettingsError as error:
         raise UsageError(error) from error
     _check_files(settings)
-    return plain | {"run_folder": str(folder)}
+    return plain
 
 
-def _resumed(plain: dict, folder: Path, overrides: list[str]) -> dict:
-    """The saved configuration of `folder` under this command's plain key=value overrides."""
-    from omegaconf import OmegaConf
+def check_pool_job(cfg) -> None:
+    """For launchers that give each job one device: raises UsageError where the job would stop, or want several.
 
-    saved_path = folder / "config.yaml"
-    if not saved_path.is_file():
-        if plain["resume"] == "auto":
-            return plain
-        raise UsageError(f"resume: {folder} is no run folder (it has no config.yaml)")
-    saved = OmegaConf.load(saved_path)
-    for key in ("experiment", "scale", "data.name", "blur.name"):
-        wanted = OmegaConf.select(OmegaConf.create(plain), key)
-        if OmegaConf.select(saved, key) != wanted and any(o.startswith(f"{key.split('.')[0]}=") for o in overrides):
-            raise UsageError(f"resume: {folder} was trained with {key}={OmegaConf.select(saved, key)}, not {wanted}")
-    for override in overrides:
-        key, _, _ = override.lstrip("+").partition("=")
-        if "." in key or key in ("jobs", "output"):
-            OmegaConf.update(saved, key, OmegaConf.select(OmegaConf.create(plain), key), force_add=True)
-    merged = OmegaConf.to_container(saved)
-    return merged | {"resume": plain["resume"], "output": plain["output"]}
+    `cfg` is the job's whole composed configuration, which must be the one that HydraConfig holds.
+    """
+    _refuse_ddp(_checked(cfg), visible=1)
+
+
+def _refuse_ddp(plain: dict, visible: int | None = None) -> None:
+    """Raises UsageError where a job of a multirun would be several processes: each would start the sweep anew.
+
+    Args:
+        visible: the devices that `auto` stands for; None asks torch.
+    """
+    for prefix, trainer in (("trainer", plain["trainer"]), ("hourglass.trainer", plain["hourglass"]["trainer"])):
+        devices = trainer["devices"]
+        if devices == "auto" and visible is None:
+            from facedeblur.training import hardware
+
+            devices = hardware.device_count(hardware.accelerator_name("auto"), devices)
+        processes = int(visible if devices == "auto" else devices) * int(trainer["nodes"])
+        if processes > 1:
+            raise UsageError(
+                f"{prefix}.devices: a job of -m runs in one process, not in {processes} by DDP; set {prefix}.devices=1 "
+                f"and {prefix}.nodes=1, or leave the devices to hydra/launcher=gpu_pool, one job on each"
+            )
 
 
 def _check_files(settings) -> None:
-    """Folders and files the run will need. Raises UsageError naming the key."""
+    """Folders, files and packages the run will need. Raises UsageError naming the key."""
+    from importlib.util import find_spec
+
     for prefix, data in (("data", settings.data), ("hourglass.data", settings.hourglass.data)):
         for key in ("root", "val_root"):
             folder = getattr(data, key)
-            if folder and not Path(folder).expanduser().is_dir():
+            if folder and not Path(folder).is_dir():
                 raise UsageError(f"{prefix}.{key}: {folder} is not a folder")
     checkpoint = settings.hourglass.checkpoint
-    if checkpoint and not Path(checkpoint).expanduser().exists():
+    if checkpoint and not settings.resume and not Path(checkpoint).exists():
         raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")
+    if settings.logger.tensorboard and find_spec("tensorboard") is None:
+        raise UsageError('logger.tensorboard: needs `pip install "facedeblur[tensorboard]"`')
 
 
-def _work(command: str, plain: dict) -> None:
+def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None:
     """The command itself, under one-line errors for everything that the user can mend."""
-    os.environ.setdefault("ALBUMENTATIONS_OFFLINE", "1")  # no version check over the network
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    from facedeblur.training.run_folder import RunFolder, RunFolderError
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no version check over the network
+    from facedeblur.training.run_folder import RunFolder, RunFolderError, is_main_process
 
     try:
-        folder = None
-        if command == "train":  # an existing run stops the command before torch is loaded
-            main_process = os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
-            folder = RunFolder(plain["run_folder"], resume=bool(plain["resume"]), owner=main_process)
-        _run(command, plain, folder)
+        if command == "prepare":
+            _run(lambda stages: stages.prepare(plain))
+            return
+        # an existing run stops the command before torch is loaded
+        run = RunFolder(folder, resume=bool(plain["resume"]), owner=is_main_process())
+        _run(lambda stages: stages.train(plain, run, overrides))
     except (RunFolderError, ValueError) as error:
         if os.environ.get("FACEDEBLUR_TRACEBACK"):
             raise
         raise UsageError(error) from error
     except OSError as error:
-        if error.errno != 28:  # ENOSPC
+        if error.errno != errno.ENOSPC:
             raise
-        raise UsageError(f"{error.filename or 'disk'}: no space left; the last checkpoint is intact") from error
+        raise UsageError(
+            f"{error.filename or folder}: no space left on the disk; the last checkpoint is intact"
+        ) from error
 
 
-def _run(command: str, plain: dict, folder) -> None:
+def _run(work: Callable) -> None:
     from facedeblur.data.prepare import PrepareError
     from facedeblur.faces.dlib_models import FacesExtraError
     from facedeblur.training import stages
@@ -275,9 +338,6 @@ def _run(command: str, plain: dict, folder) -> None:
     from facedeblur.training.guards import NanLossError
 
     try:
-        if command == "train":
-            stages.train(plain, folder)
-        else:
-            stages.prepare(plain)
+        work(stages)
     except (PrepareError, FacesExtraError, CheckpointError, NanLossError) as error:
         raise UsageError(error) from error

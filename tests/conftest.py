@@ -13,10 +13,10 @@ os.environ.setdefault("WANDB_MODE", "offline")
 @pytest.fixture
 def compose(tmp_path):
     """`compose("key=value", ...)` -> the plain configuration, with output in a temporary folder."""
-    from facedeblur.cli import _checked, _compose
+    from facedeblur.cli import _checked, _compose, _quoted, _with_saved
 
     def composed(*overrides: str) -> dict:
-        overrides = [*overrides, f"output={tmp_path / 'outputs'}"]
-        return _checked(_compose(overrides), overrides)
+        given = [_quoted(override) for override in (*overrides, f"output={tmp_path / 'outputs'}")]
+        return _checked(_compose(_with_saved(given)))
 
     return composed

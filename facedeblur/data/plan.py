@@ -17,6 +17,7 @@ tool. Its columns are `SCHEMA`:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,13 @@ class Plan:
 
     def __len__(self) -> int:
         return self.table.num_rows
+
+    def fingerprint(self) -> str:
+        """Hash of the windows: equal plans, equal hash. Paths count as they were given."""
+        digest = hashlib.sha256()
+        for name in ("video", "schedule", "response", "start", "length", "reverse", "kernel_seed", "x", "y", "side"):
+            digest.update(repr(self.table.column(name).to_pylist()).encode())
+        return digest.hexdigest()[:16]
 
     def column(self, name: str) -> np.ndarray:
         """A column as an array of len(self); strings as objects, landmarks as (n, 68, 2) float32. Do not modify it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -67,12 +67,11 @@ class AdversarialStage(Stage):
         self.generator_loss, self.discriminator_loss = GeneratorLoss(weights), DiscriminatorLoss(weights)
         self.adversarial = weights.adversarial > 0 or weights.projection > 0
         self.projection_on_discriminator = model.projection_on == "discriminator"
-        self.average = WeightAverage(self.networks.generator, self.settings.ema) if self.settings.ema else None
-        self._validation = ExitStack()
         if self.resumed_from is not None:
             self.networks.load_state_dict(self.resumed_from["networks"])
-            if self.average is not None and self.resumed_from["average"] is not None:
-                self.average.load_state_dict(self.resumed_from["average"])
+        self.average = WeightAverage(self.networks.generator, self.settings.ema) if self.settings.ema else None
+        if self.average is not None and self.resumed_from is not None and self.resumed_from["average"] is not None:
+            self.average.load_state_dict(self.resumed_from["average"])
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
@@ -95,7 +94,8 @@ class AdversarialStage(Stage):
         reconstruction = networks.identity(sharp) if networks.identity is not None else None
 
         losses: dict[str, Tensor] = {}
-        if self.adversarial:
+        adversarial = self.discriminator_plays()
+        if adversarial:
             d = self._discriminator_losses(output.detach(), sharp, blurry)
             losses |= {f"d_{name}": value.detach() for name, value in d.items()}
             self.check_losses(losses, batch)
@@ -104,7 +104,7 @@ class AdversarialStage(Stage):
                 optimizer_d.step()
                 optimizer_d.zero_grad(set_to_none=True)
 
-        g = self._generator_losses(output, reconstruction, sharp, blurry)
+        g = self._generator_losses(output, reconstruction, sharp, blurry if adversarial else None)
         losses |= {f"g_{name}": value.detach() for name, value in g.items()}
         self.check_losses(losses, batch)
         self.manual_backward(g["total"] / self.settings.accumulate)
@@ -122,10 +122,19 @@ class AdversarialStage(Stage):
             )
         return self.discriminator_loss(real_logits, fake_logits)
 
-    def _generator_losses(self, output, reconstruction, sharp, blurry) -> dict[str, Tensor]:
-        """Eq. 6 with the discriminator as it is after its step; its weights get no gradient from this pass."""
+    def discriminator_plays(self) -> bool:
+        """Whether this step has a discriminator: its terms have weight, and their share of the run has come."""
+        return self.adversarial and self.generator_step >= self.settings.adversarial_start * self.planned_steps
+
+    def _generator_losses(
+        self, output: Tensor, reconstruction: Tensor | None, sharp: Tensor, blurry: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Eq. 6 with the discriminator as it is after its step, whose weights get no gradient from this pass.
+
+        Without `blurry` the discriminator does not play.
+        """
         terms: dict[str, Tensor | None] = {"reconstruction": reconstruction}
-        if self.adversarial:
+        if blurry is not None:
             discriminator = self.networks.discriminator.requires_grad_(False)
             terms["fake_logits"], terms["fake_features"] = discriminator(output, blurry)
             if not self.projection_on_discriminator:
@@ -138,14 +147,8 @@ class AdversarialStage(Stage):
         if self.average is not None:
             self.average.update(self.networks.generator)
 
-    def on_validation_epoch_start(self) -> None:
-        super().on_validation_epoch_start()
-        if self.average is not None:
-            self._validation.enter_context(self.average.swapped_into(self.networks.generator))
-
-    def on_validation_epoch_end(self) -> None:
-        self._validation.close()
-        super().on_validation_epoch_end()
+    def shipped_weights(self):
+        return self.average.swapped_into(self.networks.generator) if self.average is not None else nullcontext()
 
     def restore(self, blurry: Tensor) -> dict[str, Tensor]:
         condition = self.networks.condition(2 * blurry - 1)

@@ -113,7 +113,7 @@ class Checkpointer(Callback):
             self.save(trainer, module)
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        if trainer.sanity_checking:
+        if trainer.state.fn != "fit":  # the closing validation of weights that are saved already
             return
         value = module.validation_scores.get(self.monitor)
         if value is not None and value > self.best:

@@ -64,13 +64,13 @@ def make_corpus(data: DataSettings, blur: BlurSettings, jobs: int | str = "auto"
     Raises:
         PrepareError: no usable video, or none left for training or validation; names the folder and the reasons.
     """
-    cache = Path(data.cache).expanduser()
+    cache = Path(data.cache)
     jobs = job_count(jobs)
     if data.kind == "demo":
         root = render_demo(cache / "demo", data.demo, jobs=jobs, progress=StepProgress("rendering the demo corpus"))
     else:
-        root = Path(data.root).expanduser()
-    val_root = Path(data.val_root).expanduser() if data.val_root else None
+        root = Path(data.root)
+    val_root = Path(data.val_root) if data.val_root else None
     clips = discover(root, corpus=data.name, val_root=val_root)
     rows = mixture_rows(data, blur)
     plans, reports = {}, {}

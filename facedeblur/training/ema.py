@@ -28,10 +28,11 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         parameters = {name for name, _ in module.named_parameters()}
         for name, value in module.state_dict().items():
+            average = self.average[name] = self.average[name].to(value.device)  # made before the module moved there
             if name in parameters:
-                self.average[name].lerp_(value, 1 - decay)
+                average.lerp_(value, 1 - decay)
             else:
-                self.average[name].copy_(value)
+                average.copy_(value)
 
     @contextmanager
     def swapped_into(self, module: nn.Module) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import errno
-import os
 import shutil
 import sys
 import time
@@ -12,7 +11,7 @@ import time
 import torch
 
 from facedeblur.training.progress import clock
-from facedeblur.training.run_folder import RunFolder
+from facedeblur.training.run_folder import RunFolder, is_main_process
 
 
 class _NoOptimizer:
@@ -44,9 +43,10 @@ def seconds_per_batch(stage, batch: int, size: int, device: str, precision: str,
 
 
 def checkpoint_bytes(stage) -> int:
-    """Size of one checkpoint: float32 weights, two Adam moments each, and the moving average."""
+    """Size of one checkpoint: float32 weights, two Adam moments of those that train, and the moving average."""
+    weights = sum(p.numel() for p in stage.parameters())
     trained = sum(p.numel() for p in stage.parameters() if p.requires_grad)
-    return 4 * trained * (4 if stage.settings.ema else 3)
+    return 4 * (weights + trained * (3 if stage.settings.ema else 2))
 
 
 def announce(title: str, stage, data, devices: int, accelerator: str, precision: str, threads: int, folder) -> None:
@@ -54,7 +54,7 @@ def announce(title: str, stage, data, devices: int, accelerator: str, precision:
 
     Only the main process speaks; the others of a DDP group are silent.
     """
-    if os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0":
+    if not is_main_process():
         return
     needed = 3 * checkpoint_bytes(stage)  # last, best, and the one being written
     parameters = sum(p.numel() for p in stage.parameters() if p.requires_grad)

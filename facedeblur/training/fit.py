@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable
 
 import pytorch_lightning as pl
+import torch
 
 from facedeblur.data.augment import AugmentSettings
 from facedeblur.data.datamodule import PairDataModule
+from facedeblur.data.pair import Pair
 from facedeblur.data.settings import LoaderSettings
 from facedeblur.training import hardware
 from facedeblur.training.checkpoint import Checkpointer, CheckpointError, load_checkpoint
 from facedeblur.training.corpus import Corpus
 from facedeblur.training.estimate import announce
-from facedeblur.training.faces import FaceGrid
+from facedeblur.training.faces import FaceGrid, grid_pairs
 from facedeblur.training.guards import TimeLimit
 from facedeblur.training.loggers import make_loggers
-from facedeblur.training.preview import choose_windows
 from facedeblur.training.progress import TrainingProgress
 from facedeblur.training.run_folder import RunFolder
 from facedeblur.training.settings import DataSettings, LoggerSettings, TrainerSettings
-from facedeblur.training.stage import Stage, planned_id
+from facedeblur.training.stage import Stage
 
 
 def loader_settings(
@@ -57,6 +59,13 @@ def planned_length(settings: TrainerSettings, batches_per_epoch: int) -> tuple[i
     return steps, -(-steps // per_epoch)
 
 
+def check_batches(data: DataSettings, trainer: TrainerSettings, corpus: Corpus, seed: int) -> None:
+    """Raises ValueError where the mixture, the batch, the ranks or the accumulation cannot work with these plans."""
+    devices = hardware.device_count(hardware.accelerator_name(trainer.accelerator), trainer.devices)
+    module = PairDataModule(corpus.train, corpus.val, corpus.mixture, loader_settings(data, corpus, 128, seed))
+    planned_length(trainer, module.batches_per_epoch(devices * trainer.nodes))
+
+
 def fit_stage(
     make_stage: Callable[..., Stage],
     *,
@@ -71,7 +80,7 @@ def fit_stage(
     run_name: str,
     config: dict,
     resume: bool = False,
-) -> Stage:
+) -> tuple[Stage, list[Pair]]:
     """Trains one stage to its planned end or time limit, then validates once more.
 
     Args:
@@ -80,7 +89,7 @@ def fit_stage(
         resume: go on from `checkpoints/last.ckpt` where there is one.
 
     Returns:
-        The stage with its last weights, `validation_rows` and `grid_images` filled (on every rank).
+        The stage with its last weights and all `validation_rows` (on every rank), and the pairs of its grid of faces.
     """
     _quiet_libraries()
     accelerator = hardware.accelerator_name(trainer.accelerator)
@@ -90,7 +99,7 @@ def fit_stage(
     precision = hardware.precision_name(accelerator, trainer.precision)
     pl.seed_everything(seed, workers=False, verbose=False)
 
-    loader = loader_settings(data, trainer, corpus, image_size, seed)
+    loader = loader_settings(data, corpus, image_size, seed)
     augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
     module = PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules)
     batches = module.batches_per_epoch(world)
@@ -107,8 +116,7 @@ def fit_stage(
     )
     if state is not None:
         _continue(stage, module, state, batches)
-    faces = module.val_windows
-    stage.grid_windows = [planned_id(faces[i]) for i in choose_windows(faces.column("psnr"), trainer.grid_faces)]
+    faces = grid_pairs(module.val_windows, trainer.grid_faces, image_size, corpus.schedules)
     announce(title, stage, module, devices, accelerator, precision, threads, folder)
 
     loop = pl.Trainer(
@@ -121,10 +129,10 @@ def fit_stage(
         check_val_every_n_epoch=trainer.validate_every,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        logger=make_loggers(logger, folder, run_name, config, resume_step=stage.generator_step if state else None),
+        logger=make_loggers(logger, folder, run_name, config, resume_step=stage.generator_step if resume else None),
         callbacks=[
             TrainingProgress(title, steps, trainer.minutes),
-            FaceGrid(folder),
+            FaceGrid(folder, faces),
             Checkpointer(folder, trainer.checkpoint_minutes),
             *([TimeLimit(trainer.minutes)] if trainer.minutes else []),
         ],
@@ -144,8 +152,12 @@ def fit_stage(
             raise KeyboardInterrupt("Ctrl-C or SIGTERM") from error
         raise
     finally:
-        _finish(loop)
-    return stage
+        succeeded = loop.state.finished
+        for log in loop.loggers:
+            if hasattr(log, "finish"):
+                log.finish(succeeded)
+    stage.replaced = _gathered(stage.replaced, world)
+    return stage, faces
 
 
 def _continue(stage: Stage, module: PairDataModule, state: dict, batches: int) -> None:
@@ -156,6 +168,7 @@ def _continue(stage: Stage, module: PairDataModule, state: dict, batches: int) -
     if position["batch"] >= batches:
         position = {"epoch": position["epoch"] + 1, "batch": 0}
     stage.generator_step, stage.position = state["generator_step"], dict(position)
+    stage.replaced.update({(video, reason): count for video, reason, count in state["replaced"]})
     module.set_position(position["epoch"], position["batch"])
 
 
@@ -165,9 +178,13 @@ def _start_at_epoch(loop: pl.Trainer, epoch: int) -> None:
     progress.ready = progress.started = progress.processed = progress.completed = epoch
 
 
-def _finish(loop: pl.Trainer) -> None:
-    for logger in loop.loggers:
-        logger.finalize("success" if loop.state.finished else "failed")
+def _gathered(counts: Counter, world: int) -> Counter:
+    """The sum of all ranks' counts."""
+    if world == 1:
+        return counts
+    gathered: list = [None] * world
+    torch.distributed.all_gather_object(gathered, counts)
+    return sum(gathered, Counter())
 
 
 def _quiet_libraries() -> None:

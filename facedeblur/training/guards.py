@@ -27,12 +27,10 @@ class TimeLimit(Callback):
         self.started = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int) -> None:
+        if not module.at_step_boundary:  # gradients accumulated so far are in no checkpoint
+            return
         over = time.monotonic() - self.started > self.seconds
-        if trainer.world_size > 1:
-            over = bool(trainer.strategy.broadcast(over))
-        if over and not trainer.should_stop:
-            trainer.should_stop = True
-            trainer.fit_loop.epoch_loop.min_steps = None
+        trainer.should_stop |= bool(trainer.strategy.broadcast(over)) if trainer.world_size > 1 else over
 
 
 class InterruptOnSigterm:
@@ -52,24 +50,25 @@ class InterruptOnSigterm:
             signal.signal(signal.SIGTERM, self.previous)
 
 
-def check_finite(losses: dict[str, torch.Tensor], step: int, batch: dict, folder: Path, rank: int = 0) -> None:
-    """Raises NanLossError if a loss is not finite, after saving the batch that did it.
+def nan_loss(losses: dict[str, torch.Tensor], step: int, batch: dict, folder: Path, rank: int = 0) -> NanLossError:
+    """The error that ends a run whose losses are not finite, after saving the batch where this rank met them.
 
     Writes `nan/step_<n>_rank_<r>.pt` (the images as given to the network) and `.json` (losses, and for each pair
     what regenerates it) into the run folder.
     """
     bad = [name for name, value in losses.items() if not torch.isfinite(value).all()]
     if not bad:
-        return
+        return NanLossError(
+            f"step {step}: a loss of another rank is not finite; its batch is saved in {folder / 'nan'}"
+        )
     stem = folder / "nan" / f"step_{step:07d}_rank_{rank}"
     save_checkpoint(
         stem.with_suffix(".pt"), {"blurry": batch["blurry"].detach().cpu(), "sharp": batch["sharp"].detach().cpu()}
     )
-    meta = batch.get("meta", [])
     values = {name: float(value) for name, value in losses.items()}
-    write_json(stem.with_suffix(".json"), {"step": step, "losses": values, "pairs": meta})
-    where = ", ".join(f"{Path(m['video']).name}@{m['start']}+{m['length']}" for m in meta[:4])
-    raise NanLossError(
+    write_json(stem.with_suffix(".json"), {"step": step, "losses": values, "pairs": batch["meta"]})
+    where = ", ".join(f"{Path(m['video']).name}@{m['start']}+{m['length']}" for m in batch["meta"][:4])
+    return NanLossError(
         f"step {step}: {', '.join(bad)} not finite on {where}...; batch saved as {stem}.pt; "
         "a lower trainer.learning_rate or trainer.precision=32 are the usual remedies"
     )

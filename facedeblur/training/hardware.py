@@ -38,11 +38,11 @@ def device_count(accelerator: str, requested: int | str) -> int:
     return torch.cuda.device_count() if accelerator == "cuda" else 1
 
 
-def precision_name(accelerator: str, requested: str) -> str:
+def precision_name(accelerator: str, requested: str | int) -> str:
     """Lightning's precision string for `auto`, `32` or `bf16`."""
     if requested == "auto":
         requested = "bf16" if native_bf16(accelerator) else "32"
-    return {"bf16": "bf16-mixed", "32": "32-true"}[requested]
+    return {"bf16": "bf16-mixed", "32": "32-true"}[str(requested)]
 
 
 def set_threads(requested: int | str, processes: int = 1) -> int:
@@ -54,14 +54,3 @@ def set_threads(requested: int | str, processes: int = 1) -> int:
     threads = max(1, cores // processes) if requested == "auto" else int(requested)
     torch.set_num_threads(threads)
     return threads
-
-
-def peak_memory_mb() -> float:
-    """Peak memory so far in MB: of the GPU where one is used, else of this process."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return torch.cuda.max_memory_allocated() / 2**20
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -23,7 +23,7 @@ def make_loggers(
     """The loggers of one stage.
 
     Args:
-        run_name: `<experiment>/<name>-s<seed>`, which also decides the wandb id, so that a resumed run goes on.
+        run_name: `<experiment>/<name>-s<seed>`. The wandb id is that of the folder, so that a resumed run goes on.
         config: the resolved configuration as a plain dictionary.
         resume_step: generator step of the checkpoint the run goes on from.
 
@@ -68,7 +68,7 @@ class WandbLog(Logger):
             self._run = wandb.init(
                 project=self.project,
                 name=self.run_name.replace("/", "-"),
-                id=hashlib.sha256(self.run_name.encode()).hexdigest()[:16],
+                id=hashlib.sha256(str(self.folder).encode()).hexdigest()[:16],
                 group=self.run_name.split("/")[0],
                 job_type="train",
                 config=self.config,
@@ -97,10 +97,14 @@ class WandbLog(Logger):
 
         self.run.log({"faces": wandb.Image(grid), "generator_step": step})
 
-    @rank_zero_only
     def finalize(self, status: str) -> None:
+        """Lightning calls this after every fit and validation; the run goes on until `finish`."""
+
+    @rank_zero_only
+    def finish(self, succeeded: bool) -> None:
+        """Closes the run with the job's exit state."""
         if self._run is not None:
-            self._run.finish(exit_code=0 if status in ("success", "finished") else 1)
+            self._run.finish(exit_code=0 if succeeded else 1)
             self._run = None
 
 

@@ -32,7 +32,8 @@ class TrainingProgress(Callback):
         self.bar: Progress | None = None
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.started = self.printed = time.monotonic()
+        self.started = time.monotonic()
+        self.printed = self.started - self.every + 1.0  # the first line comes soon, to show that it works
         self.first_step = module.generator_step
         if trainer.is_global_zero and sys.stderr.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
@@ -66,7 +67,7 @@ class TrainingProgress(Callback):
             print(f"{self.title}: {self._text(module)}", file=sys.stderr, flush=True)
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        if not trainer.is_global_zero or trainer.sanity_checking or not trainer.training and self.bar is None:
+        if not trainer.is_global_zero or trainer.state.fn != "fit":
             return
         line = "  ".join(f"{key.removeprefix('val/')} {value:.4g}" for key, value in module.validation_scores.items())
         message = f"{self.title}: epoch {module.position['epoch'] + 1} validated  {line}"

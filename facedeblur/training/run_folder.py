@@ -16,6 +16,11 @@ HEARTBEAT_SECONDS = 15.0
 DEAD_AFTER_SECONDS = 120.0
 
 
+def is_main_process() -> bool:
+    """False in the processes of a DDP group beside the first, however they were started (Lightning, torchrun, srun)."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID"))
+
+
 class RunFolderError(RuntimeError):
     """The folder cannot be used: it holds another run, or one that still works."""
 
@@ -36,7 +41,11 @@ def write_atomic(path: Path, data: str | bytes) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Writes `value` as indented JSON, atomically."""
-    write_atomic(path, json.dumps(value, indent=2, sort_keys=False, default=str) + "\n")
+    write_atomic(path, json.dumps(value, indent=2, default=_plain_value) + "\n")
+
+
+def _plain_value(value: object) -> object:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def read_status(folder: Path) -> dict | None:
@@ -117,20 +126,18 @@ class RunFolder:
         self._stop.set()
         ended = time.strftime("%Y-%m-%dT%H:%M:%S")
         if kind is None:
-            self.update(state="done", ended=ended)
+            outcome: dict = {"state": "done"}
         elif issubclass(kind, KeyboardInterrupt):
-            self.update(state="interrupted", ended=ended, reason=str(error) or "interrupted")
+            outcome = {"state": "interrupted", "reason": str(error) or "interrupted"}
         else:
             text = "".join(traceback.format_exception(kind, error, trace))
-            self._fail(ended, f"{kind.__name__}: {error}", text)
-
-    def _fail(self, ended: str, reason: str, text: str) -> None:
+            outcome = {"state": "failed", "reason": f"{kind.__name__}: {error}", "traceback": text}
         try:
-            self.update(state="failed", ended=ended, reason=reason, traceback=text)
-        except OSError:  # a full disk: the shorter old file can still be overwritten in place
-            self._fields.update(state="failed", ended=ended, reason=reason, traceback=text[-2000:])
+            self.update(ended=ended, **outcome)
+        except OSError:  # a full disk: a short text still fits where the old one was
+            outcome = {"state": outcome["state"], "reason": outcome.get("reason", "")[:200], "ended": ended}
             with open(self.path / "status.json", "r+", encoding="utf-8") as file:
-                file.write(json.dumps(self._fields))
+                file.write(json.dumps(outcome))
                 file.truncate()
 
     def _beat(self) -> None:

@@ -143,6 +143,8 @@ class TrainerSettings:
     epochs, max_steps: planned length; the earlier ends the run. minutes: a time limit, which only stops.
     learning_rate, discriminator_rate, beta1, beta2: Adam's.
     decay_start: share of the planned steps after which the rates fall linearly to 0.
+    adversarial_start: share of the planned steps before the discriminator takes part (Eq. 2 and 4); until then the
+    content and reconstruction losses train alone.
     accumulate: batches per optimizer step. ema: decay of the generator's moving average, None = off.
     precision: auto (bf16 where the hardware has it), 32 or bf16. devices: auto (every GPU) or a number of processes.
     checkpoint_minutes: at most so many minutes are lost to a kill. validate_every: epochs. log_every: steps.
@@ -156,9 +158,10 @@ class TrainerSettings:
     beta1: float = 0.5
     beta2: float = 0.999
     decay_start: float = 0.5
+    adversarial_start: float = 0.0
     accumulate: int = 1
     ema: float | None = None
-    precision: str = "auto"
+    precision: str | int = "auto"
     accelerator: str = "auto"
     devices: int | str = "auto"
     nodes: int = 1
@@ -177,9 +180,10 @@ class TrainerSettings:
             _check(_positive(getattr(self, name)) and getattr(self, name) < 1, name, "in (0, 1)", getattr(self, name))
         for name in ("beta1", "beta2"):
             _check(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
-        _check(0 <= self.decay_start <= 1, "decay_start", "in [0, 1]", self.decay_start)
+        for name in ("decay_start", "adversarial_start"):
+            _check(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
         _check(self.ema is None or 0 < self.ema < 1, "ema", "null or in (0, 1)", self.ema)
-        _check(self.precision in ("auto", "32", "bf16"), "precision", "auto, 32 or bf16", self.precision)
+        _check(str(self.precision) in ("auto", "32", "bf16"), "precision", "auto, 32 or bf16", self.precision)
         _check(self.accelerator in ("auto", "cpu", "gpu"), "accelerator", "auto, cpu or gpu", self.accelerator)
         _check(self.devices == "auto" or _count(self.devices), "devices", "auto or at least 1", self.devices)
         _check(self.threads == "auto" or _count(self.threads), "threads", "auto or at least 1", self.threads)
@@ -236,6 +240,19 @@ class RunSettings:
         _check(self.stage in ("adversarial", "hourglass"), "stage", "adversarial or hourglass", self.stage)
         _check(_count(self.seed, 0), "seed", "a whole number of at least 0", self.seed)
         _check(self.jobs == "auto" or _count(self.jobs), "jobs", "auto or at least 1", self.jobs)
+        if self.stage == "hourglass" and self.model.hourglass_stacks == 0:
+            raise ValueError("model.hourglass_stacks: must be at least 1 to train an hourglass, got 0")
+        if self.hourglass.trainer.ema is not None:
+            raise ValueError("hourglass.trainer.ema: the first stage keeps no average; set it to null")
+        for prefix, trainer, data in (
+            ("", self.trainer, self.data),
+            ("hourglass.", self.hourglass.trainer, self.hourglass.data),
+        ):
+            ranks = trainer.nodes * (trainer.devices if isinstance(trainer.devices, int) else 1)
+            if data.batch % ranks or data.batch // ranks < 2:
+                raise ValueError(
+                    f"{prefix}data.batch: must give each of {ranks} ranks at least 2, all the same, got {data.batch}"
+                )
 
 
 def run_settings(plain: Mapping) -> RunSettings:

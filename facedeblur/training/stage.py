@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from facedeblur.metrics.image import psnr, ssim
 from facedeblur.training.checkpoint import FORMAT, set_rng_state
-from facedeblur.training.guards import check_finite
+from facedeblur.training.guards import nan_loss
 from facedeblur.training.settings import TrainerSettings
 
 
@@ -22,25 +24,14 @@ def decayed_rate(step: int, planned: int, decay_start: float) -> float:
     return 1.0 if step <= start else max(0.0, (planned - step) / max(1.0, planned - start))
 
 
-def window_id(meta: dict) -> tuple:
-    """What tells one validation window from all others."""
-    return meta["video"], meta["schedule"], meta["start"], meta["length"], meta["reverse"], meta["kernel_seed"]
-
-
-def planned_id(window) -> tuple:
-    """`window_id` of a row of the validation plan."""
-    w = window.window
-    return w.video, window.schedule, w.start, w.length, w.reverse, window.kernel_seed
-
-
 class Stage(LightningModule):
     """A LightningModule with manual optimization whose x axis is `generator_step`.
 
     Lightning's `global_step` counts the steps of every optimizer; ours counts generator updates, survives resumption
     and drives the learning rate, the logs and the checkpoints.
 
-    Subclasses define `networks_state`, `optimizers_of`, `update(batch)` (one micro-batch: backward, and an optimizer
-    step where `self.at_step_boundary`), and `restore(blurry)` giving the validated methods.
+    Subclasses define `build_optimizers`, `networks_state`, `update(batch)` (one batch: backward, and an optimizer step
+    where `self.at_step_boundary`), and `restore(blurry)` giving the images of the methods they validate.
 
     Args:
         settings: of this stage's trainer.
@@ -74,11 +65,9 @@ class Stage(LightningModule):
         self.latest_losses: dict[str, float] = {}
         self.validation_scores: dict[str, float] = {}
         self.validation_rows: list[dict] = []
-        self.grid_windows: list[tuple] = []
-        self.grid_images: dict[tuple, dict[str, np.ndarray]] = {}
-        self.replaced: dict[tuple[str, str], int] = defaultdict(int)
-        self._sums: dict[str, Tensor] = {}
-        self._summed = 0
+        self.replaced: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that had to be replaced
+        self._validated_step = -1
+        self._sums: dict[str, tuple[Tensor | float, int]] = {}  # since the last log: sum and number of batches
 
     # -- optimization ---------------------------------------------------------------------------------------------
 
@@ -106,7 +95,9 @@ class Stage(LightningModule):
         return optimizers
 
     def on_train_start(self) -> None:
-        if self.resumed_from is not None:
+        if self.resumed_from is None:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)  # every rank its own dropout masks
+        else:
             states = self.resumed_from["rng"]
             # with another number of ranks there is no state to go on from: rank 0's, moved on by the rank
             set_rng_state(states[self.global_rank] if self.global_rank < len(states) else states[0])
@@ -115,16 +106,15 @@ class Stage(LightningModule):
             self.resumed_from = None
 
     def training_step(self, batch: dict, batch_index: int) -> None:
-        for video, reason in batch.get("replaced", ()):
-            self.replaced[video, reason] += 1
+        self.replaced.update(batch["replaced"])
         if self.position["batch"] >= self.usable_batches or self.generator_step >= self.planned_steps:
             self.position["batch"] += 1
             return
         self.position["batch"] += 1
         losses = self.update(batch)
         for name, value in losses.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
-        self._summed += 1
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = total + value, count + 1
         if self.at_step_boundary:
             for schedule in self.schedules:
                 schedule.step()
@@ -140,12 +130,13 @@ class Stage(LightningModule):
 
     def check_losses(self, losses: dict[str, Tensor], batch: dict) -> None:
         """Stops every rank when a loss of any rank is not finite."""
+        finite = torch.stack([torch.isfinite(value).all() for value in losses.values()]).all()
         if self.trainer.world_size > 1:
-            finite = torch.stack([torch.isfinite(value).all() for value in losses.values()]).all().float()
-            worst = self.trainer.strategy.reduce(finite, reduce_op="min")
-            if worst == 0 and finite == 1:
-                raise RuntimeError(f"step {self.generator_step}: another rank met a loss that is not finite")
-        check_finite(losses, self.generator_step, batch, self.folder, self.global_rank)
+            worst = finite.to(torch.float32)
+            torch.distributed.all_reduce(worst, torch.distributed.ReduceOp.MIN)
+            finite = worst > 0
+        if not finite:
+            raise nan_loss(losses, self.generator_step, batch, self.folder, self.global_rank)
 
     def on_train_epoch_start(self) -> None:
         epoch = self.current_epoch
@@ -155,8 +146,8 @@ class Stage(LightningModule):
     # -- logging --------------------------------------------------------------------------------------------------
 
     def _log_training(self) -> None:
-        means = {name: float(value) / self._summed for name, value in self._sums.items()}
-        self._sums, self._summed = {}, 0
+        means = {name: float(total) / count for name, (total, count) in self._sums.items()}
+        self._sums = {}
         self.latest_losses = means
         rate = self.schedules[0].get_last_lr()[0]
         metrics = {f"train/{name}": value for name, value in means.items()}
@@ -169,34 +160,50 @@ class Stage(LightningModule):
 
     # -- validation -----------------------------------------------------------------------------------------------
 
-    def on_validation_epoch_start(self) -> None:
-        self.validation_rows, self.grid_images = [], {}
+    def shipped_weights(self) -> AbstractContextManager:
+        """Within it the networks hold the weights that are validated and shipped, e.g. a moving average."""
+        return nullcontext()
 
-    @torch.no_grad()
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode without gradients on the shipped weights; training mode and weights are put back."""
+        modes = {module: module.training for module in self.modules()}
+        try:
+            with torch.no_grad(), self.shipped_weights():
+                self.eval()
+                yield
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation_rows = []
+        if self.trainer.world_size > 1:  # running statistics differ between ranks; those of rank 0 are saved
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
     def validation_step(self, batch: dict, batch_index: int) -> None:
-        images = {"blurred": batch["blurry"], **self.restore(batch["blurry"])}
-        sharp = batch["sharp"]
-        scores = {}
-        for method, image in images.items():
-            image = image.float().clamp(0, 1).mul(255).round().div(255)
-            images[method] = image
-            scores[f"{method}_psnr"] = psnr(image, sharp).tolist()
-            scores[f"{method}_ssim"] = ssim(image, sharp).tolist()
-        wanted = set(self.grid_windows)
+        images = self.images(batch["blurry"])
+        scores = {
+            f"{method}_{name}": score(image, batch["sharp"]).tolist()
+            for method, image in images.items()
+            for name, score in (("psnr", psnr), ("ssim", ssim))
+        }
         for i, meta in enumerate(batch["meta"]):
             row = {key: meta[key] for key in ("corpus", "identity", "video", "schedule", "start", "length", "reverse")}
             self.validation_rows.append(row | {key: values[i] for key, values in scores.items()})
-            if window_id(meta) in wanted:
-                self.grid_images[window_id(meta)] = {
-                    method: to_uint8(image[i]) for method, image in (images | {"sharp": sharp}).items()
-                }
+
+    def images(self, blurry: Tensor) -> dict[str, Tensor]:
+        """What each method makes of `blurry` (B, 3, H, W) in [0, 1]: same shape, float32 in [0, 1], `blurred` first."""
+        with self.evaluating():
+            restored = {"blurred": blurry, **self.restore(blurry)}
+        return {method: image.float().clamp(0, 1) for method, image in restored.items()}
 
     def on_validation_epoch_end(self) -> None:
         if self.trainer.world_size > 1:
             gathered: list = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(gathered, (self.validation_rows, self.grid_images))
-            self.validation_rows = [row for rows, _ in gathered for row in rows]
-            self.grid_images = {key: image for _, images in gathered for key, image in images.items()}
+            torch.distributed.all_gather_object(gathered, self.validation_rows)
+            self.validation_rows = [row for rows in gathered for row in rows]
         scores = {}
         for method in self.methods:
             for name in ("psnr", "ssim"):
@@ -204,7 +211,8 @@ class Stage(LightningModule):
                 label = name if method == self.methods[-1] else f"{name}_{method}"
                 scores[f"val/{label}"] = float(np.mean(values))
         self.validation_scores = scores
-        if not self.trainer.sanity_checking:
+        if self._validated_step != self.generator_step:  # the closing validation may repeat the last epoch's
+            self._validated_step = self.generator_step
             self.log_values(scores)
 
     # -- state ----------------------------------------------------------------------------------------------------
@@ -222,9 +230,5 @@ class Stage(LightningModule):
             "schedules": schedules,
             "generator_step": self.generator_step,
             "position": dict(self.position),
+            "replaced": [[video, reason, count] for (video, reason), count in self.replaced.items()],
         }
-
-
-def to_uint8(image: Tensor) -> np.ndarray:
-    """(3, H, W) in [0, 1] -> (H, W, 3) uint8."""
-    return image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()

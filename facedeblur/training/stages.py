@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import os
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import yaml
 from filelock import FileLock
+from rich.console import Console
 
+from facedeblur.data.pair import Pair
 from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.corpus import Corpus, make_corpus
-from facedeblur.training.faces import stage_grid
-from facedeblur.training.fit import fit_stage
+from facedeblur.training.faces import face_grid
+from facedeblur.training.fit import check_batches, fit_stage
 from facedeblur.training.guards import InterruptOnSigterm
 from facedeblur.training.hourglass import HourglassStage
 from facedeblur.training.preview import write_png
-from facedeblur.training.run_folder import RunFolder, read_status, versions, write_atomic, write_json
+from facedeblur.training.run_folder import (
+    RunFolder,
+    is_main_process,
+    read_status,
+    versions,
+    write_atomic,
+    write_json,
+)
 from facedeblur.training.scores import score_table, summarise
 from facedeblur.training.settings import RunSettings, run_settings
 from facedeblur.training.stage import Stage
 
+KEY_FILE = "hourglass_key"  # in a finished hourglass run's folder: what `hourglass_key` said of it
+NOT_DECISIVE = ("checkpoint_minutes", "validate_every", "log_every", "grid_faces", "threads")
 
-def is_main_process() -> bool:
-    """False in the processes that DDP starts beside the first."""
-    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
-
-
-def split_plain(plain: dict) -> tuple[RunSettings, dict]:
-    """Settings, and the plain configuration as the run folder keeps it."""
-    plain = {key: value for key, value in plain.items() if key != "run_folder"}
-    return run_settings(plain), plain
+_named: set[str] = set()  # skipped videos that were named already
 
 
 def prepare(plain: dict) -> None:
     """Makes the plans that `train` would make, prints their report and writes its plots beside them."""
-    settings, _ = split_plain(plain)
+    settings = run_settings(plain)
     pairs = [("adversarial stage", settings.data, settings.blur)] if settings.stage == "adversarial" else []
     if settings.model.conditioned or settings.stage == "hourglass":
         pairs.append(("hourglass stage", settings.hourglass.data, settings.hourglass.blur))
@@ -53,30 +57,34 @@ def prepare(plain: dict) -> None:
             print(f"  histogram of L: {plot}")
 
 
-def train(plain: dict, folder: RunFolder) -> None:
-    """Trains the experiment in `folder`; the hourglass stage first where the experiment is conditioned on one."""
-    settings, config = split_plain(plain)
-    main = is_main_process()
+def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None) -> None:
+    """Trains the experiment in `folder`; the hourglass stage first where the experiment is conditioned on one.
+
+    Args:
+        plain: the composed configuration.
+        overrides: of the command line, kept in the folder so that a resumption composes the same configuration;
+            None for a stage that is only resumed by the run that needs it.
+    """
+    settings = run_settings(plain)
     with InterruptOnSigterm(), folder:
-        if main:
-            write_json(folder.path / "versions.json", versions())
-            write_atomic(folder.path / "config.yaml", _yaml(config))
-        hourglass = None
-        if settings.stage == "adversarial" and settings.model.conditioned:
-            hourglass = hourglass_checkpoint(settings, config)
-        stage_settings = settings.hourglass if settings.stage == "hourglass" else settings
+        if is_main_process():
+            _describe_run(folder, plain, overrides)
+        resuming = settings.resume is not None and folder.last_checkpoint.exists()
+        first_stage = settings.stage == "hourglass"
+        stage_settings = settings.hourglass if first_stage else settings
+        # everything that can be wrong with videos and batches is found before anything is trained
         corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs)
-        if main:
-            write_json(folder.path / "data.json", {k: report.to_dict() for k, report in corpus.reports.items()})
-            for split, report in corpus.reports.items():
-                for path, reason in report.skipped:
-                    print(f"{split}: skipped {path}: {reason}", file=sys.stderr)
-        make = (
-            partial(HourglassStage, settings.model)
-            if settings.stage == "hourglass"
-            else partial(AdversarialStage, settings.model, settings.loss, hourglass)
-        )
-        stage = fit_stage(
+        check_batches(stage_settings.data, stage_settings.trainer, corpus, settings.seed)
+        if is_main_process():
+            _describe_data(folder, corpus)
+        if first_stage:
+            make = partial(HourglassStage, settings.model)
+        else:
+            hourglass = None  # a checkpoint to go on from holds it already
+            if settings.model.conditioned and not resuming:
+                hourglass = hourglass_checkpoint(settings, plain)
+            make = partial(AdversarialStage, settings.model, settings.loss, hourglass)
+        stage, faces = fit_stage(
             make,
             title=settings.experiment,
             corpus=corpus,
@@ -87,79 +95,102 @@ def train(plain: dict, folder: RunFolder) -> None:
             seed=settings.seed,
             folder=folder,
             run_name=f"{settings.experiment}/{settings.name}-s{settings.seed}",
-            config=config,
+            config=plain,
             resume=settings.resume is not None,
         )
-        if main:
-            finish(stage, corpus, folder)
+        if is_main_process():
+            finish(stage, faces, corpus, folder)
+            if first_stage:
+                write_atomic(folder.path / KEY_FILE, hourglass_key(settings))
 
 
 def hourglass_key(settings: RunSettings) -> str:
     """Hash of everything that decides the hourglass's weights; equal keys share one trained stage."""
-    model = dataclasses.asdict(settings.model)
+    own = settings.hourglass
     decisive = {
-        "model": {k: v for k, v in model.items() if k == "image_size" or k.startswith("hourglass_")},
-        "data": {k: v for k, v in dataclasses.asdict(settings.hourglass.data).items() if k not in ("cache", "workers")},
-        "blur": dataclasses.asdict(settings.hourglass.blur),
-        "trainer": dataclasses.asdict(settings.hourglass.trainer),
+        "model": {k: v for k, v in asdict(settings.model).items() if k == "image_size" or k.startswith("hourglass_")},
+        "data": {k: v for k, v in asdict(own.data).items() if k not in ("name", "cache", "workers", "val_windows")},
+        "blur": asdict(own.blur),
+        "trainer": {k: v for k, v in asdict(own.trainer).items() if k not in NOT_DECISIVE},
         "seed": settings.seed,
     }
-    text = json.dumps(decisive, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def hourglass_checkpoint(settings: RunSettings, config: dict) -> Path:
+def hourglass_checkpoint(settings: RunSettings, plain: dict) -> Path:
     """The hourglass stage's checkpoint: the one asked for, one of the same configuration, or one trained now."""
     asked = settings.hourglass.checkpoint
     if asked:
-        path = Path(asked).expanduser()
-        return path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+        return Path(asked) / "checkpoints" / "last.ckpt" if Path(asked).is_dir() else Path(asked)
     key = hourglass_key(settings)
-    path = Path(settings.output) / "hourglass" / key
-    done = path / "checkpoints" / "last.ckpt"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    home = Path(settings.output) / "hourglass"
+    home.mkdir(parents=True, exist_ok=True)
     # Runs of one sweep share the stage: the first trains it, the others wait. Processes of one DDP group share the
     # first one's lock, and those it starts in mid-stage find it unfinished and take part.
-    with FileLock(path.with_suffix(".lock")) if is_main_process() else nullcontext():
-        status = read_status(path)
-        finished = status is not None and status["state"] == "done" and done.exists()
+    with FileLock(home / f"{key}.lock") if is_main_process() else nullcontext():
+        done = _finished_stage(home, key)
+        path = done or home / key
         if is_main_process():
-            print(f"hourglass stage: {'reusing' if finished else 'training'} {path}", file=sys.stderr)
-        if not finished:
-            command = {**config, "stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
-            train(command, RunFolder(path, resume=True, owner=is_main_process()))
-    return done
+            print(f"hourglass stage: {'reusing' if done else 'training'} {path}", file=sys.stderr)
+        if done is None:
+            stage = {"stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
+            train({**plain, **stage}, RunFolder(path, resume=True, owner=is_main_process()))
+    return path / "checkpoints" / "last.ckpt"
 
 
-def finish(stage: Stage, corpus: Corpus, folder: RunFolder) -> None:
-    """Writes and prints the run's table, summary.json, rows and preview.png."""
-    from rich.console import Console
+def _finished_stage(home: Path, key: str) -> Path | None:
+    """A run folder of the hourglass stage that is done and has this key, whatever its name."""
+    for file in sorted(home.glob(f"*/{KEY_FILE}")):
+        status = read_status(file.parent)
+        if file.read_text() == key and status and status["state"] == "done":
+            return file.parent
+    return None
 
-    summary = summarise(stage.validation_rows, stage.methods)
-    schedules = sorted({row["schedule"] for row in stage.validation_rows})
-    summary["by_schedule"] = {
-        name: summarise([row for row in stage.validation_rows if row["schedule"] == name], stage.methods)
-        for name in schedules
+
+def _describe_run(folder: RunFolder, plain: dict, overrides: Sequence[str] | None) -> None:
+    write_json(folder.path / "versions.json", versions())
+    write_atomic(folder.path / "config.yaml", yaml.safe_dump(plain, sort_keys=False))
+    if overrides is not None:
+        kept = [o for o in overrides if not o.lstrip("+").startswith(("hydra.", "resume="))]
+        identity = {key: plain[key] for key in ("experiment", "stage", "scale", "name", "seed", "model")}
+        write_json(folder.path / "overrides.json", {"overrides": kept, "identity": identity})
+
+
+def _describe_data(folder: RunFolder, corpus: Corpus) -> None:
+    described = {
+        split: {"manifest": plan.fingerprint(), **corpus.reports[split].to_dict()}
+        for split, plan in (("train", corpus.train), ("val", corpus.val))
     }
-    summary["generator_steps"] = stage.generator_step
-    summary["skipped_videos"] = {split: len(report.skipped) for split, report in corpus.reports.items()}
-    summary["replaced_windows"] = sum(stage.replaced.values())
+    write_json(folder.path / "data.json", described)
+    for report in corpus.reports.values():
+        for path, reason in report.skipped:
+            if path not in _named:  # both stages may meet it
+                _named.add(path)
+                print(f"skipped {path}: {reason}", file=sys.stderr)
+
+
+def finish(stage: Stage, faces: Sequence[Pair], corpus: Corpus, folder: RunFolder) -> None:
+    """Writes and prints the run's table, summary.json, validation_rows.json and preview.png."""
+    rows, methods = stage.validation_rows, stage.methods
+    by_schedule = {
+        name: summarise([row for row in rows if row["schedule"] == name], methods)
+        for name in sorted({row["schedule"] for row in rows})
+    }
+    summary = summarise(rows, methods) | {
+        "by_schedule": by_schedule,
+        "generator_steps": stage.generator_step,
+        "skipped_videos": {split: len(report.skipped) for split, report in corpus.reports.items()},
+        "replaced_windows": sum(stage.replaced.values()),
+    }
     write_json(folder.path / "summary.json", summary)
-    write_json(folder.path / "validation_rows.json", stage.validation_rows)
-    grid = stage_grid(stage)
-    if grid is not None:
-        write_png(folder.path / "preview.png", grid)
-    console = Console()
-    console.print(score_table(summary, stage.methods, f"{len(stage.validation_rows)} validation windows"))
-    if len(schedules) > 1:
-        for name in schedules:
-            console.print(score_table(summary["by_schedule"][name], stage.methods, f"{name} windows"))
+    write_json(folder.path / "validation_rows.json", rows)
+    if faces:
+        write_png(folder.path / "preview.png", face_grid(stage, faces))
+    console = Console(width=max(100, Console().width))
+    console.print(score_table(summary, methods, f"{len(rows)} validation windows"))
+    if len(by_schedule) > 1:
+        for name, scores in by_schedule.items():
+            console.print(score_table(scores, methods, f"{scores['windows']} {name} windows"))
     for (video, reason), count in stage.replaced.items():
         print(f"replaced {count} window(s) of {video}: {reason}", file=sys.stderr)
     print(f"run folder: {folder.path} (summary.json, preview.png, metrics.csv, checkpoints/)")
-
-
-def _yaml(config: dict) -> str:
-    import yaml
-
-    return yaml.safe_dump(config, sort_keys=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import time
 
@@ -34,7 +35,9 @@ def same_weights(first, second) -> bool:
 def test_final_leaves_a_complete_run_folder_and_reuses_its_hourglass(facedeblur, tmp_path):
     done = facedeblur("train")
     run = tmp_path / "outputs" / "final" / "demo-s0"
-    assert status(run)["state"] == "done" and "step" in done.stderr and "<" in done.stderr
+    assert status(run)["state"] == "done"
+    assert re.search(r"final: epoch 1 validated  .*psnr", done.stderr), done.stderr
+    assert re.search(r"final: step \d+/12  epoch \d  .*img/s  \d+:\d\d < \d+:\d\d", done.stderr)
     for name in ("config.yaml", "versions.json", "data.json", "metrics.csv", "checkpoints/last.ckpt", "preview.png"):
         assert (run / name).is_file(), name
     summary = json.loads((run / "summary.json").read_text())
@@ -50,6 +53,11 @@ def test_final_leaves_a_complete_run_folder_and_reuses_its_hourglass(facedeblur,
     assert "reusing" in again.stderr
     keys = load_checkpoint(tmp_path / "outputs/no_identity/demo-s0/checkpoints/last.ckpt")["networks"].keys()
     assert not any(key.startswith("identity.") for key in keys)
+
+    done = facedeblur("train", "resume=auto", "trainer.learning_rate=1.0e-4")  # nothing is left to train
+    assert status(run)["state"] == "done" and "step 12" in done.stderr
+    other = facedeblur("train", "resume=auto", "model.norm_order=conv_bn_relu", status=2)
+    assert "model" in other.stderr and len(other.stderr.strip().splitlines()) == 1
 
     refused = facedeblur("train", status=2)
     assert "resume=auto" in refused.stderr and len(refused.stderr.strip().splitlines()) == 1
@@ -108,10 +116,13 @@ def test_sigterm_is_an_interruption_that_resumes(facedeblur, tmp_path):
     assert "resumed at step" in done.stderr and status(run)["state"] == "done"
 
 
-def test_two_processes_train_together(facedeblur, tmp_path):
-    facedeblur("train", "experiment=identity_nohg", "trainer.devices=2", "data.workers=1")
-    run = tmp_path / "outputs" / "identity_nohg" / "demo-s0"
+def test_two_processes_train_both_stages_and_resume(facedeblur, tmp_path):
+    facedeblur("train", "trainer.devices=2", "data.workers=1")
+    run = tmp_path / "outputs" / "final" / "demo-s0"
     assert status(run)["state"] == "done"
     summary = json.loads((run / "summary.json").read_text())
     assert summary["generator_steps"] == 12 and summary["windows"] == 8
-    assert len(load_checkpoint(run / "checkpoints" / "last.ckpt")["rng"]) == 2
+    first, second = load_checkpoint(run / "checkpoints" / "last.ckpt")["rng"]
+    assert not torch.equal(first["torch"], second["torch"])  # every rank its own dropout masks
+    facedeblur("train", "resume=auto", "trainer.devices=2", "trainer.epochs=3")
+    assert json.loads((run / "summary.json").read_text())["generator_steps"] == 18

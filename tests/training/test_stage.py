@@ -111,6 +111,16 @@ def test_without_adversarial_weights_the_discriminator_rests(make_stage, fit):
     assert not changed(before, stage.networks.discriminator)
 
 
+def test_the_discriminator_starts_when_its_share_has_come(make_stage, fit, tmp_path):
+    stage = make_stage(batches=4, adversarial_start=0.5)
+    before, seen = copies(stage.networks.discriminator), []
+    stage.after_step = lambda: seen.append(bool(changed(before, stage.networks.discriminator)))
+    log = MetricsCsv(tmp_path / "metrics.csv")
+    fit(stage, random_batches(4), logger=[log])
+    assert seen == [False, False, True, True]
+    assert [bool(row["train/g_adversarial"]) for row in log.rows()] == [False, False, True, True]
+
+
 def test_each_player_moves_only_its_own_weights(make_stage):
     """A zero learning rate for one player: its weights stay, whatever the other's loss."""
     stage = make_stage()
@@ -177,19 +187,37 @@ def test_state_round_trip(make_stage, fit, tmp_path, kind):
             assert torch.equal(value, second.average.average[name])
 
 
-def test_validation_scores_and_grid(make_stage, fit):
+def test_validation_scores(make_stage, fit):
     stage = make_stage(epochs=1)
     val = random_batches(2, seed=1)
-    stage.grid_windows = [("v.mp4", "vla", 0, 7, False, None)]
     fit(stage, random_batches(4), val=val)
     assert len(stage.validation_rows) == 4
     assert set(stage.validation_scores) == {
         f"val/{name}{method}" for name in ("psnr", "ssim") for method in ("", "_blurred", "_hourglass")
     }
-    images = stage.grid_images[stage.grid_windows[0]]
-    assert list(images) == ["blurred", "hourglass", "deblurred", "sharp"]
-    row = stage.validation_rows[0]
-    quantised = (val[0]["blurry"][0] * 255).round() / 255
-    sharp = val[0]["sharp"][0]
-    expected = 10 * torch.log10(1 / (quantised - (sharp * 255).round() / 255).square().mean())
-    assert row["blurred_psnr"] == pytest.approx(float(expected), abs=1e-3)
+    quantised, sharp = ((255 * val[0][name][0]).round() / 255 for name in ("blurry", "sharp"))
+    expected = -10 * torch.log10((quantised - sharp).square().mean())
+    assert stage.validation_rows[0]["blurred_psnr"] == pytest.approx(float(expected), abs=1e-3)
+
+
+def test_evaluating_shows_the_average_and_puts_everything_back(make_stage, fit):
+    stage = make_stage(epochs=2, ema=0.9)
+    fit(stage, random_batches(4))
+    stage.train()
+    modes = {module: module.training for module in stage.modules()}
+    before = copies(stage.networks.generator)
+    with stage.evaluating():
+        assert not stage.networks.generator.training and not torch.is_grad_enabled()
+        inside = copies(stage.networks.generator)
+        assert all(torch.equal(inside[name], value) for name, value in stage.average.average.items())
+    assert changed(inside, stage.networks.generator)
+    assert not changed(before, stage.networks.generator)
+    assert modes == {module: module.training for module in stage.modules()}
+
+
+def test_images_do_not_depend_on_the_batch(make_stage):
+    stage = make_stage()
+    (batch,) = random_batches(1, batch=3)
+    together = stage.images(batch["blurry"])["deblurred"]
+    alone = stage.images(batch["blurry"][1:2])["deblurred"]
+    torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=0)
