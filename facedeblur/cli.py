@@ -129,7 +129,8 @@ def _hydra_command(command: str, arguments: list[str]) -> None:
             plain = _checked(cfg)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 _refuse_ddp(plain)
-            _work(command, plain, Path(HydraConfig.get().runtime.output_dir), overrides)
+            composed_of = list(HydraConfig.get().overrides.task)  # in a multirun, those of this job
+            _work(command, plain, Path(HydraConfig.get().runtime.output_dir), composed_of)
         except UsageError as error:
             outcome.append(error)  # Hydra would print its own stack around it
         except KeyboardInterrupt as error:
@@ -138,7 +139,7 @@ def _hydra_command(command: str, arguments: list[str]) -> None:
             outcome.append(error)
 
     task.command = command  # for launchers that start it as a process of its own
-    sys.argv = [original[0], *flags, *overrides]
+    sys.argv = [original[0], *(map(_quoted, arguments) if flags else overrides)]  # a flag's value stays behind it
     try:
         hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(task)()
     finally:

@@ -28,9 +28,7 @@ from facedeblur.training.settings import DataSettings, LoggerSettings, TrainerSe
 from facedeblur.training.stage import Stage
 
 
-def loader_settings(
-    data: DataSettings, trainer: TrainerSettings, corpus: Corpus, size: int, seed: int
-) -> LoaderSettings:
+def loader_settings(data: DataSettings, corpus: Corpus, size: int, seed: int) -> LoaderSettings:
     """What the stream needs; `auto` workers are one per two cores of this process's share, at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = max(1, min(8, cores // 2)) if data.workers == "auto" else int(data.workers)
