@@ -11,6 +11,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = "import facedeblur, facedeblur.cli as cli; print(facedeblur.__file__); print(cli.conf_dir())"
+LAUNCHERS = """
+import hydra_plugins.facedeblur_launcher as found
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+assert "GpuPoolLauncher" in [plugin.__name__ for plugin in Plugins.instance().discover(Launcher)]
+print(found.__file__)
+"""
+LAUNCHER_CONFIG = ["-m", "facedeblur", "train", "hydra/launcher=gpu_pool", "--cfg", "hydra"]
 
 pytestmark = pytest.mark.system
 
@@ -44,6 +52,8 @@ def test_wheel_carries_its_configuration(wheel, tmp_path):
     assert Path(package).is_relative_to(site) and Path(conf) == site / "facedeblur" / "conf"
     composed = run(["-m", "facedeblur", "train", "--cfg", "job", "scale=paper"], elsewhere, PYTHONPATH=str(site))
     assert "base_width: 64" in composed
+    assert Path(run(["-c", LAUNCHERS], elsewhere, PYTHONPATH=str(site)).strip()).is_relative_to(site)
+    assert "gpu_pool.GpuPoolLauncher" in run(LAUNCHER_CONFIG, elsewhere, PYTHONPATH=str(site))
     assert (site / "facedeblur" / "blur" / "data" / "psf_hradis.npz").is_file()
     assert not (site / "tests").exists() and not (site / "conf").exists()
 
@@ -52,3 +62,5 @@ def test_editable_finds_the_tree_beside_it(tmp_path):
     package, conf = run(["-c", PROBE], tmp_path).split()
     assert Path(package).parent == ROOT / "facedeblur" and Path(conf) == ROOT / "conf"
     assert "base_width: 64" in run(["-m", "facedeblur", "train", "--cfg", "job", "scale=paper"], tmp_path)
+    assert Path(run(["-c", LAUNCHERS], tmp_path).strip()).is_relative_to(ROOT / "hydra_plugins")
+    assert "gpu_pool.GpuPoolLauncher" in run(LAUNCHER_CONFIG, tmp_path)

@@ -1,0 +1,5 @@
+"""`hydra/launcher=gpu_pool`: one job per device, each in a process of its own.
+
+Hydra executes every module here at the start of every command, outside the import system, but for those whose names
+begin with an underscore: only the plugin's own module does without one.
+"""

@@ -1,0 +1,158 @@
+"""A job of a sweep: its run folder, whether it starts, resumes or is skipped, its command, and what it leaves there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facedeblur.training.run_folder import is_alive, read_status, write_json
+from hydra_plugins.facedeblur_launcher._errors import SweepError
+
+UNFINISHED = ("waiting", "running")
+GOOD = ("done", "skipped")
+PLACE_ONLY = ("jobs", "output", "resume")  # keys that do not change what a run computes
+
+
+@dataclass
+class Job:
+    """One job.
+
+    `state`: waiting | running | done | skipped (was done before) | failed | interrupted | busy (another process
+    trains in its folder). `started` and `ended` are epoch seconds; `exit` is the child's status, negative for a signal.
+    """
+
+    number: int
+    overrides: list[str]
+    folder: Path
+    title: str = ""
+    resume: bool = False
+    state: str = "waiting"
+    slot: str = ""
+    mask: str = ""
+    started: float | None = None
+    ended: float | None = None
+    exit: int | None = None
+    reason: str = ""
+    command: list[str] = field(default_factory=list)
+
+    @property
+    def log(self) -> Path:
+        """What the job printed, in this and in earlier attempts."""
+        return self.folder / "job.log"
+
+    @property
+    def seconds(self) -> float:
+        """How long this attempt has taken so far."""
+        return 0.0 if self.started is None else (self.ended or time.time()) - self.started
+
+    def record(self) -> None:
+        """Writes job.json into the run folder; a full disk leaves the old one."""
+        names = ("number", "overrides", "slot", "mask", "state", "resume", "started", "ended", "exit", "reason")
+        with contextlib.suppress(OSError):
+            write_json(self.folder / "job.json", {name: getattr(self, name) for name in names})
+
+
+def decide(folder: Path, skip_done: bool) -> str:
+    """`start`, `resume`, `skip` or `busy`, by the status.json of the run folder.
+
+    A run that is interrupted, failed, or running with a dead process or heartbeat is resumed; so is a finished one
+    unless `skip_done`.
+    """
+    status = read_status(folder)
+    if status is None:
+        return "start"
+    if is_alive(status):
+        return "busy"
+    return "skip" if status["state"] == "done" and skip_done else "resume"
+
+
+def prepare_job(job: Job, skip_done: bool) -> None:
+    """Sets the job's state and `resume` by what its folder holds.
+
+    Raises:
+        SweepError: the folder holds a run that was started with other overrides.
+    """
+    refuse_other_overrides(job)
+    decision = decide(job.folder, skip_done)
+    job.resume = decision == "resume"
+    if decision == "skip":
+        job.state = "skipped"
+    elif decision == "busy":
+        status = read_status(job.folder) or {}
+        job.state, job.reason = "busy", f"process {status.get('pid')} on {status.get('host')} is still training here"
+
+
+def refuse_other_overrides(job: Job) -> None:
+    """Raises SweepError with the difference where job.json says that the folder's run had other overrides."""
+    try:
+        before = json.loads((job.folder / "job.json").read_text())["overrides"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    old, new = ({o for o in overrides if _computes(o)} for overrides in (before, job.overrides))
+    if old != new:
+        difference = " ".join([*(f"-{o}" for o in sorted(old - new)), *(f"+{o}" for o in sorted(new - old))])
+        raise SweepError(
+            f"{job.folder}: holds a run of other overrides ({difference}); nothing was changed: "
+            "choose another name=..., output=... or hydra.sweep.dir=..."
+        )
+
+
+def _computes(override: str) -> bool:
+    key = override.lstrip("+~").partition("=")[0]
+    return key not in PLACE_ONLY and not key.startswith("hydra")
+
+
+def without_resume(overrides: Sequence[str]) -> list[str]:
+    """The overrides without `resume=auto` or `resume=null`, which a sweep decides job by job.
+
+    Raises:
+        SweepError: `resume` names a folder, which cannot be that of every job.
+    """
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        if key == "resume" and value.strip("'\"") not in ("auto", "null", ""):
+            raise SweepError(f"{override}: a sweep resumes its unfinished jobs by itself; leave resume out")
+    return [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
+
+
+def refuse_shared_folders(jobs: Sequence[Job]) -> None:
+    """Raises SweepError where two jobs would write into one run folder."""
+    owners: dict[Path, Job] = {}
+    for job in jobs:
+        other = owners.setdefault(job.folder, job)
+        if other is not job:
+            raise SweepError(
+                f"jobs {other.number} ({other.title}) and {job.number} ({job.title}) share the run folder "
+                f"{job.folder}: give every variant its own, with name=... or hydra.sweep.subdir=..."
+            )
+
+
+def set_titles(jobs: Sequence[Job]) -> None:
+    """Names every job by the overrides that not all jobs have."""
+    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    for job in jobs:
+        job.title = " ".join(o for o in job.overrides if o not in common) or f"job {job.number}"
+
+
+def quoted(path: Path) -> str:
+    """`path` as a quoted value of Hydra's override grammar."""
+    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + r"\'", str(path))
+    escaped = re.sub(r"(\\+)$", lambda match: match[1] * 2, escaped)
+    return f"'{escaped}'"
+
+
+def child_command(job: Job, command: str, hydra_overrides: Sequence[str] = ()) -> list[str]:
+    """The command line of a job: `facedeblur <command>` on its overrides, in its folder, resuming where it must."""
+    return [
+        *(sys.executable, "-m", "facedeblur", command),
+        *job.overrides,
+        *hydra_overrides,
+        f"hydra.run.dir={quoted(job.folder)}",
+        *(["resume=auto"] if job.resume else []),
+    ]

@@ -1,0 +1,175 @@
+"""The Hydra launcher `gpu_pool`: checks a whole sweep, then runs its jobs on this machine's devices."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from hydra_plugins.facedeblur_launcher._devices import Slot, choose_devices, is_listed, list_gpus, make_slots
+from hydra_plugins.facedeblur_launcher._errors import SweepError
+from hydra_plugins.facedeblur_launcher._jobs import (
+    GOOD,
+    Job,
+    child_command,
+    prepare_job,
+    refuse_shared_folders,
+    set_titles,
+    without_resume,
+)
+from hydra_plugins.facedeblur_launcher._pool import Pool
+from hydra_plugins.facedeblur_launcher._table import JobTable, overview
+
+# Hydra overrides that are about the sweep; every other one is handed on to the jobs
+SWEEP_ONLY = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweep", "hydra.mode", "hydra.run.dir")
+
+
+class GpuPoolLauncher(Launcher):
+    """One child process per job, its device mask set before it starts; keys as in conf/hydra/launcher/gpu_pool.yaml.
+
+    The task function never runs here: children are `facedeblur <command>`, the command being the attribute `command`
+    of the task function (default `train`). The exit status is 0 if every job is done, 1 if one failed, 2 if the sweep
+    was refused before its first job, 130 if it was interrupted.
+    """
+
+    def __init__(
+        self,
+        gpus: str | Sequence[int | str] = "auto",
+        jobs_per_gpu: int = 1,
+        skip_done: bool = True,
+        share_cores: bool = True,
+        grace_seconds: float = 30.0,
+    ):
+        self.gpus = gpus if isinstance(gpus, str) or not hasattr(gpus, "__iter__") else list(gpus)
+        self.jobs_per_gpu, self.skip_done = jobs_per_gpu, skip_done
+        self.share_cores, self.grace_seconds = share_cores, grace_seconds
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.config = hydra_context, config
+        self.command = getattr(task_function, "command", "train")
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """Runs the jobs; returns them in order, with `return_value` the final state of a good one: done or skipped.
+
+        Raises:
+            SystemExit: nothing was started; why is on stderr.
+            KeyboardInterrupt: the sweep was stopped; its jobs have ended.
+        """
+        setup_globals()
+        try:
+            with self._lock():
+                composed = list(self._compose(job_overrides, initial_job_idx))
+                jobs = [job for job, _ in composed]
+                refuse_shared_folders(jobs)
+                for job in jobs:
+                    prepare_job(job, self.skip_done)
+                slots = self._slots(sum(job.state == "waiting" for job in jobs))
+                self._run(jobs, slots)
+        except SweepError as error:
+            print(f"facedeblur: error: {error}", file=sys.stderr)
+            raise SystemExit(2) from error
+        return [_job_return(job, cfg) for job, cfg in composed]
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """The sweep folder for this process alone. Raises SweepError where another sweep has it."""
+        from filelock import FileLock, Timeout
+
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = FileLock(folder / ".gpu_pool.lock").acquire(timeout=0)
+        except Timeout as error:
+            raise SweepError(f"{folder}: another sweep is running here; choose another hydra.sweep.dir=...") from error
+        with lock:
+            yield
+
+    def _compose(self, job_overrides: Sequence[Sequence[str]], first: int) -> Iterator[tuple[Job, DictConfig]]:
+        """Every job with its configuration, composed and checked as the job itself will do it."""
+        if self.config.hydra.sweeper.get("max_batch_size"):
+            raise SweepError("hydra.sweeper.max_batch_size: gpu_pool queues all jobs by itself; leave it unset")
+        composed = []
+        for number, overrides in enumerate(job_overrides, start=first):
+            overrides = without_resume(overrides)
+            cfg = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+            with open_dict(cfg):
+                cfg.hydra.job.id = cfg.hydra.job.num = number
+            folder = self._checked_folder(cfg, overrides)
+            composed.append((Job(number, overrides, folder), cfg))
+        set_titles([job for job, _ in composed])
+        return iter(composed)
+
+    def _checked_folder(self, cfg: DictConfig, overrides: list[str]) -> Path:
+        """The job's run folder. Raises SweepError for a value that the job would stop at, and for DDP."""
+        from facedeblur.cli import UsageError, check_pool_job
+
+        before = HydraConfig.instance().cfg
+        HydraConfig.instance().set_config(cfg)
+        try:
+            check_pool_job(cfg)
+            return Path(cfg.hydra.sweep.dir, str(cfg.hydra.sweep.subdir)).resolve()
+        except UsageError as error:
+            raise SweepError(f"{' '.join(overrides)}: {error}") from error
+        finally:
+            HydraConfig.instance().cfg = before
+
+    def _slots(self, jobs: int) -> list[Slot]:
+        self.listed = list_gpus()
+        devices = choose_devices(self.gpus, listing=lambda: self.listed)
+        if any(device.mask for device in devices) and not self.listed and self.gpus != "auto":
+            print("no GPU is found on this machine: the ids are slots on its CPU", file=sys.stderr)
+        usable_cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        return make_slots(devices, self.jobs_per_gpu, jobs, usable_cores if self.share_cores else ())
+
+    def _usable(self, slot: Slot) -> bool:
+        """False for a GPU that was listed at the start and is not any more."""
+        return not is_listed(slot.mask, self.listed) or is_listed(slot.mask, list_gpus())
+
+    def _run(self, jobs: list[Job], slots: list[Slot]) -> None:
+        handed_on = [o for o in self.config.hydra.overrides.hydra if not o.lstrip("+~").startswith(SWEEP_ONLY)]
+        with JobTable(len(slots)) as table:
+            table(jobs)
+            try:
+                Pool(
+                    jobs,
+                    slots,
+                    command=lambda job: child_command(job, self.command, handed_on),
+                    watch=table,
+                    grace=self.grace_seconds,
+                    usable=self._usable,
+                ).run()
+            finally:
+                print(f"sweep {self.config.hydra.sweep.dir}: {overview(jobs, len(slots))}", file=sys.stderr)
+                if any(job.state not in GOOD for job in jobs):
+                    print("the same command again resumes what is unfinished", file=sys.stderr)
+
+
+class PoolReturn(JobReturn):
+    """As Hydra's, but asking a failed job for its value ends the command with status 1 and prints no stack trace."""
+
+    @property
+    def return_value(self) -> str:
+        """The job's final state. Raises SystemExit(1) if it is not a good one: the table has said why."""
+        if self.status != JobStatus.COMPLETED:
+            raise SystemExit(1)
+        return self._return_value
+
+
+def _job_return(job: Job, cfg: DictConfig) -> PoolReturn:
+    return PoolReturn(
+        overrides=job.overrides,
+        cfg=OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]),
+        hydra_cfg=OmegaConf.masked_copy(cfg, "hydra"),
+        working_dir=os.getcwd(),
+        task_name=cfg.hydra.job.name,
+        status=JobStatus.COMPLETED if job.state in GOOD else JobStatus.FAILED,
+        _return_value=job.state,
+    )
