@@ -36,7 +36,8 @@ def flat(tree, prefix="") -> dict:
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_is_settings(compose, tmp_path, group, option):
     extra = [f"data.root={tmp_path}"] if (group, option) == ("data", "clips") else []
-    settings = settings_of(compose, f"{group}={option}", *extra)
+    where = "trainer@hourglass.trainer" if (group, option) == ("trainer", "hourglass") else group
+    settings = settings_of(compose, f"{where}={option}", *extra)
     assert len(mixture_rows(settings.data, settings.blur)) >= 1
     assert settings.blur.training() and settings.blur.validation()
     if settings.model.base_width <= 32:  # the paper's sizes have their own tests

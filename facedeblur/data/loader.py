@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,7 +80,18 @@ def _data_loader(stream: PairStream, workers: int, persistent: bool) -> DataLoad
         persistent_workers=persistent and workers > 0,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its draws must not move the training's random state
+        worker_init_fn=_end_with_parent,
     )
+
+
+def _end_with_parent(worker: int) -> None:
+    """Ends a worker whose training process was killed: as a child of the fork server it would wait for ever."""
+
+    def follow() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, name="parent", daemon=True).start()
 
 
 def _context() -> Any:

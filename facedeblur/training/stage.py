@@ -79,20 +79,21 @@ class Stage(LightningModule):
     def adam(self, parameters, rate: float) -> torch.optim.Adam:
         return torch.optim.Adam(parameters, lr=rate, betas=(self.settings.beta1, self.settings.beta2), foreach=True)
 
-    def configure_optimizers(self):
-        optimizers = self.build_optimizers()
-        self.schedules = [
-            torch.optim.lr_scheduler.LambdaLR(
-                optimizer, lambda step: decayed_rate(step, self.planned_steps, self.settings.decay_start)
-            )
-            for optimizer in optimizers
-        ]
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        self.adams = self.build_optimizers()
+        self._full_rates = [adam.param_groups[0]["lr"] for adam in self.adams]
         if self.resumed_from is not None:
-            for optimizer, state in zip(optimizers, self.resumed_from["optimizers"], strict=True):
-                optimizer.load_state_dict(state)
-            for schedule, state in zip(self.schedules, self.resumed_from["schedules"], strict=True):
-                schedule.load_state_dict(state | {"lr_lambdas": [None]})
-        return optimizers
+            for adam, state in zip(self.adams, self.resumed_from["optimizers"], strict=True):
+                adam.load_state_dict(state)
+        self._set_rates()
+        return self.adams
+
+    def _set_rates(self) -> None:
+        """Learning rates of the coming step; Lightning steps no scheduler under manual optimization."""
+        factor = decayed_rate(self.generator_step, self.planned_steps, self.settings.decay_start)
+        for adam, rate in zip(self.adams, self._full_rates, strict=True):
+            for group in adam.param_groups:
+                group["lr"] = factor * rate
 
     def on_train_start(self) -> None:
         if self.resumed_from is None:
@@ -116,9 +117,8 @@ class Stage(LightningModule):
             total, count = self._sums.get(name, (0.0, 0))
             self._sums[name] = total + value, count + 1
         if self.at_step_boundary:
-            for schedule in self.schedules:
-                schedule.step()
             self.generator_step += 1
+            self._set_rates()
             self.after_step()
             if self.generator_step % self.settings.log_every == 0 or self.generator_step == self.planned_steps:
                 self._log_training()
@@ -149,7 +149,7 @@ class Stage(LightningModule):
         means = {name: float(total) / count for name, (total, count) in self._sums.items()}
         self._sums = {}
         self.latest_losses = means
-        rate = self.schedules[0].get_last_lr()[0]
+        rate = self.adams[0].param_groups[0]["lr"]
         metrics = {f"train/{name}": value for name, value in means.items()}
         self.log_values(metrics | {"train/learning_rate": rate, "epoch": float(self.position["epoch"])})
 
@@ -219,15 +219,11 @@ class Stage(LightningModule):
 
     def run_state(self) -> dict:
         """Everything but the random generators, as tensors and plain numbers; safe for `weights_only=True`."""
-        optimizers = self.optimizers()
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        schedules = [{k: v for k, v in s.state_dict().items() if k != "lr_lambdas"} for s in self.schedules]
         return {
             "format": FORMAT,
             "stage": self.kind,
             "networks": self.networks_state(),
-            "optimizers": [optimizer.optimizer.state_dict() for optimizer in optimizers],
-            "schedules": schedules,
+            "optimizers": [adam.state_dict() for adam in self.adams],
             "generator_step": self.generator_step,
             "position": dict(self.position),
             "replaced": [[video, reason, count] for (video, reason), count in self.replaced.items()],

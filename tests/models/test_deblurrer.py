@@ -51,8 +51,8 @@ def test_any_size_returns_itself_in_range(deblurrers, name, size):
 def test_results_do_not_depend_on_the_batch(deblurrers, name, images):
     together = deblurrers[name](images)
     alone = torch.cat([deblurrers[name](image[None]) for image in images])
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
-    torch.testing.assert_close(deblurrers[name](images.flip(0)).flip(0), together, rtol=0, atol=1e-5)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+    torch.testing.assert_close(deblurrers[name](images.flip(0)).flip(0), together, rtol=0, atol=1e-4)
 
 
 def test_network_deblurrer_is_the_network_between_two_conversions(networks, deblurrers, images):

@@ -15,6 +15,7 @@ TINY = [
     "scale.epoch_windows=24",
     "scale.val_windows=8",
     "scale.epochs=2",
+    "scale.validate_every=1",
     "scale.hourglass_epochs=1",
     "data.demo.identities=3",
     "data.demo.val_identities=1",

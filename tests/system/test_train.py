@@ -87,7 +87,7 @@ def test_kill_and_resume_is_bit_equal(facedeblur, tmp_path):
             pass
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=60)  # ends when the last worker has let go of the pipe
     step = load_checkpoint(run / "checkpoints" / "last.ckpt")["generator_step"]
     assert 2 <= step < 12, "killed too late to prove anything"
     assert status(run)["state"] == "running"  # nobody could say otherwise

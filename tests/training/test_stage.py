@@ -154,7 +154,7 @@ def test_time_limit_stops_without_touching_the_schedule(make_stage, fit):
     stage = make_stage(epochs=3)
     fit(stage, random_batches(4), callbacks=[TimeLimit(minutes=1e-9)])
     assert stage.generator_step == 1
-    assert stage.schedules[0].get_last_lr()[0] == pytest.approx(2e-4 * decayed_rate(1, 12, 0.5))
+    assert stage.adams[0].param_groups[0]["lr"] == pytest.approx(2e-4 * decayed_rate(1, 12, 0.5))
 
 
 @pytest.mark.parametrize("kind", ("adversarial", "hourglass"))
@@ -220,4 +220,4 @@ def test_images_do_not_depend_on_the_batch(make_stage):
     (batch,) = random_batches(1, batch=3)
     together = stage.images(batch["blurry"])["deblurred"]
     alone = stage.images(batch["blurry"][1:2])["deblurred"]
-    torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=0)
+    torch.testing.assert_close(together[1:2], alone, atol=1e-4, rtol=0)
