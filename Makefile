@@ -12,9 +12,9 @@ RESUME ?=
 ARGS   ?=
 TESTS  ?= tests
 
-# a folder given to make becomes a quoted Hydra override, so that blanks and commas in it survive
-OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root="$(CLIPS)"') \
-            $(if $(VAL),'data.val_root="$(VAL)"') $(if $(RESUME),'resume="$(RESUME)"') $(ARGS)
+# the single quotes keep blanks in a folder's name; the command itself quotes it for Hydra
+OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') \
+            $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train prepare test lint bench doctor clean
