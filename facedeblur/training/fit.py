@@ -127,7 +127,7 @@ def fit_stage(
         check_val_every_n_epoch=trainer.validate_every,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        logger=make_loggers(logger, folder, run_name, config, resume_step=stage.generator_step if resume else None),
+        logger=make_loggers(logger, folder, run_name, config, resume_step=stage.generator_step),
         callbacks=[
             TrainingProgress(title, steps, trainer.minutes),
             FaceGrid(folder, faces),

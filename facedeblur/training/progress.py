@@ -33,7 +33,7 @@ class TrainingProgress(Callback):
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         self.started = time.monotonic()
-        self.printed = self.started - self.every + min(1.0, self.every)  # the first line comes soon, to show that it works
+        self.printed = self.started - self.every + min(1.0, self.every)  # a first sign of life
         self.first_step = module.generator_step
         if trainer.is_global_zero and sys.stderr.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))

@@ -80,7 +80,7 @@ class RunFolder:
     `done`, `interrupted` (Ctrl-C, SIGTERM) or `failed` (with the traceback).
 
     Raises:
-        RunFolderError: the folder already holds a run and `resume` is false, or its run is still alive.
+        RunFolderError: the folder already holds a trained run and `resume` is false, or its run is still alive.
     """
 
     def __init__(self, path: str | Path, resume: bool = False, owner: bool = True):
@@ -92,10 +92,10 @@ class RunFolder:
         status = read_status(self.path)
         if owner and is_alive(status):
             raise RunFolderError(f"{self.path}: process {status['pid']} on {status['host']} is still training here")
-        if owner and status and not resume:
+        if owner and status and not resume and self.last_checkpoint.exists():  # what ended before has nothing to lose
             raise RunFolderError(
                 f"{self.path}: holds a run ({status['state']}) already; continue it with resume=auto "
-                f"(make: RESUME=auto) or choose another name=... "
+                f"(make: RESUME=auto) or choose another name=..."
             )
 
     @property

@@ -56,8 +56,10 @@ def test_interruption_is_not_a_failure(tmp_path):
 
 
 def test_a_folder_with_a_run_needs_resume(tmp_path):
-    with RunFolder(tmp_path):
+    with RunFolder(tmp_path) as folder:
         pass
+    RunFolder(tmp_path)  # it ended before its first checkpoint: nothing can be lost
+    folder.last_checkpoint.write_bytes(b"weights")
     with pytest.raises(RunFolderError, match="resume=auto"):
         RunFolder(tmp_path)
     RunFolder(tmp_path, resume=True)
