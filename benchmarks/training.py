@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from pathlib import Path
 
@@ -118,7 +120,8 @@ class LightningLoop:
 
     def __call__(self) -> None:
         self.trainer.fit_loop.max_epochs = self.trainer.current_epoch + 1
-        self.trainer.fit(self.stage, train_dataloaders=self.loader)
+        with contextlib.redirect_stderr(io.StringIO()):  # its progress lines would stand between the ratios
+            self.trainer.fit(self.stage, train_dataloaders=self.loader)
 
 
 def report(rounds: int) -> list[str]:
