@@ -13,10 +13,11 @@ os.environ.setdefault("WANDB_MODE", "offline")
 @pytest.fixture
 def compose(tmp_path):
     """`compose("key=value", ...)` -> the plain configuration, with output in a temporary folder."""
-    from facedeblur.cli import _checked, _compose, _quoted, _with_saved
+    from facedeblur.composition import compose_config, quoted, with_saved
+    from facedeblur.hydra_run import checked
 
     def composed(*overrides: str) -> dict:
-        given = [_quoted(override) for override in (*overrides, f"output={tmp_path / 'outputs'}")]
-        return _checked(_compose(_with_saved(given)))
+        given = [quoted(override) for override in (*overrides, f"output={tmp_path / 'outputs'}")]
+        return checked(compose_config(with_saved(given)))
 
     return composed

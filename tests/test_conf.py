@@ -7,8 +7,9 @@ import pytest
 from facedeblur.blur.camera_shake import CameraShakeSettings
 from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
-from facedeblur.cli import UsageError, conf_dir
+from facedeblur.composition import conf_dir
 from facedeblur.data.demo import DemoSettings
+from facedeblur.errors import UsageError
 from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.settings import LossWeights
 from facedeblur.training.corpus import epoch_size, mixture_rows

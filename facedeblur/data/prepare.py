@@ -25,6 +25,7 @@ from facedeblur.data.corpora import Clip
 from facedeblur.data.plan import SCHEMA, Plan
 from facedeblur.data.plan_report import Report, listed
 from facedeblur.data.planning import plan_video
+from facedeblur.errors import UsageError
 from facedeblur.faces.track import FORMAT as TRACK_FORMAT
 from facedeblur.faces.track import FaceTrack, annotation_path, track_videos
 from facedeblur.video.children import Failure, run_limited
@@ -42,7 +43,7 @@ _VIDEO_SCHEMA = pa.schema([column for column in SCHEMA if column.name not in _CL
 Progress = Callable[[str, int, int, str], None]  # stage (index, track, plan), done, total, name of the last file
 
 
-class PrepareError(RuntimeError):
+class PrepareError(UsageError):
     """A corpus that cannot be trained on; the message is one line naming its folder and the reasons."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from facedeblur.errors import UsageError
 from facedeblur.faces.protocols import Box
 
 REMEDY = 'pip install "facedeblur[faces]"'
@@ -25,7 +26,7 @@ SMALL = 320
 LARGE = 640
 
 
-class FacesExtraError(ImportError):
+class FacesExtraError(UsageError, ImportError):
     """dlib or its models are not installed."""
 
 

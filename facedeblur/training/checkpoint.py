@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from facedeblur.errors import UsageError
 from facedeblur.training.run_folder import RunFolder, write_atomic
 
 FORMAT = 1
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(UsageError):
     """A checkpoint cannot be read or does not belong to this run."""
 
 

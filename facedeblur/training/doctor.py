@@ -23,7 +23,7 @@ from facedeblur.video.codecs import backends
 DEMO = {"image_size": 128, "base_width": 16, "hourglass_features": 64, "hourglass_stacks": 1}
 
 
-def doctor() -> int:
+def main(argv: list[str]) -> int:
     """Prints the report; returns 1 if a step on any device or the reading of a video fails, else 0."""
     console = Console()
     for title, rows in (("versions", versions()), ("video", _codecs()), ("machine", _machine())):

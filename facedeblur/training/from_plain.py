@@ -8,8 +8,10 @@ import types
 import typing
 from collections.abc import Mapping
 
+from facedeblur.errors import UsageError
 
-class SettingsError(ValueError):
+
+class SettingsError(UsageError, ValueError):
     """A key that does not exist or a value that cannot be; the message is one line."""
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from facedeblur.errors import UsageError
 from facedeblur.training.checkpoint import save_checkpoint
 from facedeblur.training.run_folder import write_json
 
 
-class NanLossError(RuntimeError):
+class NanLossError(UsageError):
     """A loss is NaN or infinite."""
 
 

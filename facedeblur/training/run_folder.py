@@ -12,6 +12,8 @@ import time
 import traceback
 from pathlib import Path
 
+from facedeblur.errors import UsageError
+
 HEARTBEAT_SECONDS = 15.0
 DEAD_AFTER_SECONDS = 120.0
 
@@ -21,7 +23,7 @@ def is_main_process() -> bool:
     return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID"))
 
 
-class RunFolderError(RuntimeError):
+class RunFolderError(UsageError):
     """The folder cannot be used: it holds another run, or one that still works."""
 
 

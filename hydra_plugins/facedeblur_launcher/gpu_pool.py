@@ -109,7 +109,8 @@ class GpuPoolLauncher(Launcher):
 
     def _checked_folder(self, cfg: DictConfig, overrides: list[str]) -> Path:
         """The job's run folder. Raises SweepError for a value that the job would stop at, and for DDP."""
-        from facedeblur.cli import UsageError, check_pool_job
+        from facedeblur.errors import UsageError
+        from facedeblur.hydra_run import check_pool_job
 
         before = HydraConfig.instance().cfg
         HydraConfig.instance().set_config(cfg)

@@ -18,7 +18,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
-from facedeblur.cli import UsageError, _compose, _refuse_ddp, _with_saved, main
+from facedeblur.cli import main
+from facedeblur.composition import compose_config, with_saved
+from facedeblur.errors import UsageError
+from facedeblur.training.checks import refuse_ddp
 from facedeblur.training.run_folder import read_status, write_json
 from hydra_plugins.facedeblur_launcher import _jobs as jobs_module
 from hydra_plugins.facedeblur_launcher._devices import (
@@ -200,9 +203,9 @@ def test_resume_looks_into_the_folder_of_the_job(tmp_path):
     folder = tmp_path / "sweep" / "no_identity"
     identity = {"experiment": "no_identity"}
     write_json(folder / "overrides.json", {"overrides": ["experiment=no_identity"], "identity": identity})
-    merged = _with_saved(["trainer.epochs=7", "resume=auto", f"hydra.run.dir={quoted(folder)}"])
+    merged = with_saved(["trainer.epochs=7", "resume=auto", f"hydra.run.dir={quoted(folder)}"])
     assert {"experiment=no_identity", "trainer.epochs=7"} <= set(merged)
-    assert Path(_compose(merged).hydra.run.dir) == folder
+    assert Path(compose_config(merged).hydra.run.dir) == folder
 
 
 # the queue
@@ -416,8 +419,8 @@ def test_a_second_sweep_in_the_folder_is_refused(sweep, tmp_path, capsys):
 
 def test_ddp_inside_any_multirun_is_refused(compose):
     plain = compose()
-    _refuse_ddp(plain, visible=1)
+    refuse_ddp(plain, visible=1)
     with pytest.raises(UsageError, match="trainer.devices"):
-        _refuse_ddp(plain, visible=4)
+        refuse_ddp(plain, visible=4)
     with pytest.raises(UsageError, match=r"^hourglass.trainer.devices"):
-        _refuse_ddp(compose("hourglass.trainer.devices=2"), visible=1)
+        refuse_ddp(compose("hourglass.trainer.devices=2"), visible=1)

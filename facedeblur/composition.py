@@ -1,0 +1,121 @@
+"""From the words of a command line to a composed configuration: quoting, composition, and what a resumed run adds.
+
+Only the standard library is imported at the top, so that `facedeblur --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from facedeblur.errors import UsageError
+
+PATH_KEYS = ("root", "val_root", "cache", "output", "resume", "checkpoint")  # last parts of keys whose value is a path
+
+
+def conf_dir() -> Path:
+    """The Hydra tree: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    return next((c for c in (package / "conf", package.parent / "conf") if (c / "train.yaml").is_file()), package)
+
+
+def quoted(override: str) -> str:
+    """A path as the value of an override: `~` expanded, and quoted, so that blanks, commas and equal signs survive."""
+    key, equals, value = override.partition("=")
+    plain = value and value not in ("null", "auto") and value[0] not in "'\"[{$"
+    if not equals or not plain or key.lstrip("+").rsplit(".", 1)[-1] not in PATH_KEYS:
+        return override
+    escaped = os.path.expanduser(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'{key}="{escaped}"'
+
+
+def with_saved(overrides: list[str]) -> list[str]:
+    """On resumption: the overrides the run was started with, under those of this command; else `overrides` as given.
+
+    Raises UsageError where the folder holds no run, or this command asks for another network or experiment.
+    """
+    import json
+
+    cfg = compose_config(overrides)
+    wanted = as_plain(cfg)
+    if not wanted["resume"]:
+        return overrides
+    folder = Path(cfg.hydra.run.dir if wanted["resume"] == "auto" else wanted["resume"])
+    saved_path = folder / "overrides.json"
+    if not saved_path.is_file():
+        if wanted["resume"] == "auto":
+            return overrides
+        raise UsageError(f"resume: {folder} is no run folder (it has no overrides.json)")
+    saved = json.loads(saved_path.read_text())
+    by_key = {override.partition("=")[0].lstrip("+"): override for override in [*saved["overrides"], *overrides]}
+    by_key["hydra.run.dir"] = f'hydra.run.dir="{folder}"'
+    merged = list(by_key.values())
+    plain = as_plain(compose_config(merged))
+    for key, value in saved["identity"].items():
+        if plain[key] != value:
+            raise UsageError(f"resume: {folder} was trained with {key}={value}, not {plain[key]}")
+    return merged
+
+
+def as_plain(cfg) -> dict:
+    """The configuration without Hydra's own part, as plain dictionaries, lists and numbers."""
+    from omegaconf import OmegaConf
+
+    own = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    plain = OmegaConf.to_container(own, resolve=True)
+    return plain | {"scale": plain["scale"]["name"]} if "scale" in plain else plain
+
+
+def compose_config(overrides: list[str], name: str = "train"):
+    """The configuration of `conf/<name>.yaml` under `overrides`. Raises UsageError naming the key or group."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            cfg = compose(name, overrides, return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        OmegaConf.resolve(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]))
+        return cfg
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(_one_line(error, name)) from error
+
+
+def _one_line(error: Exception, name: str) -> str:
+    """Hydra's message without its follow-up lines, with the nearest key that exists."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    keep = []
+    for line in lines:
+        if line.startswith("Config search path"):
+            break
+        if not line.startswith(("full_key", "object_type", "reference_type", "To append", "Set the env")):
+            keep.append(line)
+    near = _nearest_key(lines[0], name) if lines else None
+    remedy = f"did you mean {near}?" if near else f"`facedeblur {name} --help` lists groups and keys"
+    return f"{' '.join(keep).rstrip('.')}: {remedy}"
+
+
+def _nearest_key(message: str, name: str) -> str | None:
+    """The existing key most like the one that could not be overridden."""
+    import difflib
+    import re
+
+    from omegaconf import OmegaConf
+
+    found = re.search(r"Could not override '([^']+)'", message)
+    if not found:
+        return None
+    tree = OmegaConf.to_container(compose_config([], name), resolve=False)
+    tree.pop("hydra")
+    near = difflib.get_close_matches(found[1], list(_key_names(tree)), n=1)
+    return near[0] if near else None
+
+
+def _key_names(tree: dict, prefix: str = ""):
+    for key, value in tree.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _key_names(value, f"{prefix}{key}.")

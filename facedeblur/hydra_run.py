@@ -1,0 +1,138 @@
+"""Commands that take Hydra overrides: their help, their checks before anything starts, and their work under Hydra."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from facedeblur.composition import as_plain, compose_config, conf_dir, quoted, with_saved
+from facedeblur.errors import UsageError
+
+SUMMARIES = {
+    "train": "train the experiment, its hourglass stage first",
+    "prepare": "index, track and plan the videos; training then starts at once",
+}
+
+HELP = """\
+facedeblur {command}: {what}
+
+usage: facedeblur {command} [group=option ...] [key=value ...]
+
+groups (an option is a small file in {conf}):
+{groups}
+
+keys people change most:
+  data.root=<folder>        videos, one sub-folder per identity (with data=clips); data.val_root=<folder> to validate on
+  name=<text> seed=<n>      the run's folder: <output>/<experiment>/<name>-s<seed>
+  resume=auto|<run folder>  continue optimizer, schedule, random states and stream position
+  trainer.minutes=<n>       stop after so long; trainer.epochs=<n> plans the length
+  trainer.devices=<n>       processes (default auto: every GPU)
+  model.global_residual=true, loss.projection=0, blur.stride=3, ...: any key of the tree
+
+  --cfg job                 print the composed configuration and stop
+  -m                        multirun: every combination of comma-separated values
+"""
+
+
+def command_help(command: str) -> str:
+    """What `facedeblur <command> --help` prints: the groups as they lie on disk, and the keys people change most."""
+    groups = []
+    for folder in sorted(path for path in conf_dir().iterdir() if path.is_dir()):
+        options = sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "base")
+        if options:
+            groups.append(f"  {folder.name:<12}{', '.join(options)}")
+    return HELP.format(command=command, what=SUMMARIES[command], conf=conf_dir(), groups="\n".join(groups))
+
+
+def run_command(command: str, config: str, arguments: list[str]) -> None:
+    """Checks `conf/<config>.yaml` under `arguments`, then hands over to Hydra, which also serves multiruns and flags.
+
+    Raises UsageError for everything that the user can mend.
+    """
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    overrides = [quoted(argument) for argument in arguments if not argument.startswith("-")]
+    if not flags:
+        overrides = with_saved(overrides)
+        checked(compose_config(overrides, config))
+
+    original = sys.argv
+    outcome: list[BaseException] = []
+
+    def task(cfg) -> None:
+        sys.argv = original  # a DDP child is started with the command line as the user typed it
+        try:
+            plain = checked(cfg)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                from facedeblur.training.checks import refuse_ddp
+
+                refuse_ddp(plain)
+            composed_of = list(HydraConfig.get().overrides.task)  # in a multirun, those of this job
+            _work(command, plain, Path(HydraConfig.get().runtime.output_dir), composed_of)
+        except UsageError as error:
+            outcome.append(error)  # Hydra would print its own stack around it
+        except KeyboardInterrupt as error:
+            if flags:  # ends a multirun, not only this job
+                raise
+            outcome.append(error)
+
+    task.command = command  # for launchers that start it as a process of its own
+    sys.argv = [original[0], *(map(quoted, arguments) if flags else overrides)]  # a flag's value stays behind it
+    try:
+        hydra.main(config_path=str(conf_dir()), config_name=config, version_base="1.3")(task)()
+    finally:
+        sys.argv = original
+    if outcome:
+        raise outcome[0]
+
+
+def checked(cfg) -> dict:
+    """The configuration as plain numbers, after every check that needs neither torch nor a video."""
+    from facedeblur.training.checks import check_files
+    from facedeblur.training.settings import run_settings
+
+    plain = as_plain(cfg)
+    check_files(run_settings(plain))
+    return plain
+
+
+def check_pool_job(cfg) -> None:
+    """For launchers that give each job one device: raises UsageError where the job would stop, or want several.
+
+    `cfg` is the job's whole composed configuration, which must be the one that HydraConfig holds.
+    """
+    from facedeblur.training.checks import refuse_ddp
+
+    refuse_ddp(checked(cfg), visible=1)
+
+
+def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None:
+    """The command itself, under one-line errors for everything that the user can mend."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no version check over the network
+    from facedeblur.training.run_folder import RunFolder, is_main_process
+
+    try:
+        if command == "prepare":
+            from facedeblur.training.stages import prepare
+
+            prepare(plain)
+            return
+        # an existing run stops the command before torch is loaded
+        run = RunFolder(folder, resume=bool(plain["resume"]), owner=is_main_process())
+        from facedeblur.training.stages import train
+
+        train(plain, run, overrides)
+    except ValueError as error:
+        if os.environ.get("FACEDEBLUR_TRACEBACK"):
+            raise
+        raise UsageError(error) from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        full = f"{error.filename or folder}: no space left on the disk; the last checkpoint is intact"
+        raise UsageError(full) from error

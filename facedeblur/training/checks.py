@@ -1,0 +1,46 @@
+"""Checks of a run before it starts: what is missing on this machine, and what a job of a multirun may not ask for.
+
+Neither torch nor a video is opened here, but for the number of GPUs.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from facedeblur.errors import UsageError
+from facedeblur.training.settings import RunSettings
+
+
+def refuse_ddp(plain: dict, visible: int | None = None) -> None:
+    """Raises UsageError where a job of a multirun would be several processes: each would start the sweep anew.
+
+    Args:
+        visible: the devices that `auto` stands for; None asks torch.
+    """
+    for prefix, trainer in (("trainer", plain["trainer"]), ("hourglass.trainer", plain["hourglass"]["trainer"])):
+        devices = trainer["devices"]
+        if devices == "auto" and visible is None:
+            from facedeblur.training import hardware
+
+            devices = hardware.device_count(hardware.accelerator_name("auto"), devices)
+        processes = int(visible if devices == "auto" else devices) * int(trainer["nodes"])
+        if processes > 1:
+            raise UsageError(
+                f"{prefix}.devices: a job of -m runs in one process, not in {processes} by DDP; set {prefix}.devices=1 "
+                f"and {prefix}.nodes=1, or leave the devices to hydra/launcher=gpu_pool, one job on each"
+            )
+
+
+def check_files(settings: RunSettings) -> None:
+    """Folders, files and packages the run will need. Raises UsageError naming the key."""
+    for prefix, data in (("data", settings.data), ("hourglass.data", settings.hourglass.data)):
+        for key in ("root", "val_root"):
+            folder = getattr(data, key)
+            if folder and not Path(folder).is_dir():
+                raise UsageError(f"{prefix}.{key}: {folder} is not a folder")
+    checkpoint = settings.hourglass.checkpoint
+    if checkpoint and not settings.resume and not Path(checkpoint).exists():
+        raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")
+    if settings.logger.tensorboard and find_spec("tensorboard") is None:
+        raise UsageError('logger.tensorboard: needs `pip install "facedeblur[tensorboard]"`')
