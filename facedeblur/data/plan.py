@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from facedeblur.blur.windows import Window
 from facedeblur.faces.crop import CropBox
-from facedeblur.video.files import write_atomic
+from facedeblur.files import write_atomic
 
 _NAME = pa.dictionary(pa.int32(), pa.string())  # few distinct values: one code per row
 SCHEMA = pa.schema(

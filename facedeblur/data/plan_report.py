@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from facedeblur.data.plan import Plan
-from facedeblur.video.files import write_atomic
+from facedeblur.files import write_atomic
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from facedeblur.data.planning import plan_video
 from facedeblur.errors import UsageError
 from facedeblur.faces.track import FORMAT as TRACK_FORMAT
 from facedeblur.faces.track import FaceTrack, annotation_path, track_videos
+from facedeblur.files import write_atomic
 from facedeblur.video.children import Failure, run_limited
-from facedeblur.video.files import write_atomic
 from facedeblur.video.index import VideoInfo, index_videos
 from facedeblur.video.source import VideoError, open_source
 

@@ -13,8 +13,9 @@ from facedeblur.faces.cuts import CutDetector, find_cuts
 from facedeblur.faces.dlib_models import REMEDY, DlibDetector, DlibLocalizer, FacesExtraError, has_dlib
 from facedeblur.faces.follow import FaceFollower
 from facedeblur.faces.protocols import Detector, Localizer
+from facedeblur.files import write_atomic
 from facedeblur.video.children import Failure, run_limited
-from facedeblur.video.files import fingerprint, write_atomic
+from facedeblur.video.files import fingerprint
 from facedeblur.video.index import VideoInfo
 from facedeblur.video.source import FrameSource, VideoError, open_source
 

@@ -12,7 +12,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from facedeblur.errors import UsageError
-from facedeblur.training.run_folder import RunFolder, write_atomic
+from facedeblur.files import write_atomic
+from facedeblur.training.run_folder import RunFolder
 
 FORMAT = 1
 

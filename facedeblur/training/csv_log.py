@@ -9,7 +9,7 @@ from pathlib import Path
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from facedeblur.training.run_folder import write_atomic
+from facedeblur.files import write_atomic
 
 
 class MetricsCsv(Logger):

@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from facedeblur.errors import UsageError
+from facedeblur.files import write_json
 from facedeblur.training.checkpoint import save_checkpoint
-from facedeblur.training.run_folder import write_json
 
 
 class NanLossError(UsageError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facedeblur.training.run_folder import write_atomic
+from facedeblur.files import write_atomic
 
 HEADER = 22
 ERROR_GAIN = 3.0

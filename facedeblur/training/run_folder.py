@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 
 from facedeblur.errors import UsageError
+from facedeblur.files import write_json
 
 HEARTBEAT_SECONDS = 15.0
 DEAD_AFTER_SECONDS = 120.0
@@ -25,29 +26,6 @@ def is_main_process() -> bool:
 
 class RunFolderError(UsageError):
     """The folder cannot be used: it holds another run, or one that still works."""
-
-
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """Writes a whole file or nothing: a temporary neighbour is flushed to disk and renamed over `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: object) -> None:
-    """Writes `value` as indented JSON, atomically."""
-    write_atomic(path, json.dumps(value, indent=2, default=_plain_value) + "\n")
-
-
-def _plain_value(value: object) -> object:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def read_status(folder: Path) -> dict | None:

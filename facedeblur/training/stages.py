@@ -16,6 +16,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from facedeblur.data.pair import Pair
+from facedeblur.files import write_atomic, write_json
 from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.corpus import Corpus, make_corpus
 from facedeblur.training.faces import face_grid
@@ -23,14 +24,7 @@ from facedeblur.training.fit import check_batches, fit_stage
 from facedeblur.training.guards import InterruptOnSigterm
 from facedeblur.training.hourglass import HourglassStage
 from facedeblur.training.preview import write_png
-from facedeblur.training.run_folder import (
-    RunFolder,
-    is_main_process,
-    read_status,
-    versions,
-    write_atomic,
-    write_json,
-)
+from facedeblur.training.run_folder import RunFolder, is_main_process, read_status, versions
 from facedeblur.training.scores import score_table, summarise
 from facedeblur.training.settings import RunSettings, run_settings
 from facedeblur.training.stage import Stage

@@ -1,10 +1,8 @@
-"""Telling files apart by content, and writing them so that nobody ever reads half of one."""
+"""Telling files apart by content."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 SAMPLE_BYTES = 1 << 16
@@ -31,14 +29,3 @@ def fingerprint(path: str | Path) -> str:
     else:
         return ""
     return digest.hexdigest()[:24]
-
-
-def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: readers see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

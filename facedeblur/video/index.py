@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from facedeblur.files import write_atomic
 from facedeblur.video.children import Failure, run_limited
-from facedeblur.video.files import fingerprint, write_atomic
+from facedeblur.video.files import fingerprint
 from facedeblur.video.source import VideoError, has_decord, open_source
 
 FORMAT = 1  # raise it when what the cache holds changes its meaning

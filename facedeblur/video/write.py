@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedeblur.video.files import write_atomic
+from facedeblur.files import write_atomic
 
 
 def write_video(

@@ -8,7 +8,8 @@ import signal
 import time
 from pathlib import Path
 
-from facedeblur.training.run_folder import read_status, write_json
+from facedeblur.files import write_json
+from facedeblur.training.run_folder import read_status
 from hydra_plugins.facedeblur_launcher._jobs import Job
 
 INTERRUPTED = 130  # the exit status of a command that ended on Ctrl-C or SIGTERM, see facedeblur.cli

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facedeblur.training.run_folder import is_alive, read_status, write_json
+from facedeblur.files import write_json
+from facedeblur.training.run_folder import is_alive, read_status
 from hydra_plugins.facedeblur_launcher._errors import SweepError
 
 UNFINISHED = ("waiting", "running")

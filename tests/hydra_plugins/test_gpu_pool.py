@@ -21,8 +21,9 @@ from hydra.plugins.launcher import Launcher
 from facedeblur.cli import main
 from facedeblur.composition import compose_config, with_saved
 from facedeblur.errors import UsageError
+from facedeblur.files import write_json
 from facedeblur.training.checks import refuse_ddp
-from facedeblur.training.run_folder import read_status, write_json
+from facedeblur.training.run_folder import read_status
 from hydra_plugins.facedeblur_launcher import _jobs as jobs_module
 from hydra_plugins.facedeblur_launcher._devices import (
     Gpu,

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from facedeblur.files import write_json
 from facedeblur.training.run_folder import (
     DEAD_AFTER_SECONDS,
     RunFolder,
@@ -18,8 +19,6 @@ from facedeblur.training.run_folder import (
     is_alive,
     read_status,
     versions,
-    write_atomic,
-    write_json,
 )
 
 
@@ -83,19 +82,6 @@ def test_heartbeats():
 def test_a_torn_status_reads_as_none(tmp_path):
     (tmp_path / "status.json").write_text('{"state": "runn')
     assert read_status(tmp_path) is None
-
-
-def test_an_atomic_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_atomic(path, "old")
-
-    def full_disk(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        write_atomic(path, "new")
-    assert path.read_text() == "old" and os.listdir(tmp_path) == ["file"]
 
 
 def test_a_full_disk_still_gets_its_status(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from facedeblur.video import index as index_module
-from facedeblur.video.files import fingerprint, write_atomic
+from facedeblur.video.files import fingerprint
 from facedeblur.video.index import index_videos
 from facedeblur.video.source import has_decord, open_source
 
@@ -147,16 +147,3 @@ def test_fingerprint_sees_size_head_and_tail(tmp_path):
         prints.add(fingerprint(file))
     assert len(prints) == 6
     assert fingerprint(tmp_path / "none") == ""
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path):
-    file = tmp_path / "folder" / "a.txt"
-    write_atomic(file, lambda path: path.write_text("old"))
-
-    def fail(path):
-        path.write_text("half of the n")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_atomic(file, fail)
-    assert file.read_text() == "old" and list(file.parent.iterdir()) == [file]

@@ -17,7 +17,7 @@ from facedeblur.data.demo.identity import Identity, draw_identities
 from facedeblur.data.demo.motion import STYLES, draw_trajectory
 from facedeblur.data.demo.scene import Person, Scene
 from facedeblur.data.demo.settings import VERSION, DemoSettings
-from facedeblur.video.files import write_atomic
+from facedeblur.files import write_atomic
 from facedeblur.video.write import write_video
 
 MARKER = "corpus.json"  # written last: a folder that has it is complete
