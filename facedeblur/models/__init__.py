@@ -14,6 +14,8 @@ _HOMES = {
     "Deblurrer": "deblurrer",
     "HourglassDeblurrer": "deblurrer",
     "NetworkDeblurrer": "deblurrer",
+    "TrainedRun": "checkpoint",
+    "load_run": "checkpoint",
 }
 __all__ = list(_HOMES)
 

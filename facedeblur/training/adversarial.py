@@ -10,8 +10,8 @@ from torch import Tensor
 
 from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
 from facedeblur.models.build import build_hourglass, build_networks
+from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.models.settings import LossWeights, ModelSettings
-from facedeblur.training.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.training.ema import WeightAverage
 from facedeblur.training.stage import Stage
 

@@ -11,15 +11,8 @@ import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
 from facedeblur.training.run_folder import RunFolder
-
-FORMAT = 1
-
-
-class CheckpointError(UsageError):
-    """A checkpoint cannot be read or does not belong to this run."""
 
 
 def save_checkpoint(path: Path, state: dict) -> None:
@@ -27,24 +20,6 @@ def save_checkpoint(path: Path, state: dict) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_atomic(path, buffer.getvalue())
-
-
-def load_checkpoint(path: str | Path) -> dict:
-    """Reads a checkpoint of ours on the CPU.
-
-    Raises:
-        CheckpointError: no such file, not a checkpoint, or of another format.
-    """
-    path = Path(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such checkpoint") from None
-    except Exception as error:
-        raise CheckpointError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: not a facedeblur checkpoint of format {FORMAT}")
-    return state
 
 
 def rng_state() -> dict:

@@ -15,8 +15,9 @@ from facedeblur.data.augment import AugmentSettings
 from facedeblur.data.datamodule import PairDataModule
 from facedeblur.data.pair import Pair
 from facedeblur.data.settings import LoaderSettings
+from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.training import hardware
-from facedeblur.training.checkpoint import Checkpointer, CheckpointError, load_checkpoint
+from facedeblur.training.checkpoint import Checkpointer
 from facedeblur.training.corpus import Corpus
 from facedeblur.training.estimate import announce
 from facedeblur.training.faces import FaceGrid, grid_pairs

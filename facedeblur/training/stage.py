@@ -13,7 +13,8 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from facedeblur.metrics.image import psnr, ssim
-from facedeblur.training.checkpoint import FORMAT, set_rng_state
+from facedeblur.models.checkpoint import FORMAT
+from facedeblur.training.checkpoint import set_rng_state
 from facedeblur.training.guards import nan_loss
 from facedeblur.training.settings import TrainerSettings
 

@@ -12,7 +12,7 @@ import cv2
 import pytest
 import torch
 
-from facedeblur.training.checkpoint import load_checkpoint
+from facedeblur.models.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.system
 

@@ -9,14 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from facedeblur.training.checkpoint import (
-    FORMAT,
-    CheckpointError,
-    load_checkpoint,
-    rng_state,
-    save_checkpoint,
-    set_rng_state,
-)
+from facedeblur.models.checkpoint import FORMAT, CheckpointError, load_checkpoint
+from facedeblur.training.checkpoint import rng_state, save_checkpoint, set_rng_state
 
 
 def test_round_trip_with_weights_only(tmp_path):

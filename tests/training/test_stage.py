@@ -10,8 +10,9 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 
+from facedeblur.models.checkpoint import load_checkpoint
 from facedeblur.models.settings import LossWeights
-from facedeblur.training.checkpoint import gather_rng_states, load_checkpoint, save_checkpoint
+from facedeblur.training.checkpoint import gather_rng_states, save_checkpoint
 from facedeblur.training.csv_log import MetricsCsv
 from facedeblur.training.guards import NanLossError, TimeLimit
 from facedeblur.training.stage import decayed_rate

@@ -1,0 +1,137 @@
+"""Trained networks from a run folder or a checkpoint: what evaluation, export and deblurring start from.
+
+A checkpoint is what training writes (`checkpoints/last.ckpt`); the run's `config.yaml` says which networks it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from facedeblur.errors import UsageError
+from facedeblur.models.build import build_hourglass, build_networks
+from facedeblur.models.deblurrer import Deblurrer, HourglassDeblurrer, NetworkDeblurrer
+from facedeblur.models.settings import ModelSettings
+
+FORMAT = 1
+
+
+class CheckpointError(UsageError):
+    """A checkpoint cannot be read, or does not belong where it is used."""
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Reads a checkpoint of ours on the CPU.
+
+    Raises:
+        CheckpointError: no such file, not a checkpoint, or of another format.
+    """
+    path = Path(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    except Exception as error:
+        raise CheckpointError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: not a facedeblur checkpoint of format {FORMAT}")
+    return state
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """The networks a run ships, on the CPU and in evaluation mode, with the moving average in place where it was kept.
+
+    generator: G_bl; None for a run of the hourglass stage. hourglass: the first step; None where G_bl has none.
+    config: the run's whole configuration. step: generator updates so far.
+    """
+
+    checkpoint: Path
+    config: Mapping[str, Any]
+    settings: ModelSettings
+    step: int
+    generator: nn.Module | None
+    hourglass: nn.Module | None
+
+    def deblurrer(self, device: str | torch.device = "cpu") -> Deblurrer:
+        """The networks, moved to `device`, as a Deblurrer."""
+        for network in (self.generator, self.hourglass):
+            if network is not None:
+                network.to(device=device, memory_format=torch.channels_last)
+        if self.generator is None:
+            return HourglassDeblurrer(self.hourglass)
+        return NetworkDeblurrer(self.generator, self.hourglass)
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether `path` is a run folder or a checkpoint file."""
+    path = Path(path)
+    return path.suffix == ".ckpt" if path.is_file() else (path / "config.yaml").is_file()
+
+
+def load_run(path: str | Path) -> TrainedRun:
+    """The trained networks of a run folder (its `last.ckpt`) or of one checkpoint inside a run folder.
+
+    Raises:
+        CheckpointError: something is missing or unreadable, or the weights are of another architecture than the
+            configuration says; the message names the first difference.
+    """
+    path = Path(path)
+    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    config = _read_config(file.parent.parent / "config.yaml")
+    try:
+        settings = ModelSettings(**config["model"])
+    except (TypeError, ValueError) as error:
+        known = ", ".join(field.name for field in fields(ModelSettings))
+        raise CheckpointError(f"{file.parent.parent}/config.yaml: model: {error}; known keys: {known}") from error
+    state = load_checkpoint(file)
+    step = int(state["generator_step"])
+    if state["stage"] == "hourglass":
+        hourglass = build_hourglass(settings)
+        load_weights(hourglass, state["networks"], file)
+        return TrainedRun(file, config, settings, step, None, hourglass.eval())
+    networks = build_networks(settings)
+    load_weights(networks, state["networks"], file)
+    if state.get("average") is not None:
+        networks.generator.load_state_dict(state["average"]["average"])
+    return TrainedRun(file, config, settings, step, networks.generator.eval(), networks.hourglass)
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """`network.load_state_dict(weights)`. Raises CheckpointError naming the first weight of `source` that differs."""
+    expected = network.state_dict()
+    for name, value in expected.items():
+        if name not in weights:
+            raise CheckpointError(f"{source}: of another architecture: it has no {name}{_more(expected, weights)}")
+        if weights[name].shape != value.shape:
+            found, wanted = tuple(weights[name].shape), tuple(value.shape)
+            raise CheckpointError(f"{source}: of another architecture: {name} is {found}, the model wants {wanted}")
+    for name in weights:
+        if name not in expected:
+            raise CheckpointError(
+                f"{source}: of another architecture: the model has no {name}{_more(weights, expected)}"
+            )
+    network.load_state_dict(dict(weights))
+
+
+def _more(names: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> str:
+    count = sum(name not in others for name in names)
+    return f" and {count - 1} more" if count > 1 else ""
+
+
+def _read_config(path: Path) -> dict:
+    try:
+        config = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; a run folder holds config.yaml and checkpoints/") from None
+    except yaml.YAMLError as error:
+        raise CheckpointError(f"{path}: not readable as YAML ({type(error).__name__})") from error
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        raise CheckpointError(f"{path}: has no section model; it is not a run's configuration")
+    return config
