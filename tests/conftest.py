@@ -1,8 +1,14 @@
-"""Shared fixtures: the composed configuration as plain dictionaries."""
+"""Shared fixtures: the composed configuration as plain dictionaries, and a browser to open pages in."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
+import subprocess
+from base64 import b64encode
+from html import unescape
 
 import pytest
 
@@ -21,3 +27,53 @@ def compose(tmp_path):
         return checked(compose_config(with_saved(given)))
 
     return composed
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """`browser(document, script, width)` -> the JSON value of a JavaScript expression, evaluated in a page at `width`.
+
+    The page runs in headless Chromium without any network, inside a frame of `width` x 800 pixels, as headless windows
+    cannot be as narrow as a phone. The expression sees its `window` and `document`; `await` is allowed. Skips where no
+    Chromium is installed.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip(f"no browser: none of {', '.join(names)} is on the path")
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --disable-extensions --disable-dev-shm-usage"
+    )
+
+    def evaluated(document: str, script: str, width: int = 1280):
+        folder = tmp_path_factory.mktemp("browser")
+        harness = f"""<!doctype html><meta charset="utf-8">
+          <iframe id="page" style="border:0;width:{width}px;height:800px"></iframe><pre id="answer"></pre><script>
+          const frame = document.getElementById("page");
+          frame.addEventListener("load", async () => {{
+            const window = frame.contentWindow, document = window.document;
+            let answer;
+            try {{ answer = await (async () => ({script}))(); }}
+            catch (error) {{ answer = {{ failed: String(error) }}; }}
+            self.document.getElementById("answer").textContent = JSON.stringify(answer);
+          }});
+          frame.srcdoc = new TextDecoder().decode(Uint8Array.from(atob("{b64encode(document.encode()).decode()}"),
+                                                                  c => c.charCodeAt(0)));
+          </script>"""
+        (folder / "harness.html").write_text(harness)
+        command = [
+            program,
+            *flags.split(),
+            f"--user-data-dir={folder / 'profile'}",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--virtual-time-budget=10000",
+            "--dump-dom",
+            (folder / "harness.html").as_uri(),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.DOTALL)
+        assert answer and answer[1], f"the page did not answer: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        return json.loads(unescape(answer[1]))
+
+    return evaluated
