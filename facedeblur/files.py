@@ -43,3 +43,8 @@ def write_json(path: Path, value: object) -> None:
 
 def _plain(value: object) -> object:
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def shown(name: object) -> str:
+    """A file's name as one printable line: line breaks, control characters and bytes that are no UTF-8 are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(name))

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from facedeblur.files import write_atomic
+from facedeblur.files import shown, write_atomic
 
 
 def test_an_atomic_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
@@ -33,3 +33,8 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         write_atomic(file, fail)
     assert file.read_text() == "old" and list(file.parent.iterdir()) == [file]
+
+
+def test_names_are_shown_on_one_line():
+    assert shown("Ünï 'quote' 漢.mp4") == "Ünï 'quote' 漢.mp4"
+    assert shown("a\nb\t\x1b[0m\udcff") == "a\\nb\\t\\x1b[0m\\udcff"

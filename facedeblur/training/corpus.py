@@ -12,7 +12,7 @@ from facedeblur.data.demo import render_demo
 from facedeblur.data.draw import MixtureRow
 from facedeblur.data.plan import Plan
 from facedeblur.data.prepare import PrepareError, Report, prepare_plan
-from facedeblur.training.progress import StageProgress, StepProgress
+from facedeblur.progress import StageProgress, StepProgress
 from facedeblur.training.settings import BlurSettings, DataSettings
 
 

@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from facedeblur.training.progress import clock
+from facedeblur.progress import clock
 from facedeblur.training.run_folder import RunFolder, is_main_process
 
 

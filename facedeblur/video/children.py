@@ -1,12 +1,15 @@
 """Run work in child processes under a time limit each, because native decoders can hang or crash.
 
 A thread cannot be stopped while it holds the interpreter's lock in native code; a process can. Children are spawned,
-not forked: decoders and thread pools do not survive a fork.
+not forked: decoders and thread pools do not survive a fork. A child that dies (a crash, the kernel's out-of-memory
+killer, `kill -9`) is replaced and its task tried once more; one that outlives its parent is ended by the kernel.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +19,16 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 START_LIMIT = 120.0  # seconds a child may take to import what it needs
+ATTEMPTS = 2  # a task whose child died is tried so often: the death need not be its fault
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a task has no result: `hung` after its `seconds`, else the child crashed or `work` raised."""
+    """Why a task has no result: `hung` after its `seconds`, `crashed` with its child, else `work` raised."""
 
     reason: str
     hung: bool = False
+    crashed: bool = False
 
 
 @dataclass
@@ -53,6 +58,7 @@ def run_limited(
         RuntimeError: a child cannot be started.
     """
     waiting = deque(range(len(tasks)))
+    deaths = [0] * len(tasks)
     children: list[_Child] = []
     try:
         while waiting or children:
@@ -61,7 +67,12 @@ def run_limited(
             for child in _until_ready(children):
                 task, outcome = child.task, _outcome(child)
                 if task is not None:
-                    yield task, outcome
+                    died = isinstance(outcome, Failure) and outcome.crashed
+                    deaths[task] += died
+                    if died and deaths[task] < ATTEMPTS:
+                        waiting.append(task)
+                    else:
+                        yield task, outcome
                 elif isinstance(outcome, Failure):
                     raise RuntimeError(f"a child process cannot be started: {outcome.reason}")
                 if child.pipe.closed:
@@ -89,6 +100,8 @@ def _start(work: Callable[[Any], Any]) -> _Child:
 
 
 def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches the whole group; the parent decides what it means
+    _end_with_parent()
     pipe.send(None)
     while True:
         try:
@@ -100,6 +113,14 @@ def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
         except Exception as error:
             result = Failure(f"{type(error).__name__}: {error}")
         pipe.send(result)
+
+
+def _end_with_parent() -> None:
+    """A decoder that hangs in native code would never notice that nobody waits for it any more (Linux only)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _until_ready(children: list[_Child]) -> list[_Child]:
@@ -119,4 +140,6 @@ def _outcome(child: _Child) -> Any:
         return child.pipe.recv()
     except EOFError:
         child.kill()
-        return Failure(f"crashed (exit code {child.process.exitcode})")
+        code = child.process.exitcode
+        how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
+        return Failure(f"crashed ({how})", crashed=True)

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +41,62 @@ def test_every_task_has_its_own_limit():
 
 def test_a_crashing_child_is_replaced():
     outcomes = dict(run_limited(os._exit, [7, 9], jobs=1))
-    assert outcomes == {0: Failure("crashed (exit code 7)"), 1: Failure("crashed (exit code 9)")}
+    assert outcomes == {
+        0: Failure("crashed (exit code 7)", crashed=True),
+        1: Failure("crashed (exit code 9)", crashed=True),
+    }
+
+
+def die_the_first_time(marker: str) -> int:
+    if os.path.exists(marker):
+        return os.getpid()
+    open(marker, "x").close()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_task_of_a_killed_child_is_tried_again(tmp_path):
+    outcomes = dict(run_limited(die_the_first_time, [str(tmp_path / "a"), str(tmp_path / "b")], jobs=2))
+    assert all(isinstance(outcome, int) for outcome in outcomes.values())
+
+
+def test_a_child_that_is_killed_again_and_again_is_named():
+    outcomes = dict(run_limited(kill_myself, [0, 1]))
+    assert outcomes[0].reason == "crashed (killed by SIGKILL)" and outcomes[0].crashed
+
+
+def kill_myself(task: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+PARENT = """
+import time
+from facedeblur.video.children import run_limited
+if __name__ == "__main__":
+    for _ in run_limited(time.sleep, [0, 60], jobs=1):
+        print("one done", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
+def test_children_die_with_a_killed_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)
+    parent.stdout.readline()
+    (child,) = [int(c) for c in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()][-1:]
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(child)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_children_die_with_an_abandoned_run(monkeypatch):
