@@ -26,8 +26,9 @@ from facedeblur.data.plan import SCHEMA, Plan
 from facedeblur.data.plan_report import Report, listed
 from facedeblur.data.planning import plan_video
 from facedeblur.errors import UsageError
+from facedeblur.faces.annotation import annotation_path
 from facedeblur.faces.track import FORMAT as TRACK_FORMAT
-from facedeblur.faces.track import FaceTrack, annotation_path, track_videos
+from facedeblur.faces.track import FaceTrack, track_videos
 from facedeblur.files import write_atomic
 from facedeblur.video.children import Failure, run_limited
 from facedeblur.video.index import VideoInfo, index_videos
@@ -94,7 +95,11 @@ def _prepare(
     paths = [clip.path for clip in clips]
     infos = index_videos(paths, cache, jobs, progress=lambda done, total, name: progress("index", done, total, name))
     skipped = {info.path: info.error for info in infos if info.error}
-    usable = [info for info in infos if not info.error]
+    for clip, info in zip(clips, infos, strict=True):
+        if not info.error and info.frames < clip.min_frames:
+            skipped[clip.path] = f"short: {info.frames} frames, its corpus wants {clip.min_frames}"
+    usable = [info for info in infos if info.path not in skipped]
+    annotations = {clip.path: clip.annotation for clip in clips if clip.annotation}
     tasks: dict[str, _Task] = {}
     for first in range(0, len(usable), BATCH):
         batch = usable[first : first + BATCH]
@@ -102,7 +107,9 @@ def _prepare(
         def advance(stage: str, done: int, name: str, first: int = first) -> None:
             progress(stage, first + done, len(usable), name)
 
-        tracks = track_videos(batch, cache, jobs, lambda done, total, name: advance("track", done, name))
+        tracks = track_videos(
+            batch, cache, jobs, lambda done, total, name: advance("track", done, name), annotations=annotations
+        )
         skipped |= {path: track for path, track in tracks.items() if isinstance(track, str)}
         planned = [
             _Task.of(info, tracks[info.path], tuple(schedules), reverse, cache)
@@ -202,9 +209,13 @@ def _collect(clips: Sequence[Clip], tasks: dict[str, _Task], skipped: dict[str, 
 
 def _manifest(clips: Sequence[Clip], schedules: Sequence[Schedule], reverse: bool) -> str:
     """Name of the plan of these clips as they lie on disk: by sizes and times of the files, so that none is read."""
-    files = [(*astuple(clip), *_stamp(clip.path), *_stamp(annotation_path(clip.path))) for clip in clips]
+    files = [(*astuple(clip), *_stamp(clip.path), *_stamp(_annotation_path(clip))) for clip in clips]
     settings = [schedule.fingerprint() for schedule in schedules]
     return hashlib.sha256(json.dumps([VERSION, TRACK_FORMAT, files, settings, reverse]).encode()).hexdigest()[:32]
+
+
+def _annotation_path(clip: Clip) -> str | Path:
+    return clip.annotation.path if clip.annotation else annotation_path(clip.path)
 
 
 def _stamp(path: str | Path) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Everything above this folder speaks to a `FrameSource`; which library decodes th
 from __future__ import annotations
 
 import importlib.util
+import re
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -61,6 +62,11 @@ class FrameSource(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """Sort key that reads digits as numbers: "0.9.jpg" before "0.10.jpg"."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+
+
 class PassSource:
     """Base of the sources here: subclasses write `_read`, a generator holding its decoder in a ``try ... finally``."""
 
@@ -113,14 +119,15 @@ class ArraySource(PassSource):
 
 
 class ImageFolderSource(PassSource):
-    """A folder of images, in the order of their names, all of the size of the first."""
+    """A folder of images, in the order of their names (10 after 9), all of the size of the first."""
 
     backend = "images"
 
     def __init__(self, path: str | Path, fps: float = DEFAULT_FPS):
         super().__init__()
         self._folder = Path(path)
-        self._files = sorted(file for file in self._folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+        images = [file for file in self._folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+        self._files = sorted(images, key=lambda file: natural_order(file.name))
         if not self._files:
             raise VideoError(path, "no images in this folder")
         self.height, self.width = self._load(self._files[0]).shape[:2]

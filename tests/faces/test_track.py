@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from facedeblur.faces import track as track_module
+from facedeblur.faces.annotation import read_annotation
 from facedeblur.faces.dlib_models import FacesExtraError, has_dlib
-from facedeblur.faces.track import FaceTrack, read_annotation, track_video, track_videos
+from facedeblur.faces.track import FaceTrack, track_video, track_videos
 from facedeblur.video.index import VideoInfo, index_videos
 from facedeblur.video.source import ArraySource, VideoError
 from facedeblur.video.write import write_video

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from facedeblur.data.corpora import Clip, discover
+from facedeblur.data.corpora.clip import CorpusError
 
 
 def touch(root, *names):
@@ -77,7 +78,7 @@ def test_a_broken_sidecar_is_named(tmp_path, text):
 
 
 def test_errors(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
+    with pytest.raises(CorpusError, match="nowhere: no such folder"):
         discover(tmp_path / "nowhere")
     touch(tmp_path, "train/readme.txt", "val/ann/x.mp4")
     with pytest.raises(ValueError, match="train: no videos; expected <identity>/<clip>"):

@@ -1,0 +1,61 @@
+"""How a corpus is named, where it lies, and what of it is used: plain values, checked before anything heavy loads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = ("clips", "twomf2", "lrw", "stills", "ms_celeb", "vw300", "ytf")  # one module of this package each
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """One corpus.
+
+    kind          its layout, one of `KINDS`
+    root          its folder
+    name          what plans, mixtures and tables call it; None: its kind
+    val_root      another folder of the same layout, all of it held out; then all of `root` trains
+    val_fraction  share of the identities held out, by a hash of their names, where neither layout nor folder says which
+    identities    clips: "folder" (first sub-folder), "none" (every video is somebody else), or a CSV file with a header
+                  and the columns file (relative to root), identity and, if wanted, split
+    every         lrw: every n-th video of each split; None: every 10th, as the paper does
+    min_frames    shorter clips are left out; None: those of fewer than 500 frames of 2MF2, as the paper does
+    unreliable    vw300: frames whose landmarks are wrong: a CSV file "clip,frame" or a folder of <clip>.mat
+    splits        ytf: the published list of pairs, splits.txt
+    cache         folder for what a corpus has to write down about itself: lists of stills
+
+    Raises ValueError naming the field.
+    """
+
+    kind: str
+    root: str
+    name: str | None = None
+    val_root: str | None = None
+    val_fraction: float = 0.1
+    identities: str = "folder"
+    every: int | None = None
+    min_frames: int | None = None
+    unreliable: str | None = None
+    splits: str | None = None
+    cache: str = "outputs/cache"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind: one of {', '.join(KINDS)}, got {self.kind!r}")
+        if not self.root:
+            raise ValueError(f"root: the folder of {self.label}, got {self.root!r}")
+        if not 0 <= self.val_fraction < 1:
+            raise ValueError(f"val_fraction: must be in [0, 1), got {self.val_fraction}")
+        if self.every is None:
+            object.__setattr__(self, "every", 10 if self.kind == "lrw" else 1)
+        if self.min_frames is None:
+            object.__setattr__(self, "min_frames", 500 if self.kind == "twomf2" else 0)
+        if self.every < 1:
+            raise ValueError(f"every: at least 1, got {self.every}")
+        if self.min_frames < 0:
+            raise ValueError(f"min_frames: at least 0, got {self.min_frames}")
+
+    @property
+    def label(self) -> str:
+        """The corpus's name in plans."""
+        return self.name or self.kind
