@@ -9,12 +9,13 @@ DATA   ?=
 CLIPS  ?=
 VAL    ?=
 RESUME ?=
+INIT   ?=
 ARGS   ?=
 TESTS  ?= tests
 
 # the single quotes keep blanks in a folder's name; the command itself quotes it for Hydra
 OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') \
-            $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(ARGS)
+            $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train prepare test lint bench doctor clean
@@ -26,6 +27,7 @@ help: ## list every target
 	@echo
 	@echo "  EXP=hourglass|final|no_identity|identity_nohg|identity_nohg_only2mf2   what to train (default final)"
 	@echo "  DATA=demo|clips CLIPS=<folder of videos, one sub-folder per identity> VAL=<another such folder>"
+	@echo "  INIT=<name of weights, or a .safetensors file>   fine-tune instead of training from the start"
 	@echo "  RESUME=auto|<run folder>   continue a run;   ARGS=\"key=value ...\"   any Hydra override"
 
 setup: $(STAMP) ## create the virtual environment and install the pinned dependencies

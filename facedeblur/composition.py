@@ -10,7 +10,15 @@ from pathlib import Path
 
 from facedeblur.errors import UsageError
 
-PATH_KEYS = ("root", "val_root", "cache", "output", "resume", "checkpoint")  # last parts of keys whose value is a path
+PATH_KEYS = (
+    "root",
+    "val_root",
+    "cache",
+    "output",
+    "resume",
+    "checkpoint",
+    "init",
+)  # last parts of keys whose value is a path
 
 
 def conf_dir() -> Path:
@@ -55,6 +63,26 @@ def with_saved(overrides: list[str]) -> list[str]:
         if plain[key] != value:
             raise UsageError(f"resume: {folder} was trained with {key}={value}, not {plain[key]}")
     return merged
+
+
+def with_init(overrides: list[str]) -> list[str]:
+    """Where a run starts from trained weights (`init=`): `overrides` after the model settings that it takes over.
+
+    Those of this command still count; training refuses the ones that do not fit. Raises UsageError for unknown weights.
+    """
+    import json
+
+    from facedeblur.models.registry import inherited_settings, locate
+
+    asked = {key: value for key, _, value in (override.partition("=") for override in overrides)}
+    name = asked.get("init", "null").strip("'\"")
+    if name in ("", "null"):
+        return overrides
+    try:
+        taken = inherited_settings(locate(name))
+    except UsageError as error:
+        raise UsageError(f"init: {error}") from error
+    return [*(f"model.{key}={json.dumps(value)}" for key, value in taken.items()), *overrides]
 
 
 def as_plain(cfg) -> dict:

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from facedeblur.composition import as_plain, compose_config, conf_dir, quoted, with_saved
+from facedeblur.composition import as_plain, compose_config, conf_dir, quoted, with_init, with_saved
 from facedeblur.errors import UsageError
 
 SUMMARIES = {
@@ -27,6 +27,7 @@ keys people change most:
   data.root=<folder>        videos, one sub-folder per identity (with data=clips); data.val_root=<folder> to validate on
   name=<text> seed=<n>      the run's folder: <output>/<experiment>/<name>-s<seed>
   resume=auto|<run folder>  continue optimizer, schedule, random states and stream position
+  init=<weights>            go on from shipped weights (a name or a .safetensors file), to fine-tune them
   trainer.minutes=<n>       stop after so long; trainer.epochs=<n> plans the length
   trainer.devices=<n>       processes (default auto: every GPU)
   model.global_residual=true, loss.projection=0, blur.stride=3, ...: any key of the tree
@@ -56,7 +57,7 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
     from hydra.types import RunMode
 
     flags = [argument for argument in arguments if argument.startswith("-")]
-    overrides = [quoted(argument) for argument in arguments if not argument.startswith("-")]
+    overrides = with_init([quoted(argument) for argument in arguments if not argument.startswith("-")])
     if not flags:
         overrides = with_saved(overrides)
         checked(compose_config(overrides, config))
@@ -82,7 +83,10 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
             outcome.append(error)
 
     task.command = command  # for launchers that start it as a process of its own
-    sys.argv = [original[0], *(map(quoted, arguments) if flags else overrides)]  # a flag's value stays behind it
+    sys.argv = [
+        original[0],
+        *(with_init([*map(quoted, arguments)]) if flags else overrides),
+    ]  # a flag's value stays behind it
     try:
         hydra.main(config_path=str(conf_dir()), config_name=config, version_base="1.3")(task)()
     finally:

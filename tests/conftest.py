@@ -19,12 +19,12 @@ os.environ.setdefault("WANDB_MODE", "offline")
 @pytest.fixture
 def compose(tmp_path):
     """`compose("key=value", ...)` -> the plain configuration, with output in a temporary folder."""
-    from facedeblur.composition import compose_config, quoted, with_saved
+    from facedeblur.composition import compose_config, quoted, with_init, with_saved
     from facedeblur.hydra_run import checked
 
     def composed(*overrides: str) -> dict:
         given = [quoted(override) for override in (*overrides, f"output={tmp_path / 'outputs'}")]
-        return checked(compose_config(with_saved(given)))
+        return checked(compose_config(with_saved(with_init(given))))
 
     return composed
 

@@ -16,6 +16,8 @@ _HOMES = {
     "NetworkDeblurrer": "deblurrer",
     "TrainedRun": "checkpoint",
     "load_run": "checkpoint",
+    "Weights": "weights",
+    "load_weights": "weights",
 }
 __all__ = list(_HOMES)
 

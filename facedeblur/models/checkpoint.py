@@ -15,7 +15,7 @@ import yaml
 from torch import Tensor, nn
 
 from facedeblur.errors import UsageError
-from facedeblur.models.build import build_hourglass, build_networks
+from facedeblur.models.build import Networks, build_hourglass, build_networks
 from facedeblur.models.deblurrer import Deblurrer, HourglassDeblurrer, NetworkDeblurrer
 from facedeblur.models.settings import ModelSettings
 
@@ -50,6 +50,7 @@ class TrainedRun:
 
     generator: G_bl; None for a run of the hourglass stage. hourglass: the first step; None where G_bl has none.
     config: the run's whole configuration. step: generator updates so far.
+    networks: those two together with what only training needs; None for a run of the hourglass stage.
     """
 
     checkpoint: Path
@@ -58,6 +59,7 @@ class TrainedRun:
     step: int
     generator: nn.Module | None
     hourglass: nn.Module | None
+    networks: Networks | None = None
 
     def deblurrer(self, device: str | torch.device = "cpu") -> Deblurrer:
         """The networks, moved to `device`, as a Deblurrer."""
@@ -100,12 +102,17 @@ def load_run(path: str | Path) -> TrainedRun:
     load_weights(networks, state["networks"], file)
     if state.get("average") is not None:
         networks.generator.load_state_dict(state["average"]["average"])
-    return TrainedRun(file, config, settings, step, networks.generator.eval(), networks.hourglass)
+    return TrainedRun(file, config, settings, step, networks.generator.eval(), networks.hourglass, networks)
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
     """`network.load_state_dict(weights)`. Raises CheckpointError naming the first weight of `source` that differs."""
-    expected = network.state_dict()
+    check_fit(network.state_dict(), weights, source)
+    network.load_state_dict(dict(weights))
+
+
+def check_fit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """Raises CheckpointError unless `weights` of `source` have the names and shapes of `expected`."""
     for name, value in expected.items():
         if name not in weights:
             raise CheckpointError(f"{source}: of another architecture: it has no {name}{_more(expected, weights)}")
@@ -117,7 +124,6 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str 
             raise CheckpointError(
                 f"{source}: of another architecture: the model has no {name}{_more(weights, expected)}"
             )
-    network.load_state_dict(dict(weights))
 
 
 def _more(names: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> str:

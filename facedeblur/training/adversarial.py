@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
 from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.models.settings import LossWeights, ModelSettings
+from facedeblur.models.weights import initialise
 from facedeblur.training.ema import WeightAverage
 from facedeblur.training.stage import Stage
 
@@ -44,7 +46,9 @@ class AdversarialStage(Stage):
     Args:
         model: the networks; without `identity` there is no G_s, without `two_step` no conditioning.
         weights: of Eq. 3 and 6. With adversarial and projection weight 0 the discriminator is not run at all.
-        hourglass_checkpoint: the trained first stage, frozen here; None where the model is not conditioned.
+        hourglass_checkpoint: the trained first stage, frozen here; None where the model is not conditioned, or `init`
+            brings it.
+        init: shipped weights to go on from, a name or a file; a resumed run has its own.
         **common: see Stage.
     """
 
@@ -57,7 +61,14 @@ class AdversarialStage(Stage):
         "d_adversarial": "disc",
     }
 
-    def __init__(self, model: ModelSettings, weights: LossWeights, hourglass_checkpoint: Path | None, **common):
+    def __init__(
+        self,
+        model: ModelSettings,
+        weights: LossWeights,
+        hourglass_checkpoint: Path | None,
+        init: str | None = None,
+        **common,
+    ):
         super().__init__(**common)
         hourglass = None
         if hourglass_checkpoint is not None and self.resumed_from is None:
@@ -69,6 +80,8 @@ class AdversarialStage(Stage):
         self.projection_on_discriminator = model.projection_on == "discriminator"
         if self.resumed_from is not None:
             self.networks.load_state_dict(self.resumed_from["networks"])
+        elif init is not None:
+            print(f"init: {initialise(self.networks, init)}", file=sys.stderr)
         self.average = WeightAverage(self.networks.generator, self.settings.ema) if self.settings.ema else None
         if self.average is not None and self.resumed_from is not None and self.resumed_from["average"] is not None:
             self.average.load_state_dict(self.resumed_from["average"])

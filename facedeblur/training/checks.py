@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from facedeblur.errors import UsageError
+from facedeblur.models.registry import inherited_settings, locate, read_metadata
+from facedeblur.models.settings import ModelSettings
 from facedeblur.training.settings import RunSettings
 
 
@@ -42,5 +44,19 @@ def check_files(settings: RunSettings) -> None:
     checkpoint = settings.hourglass.checkpoint
     if checkpoint and not settings.resume and not Path(checkpoint).exists():
         raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")
+    if settings.init is not None and not settings.resume:
+        _check_init(settings.model, settings.init)
     if settings.logger.tensorboard and find_spec("tensorboard") is None:
         raise UsageError('logger.tensorboard: needs `pip install "facedeblur[tensorboard]"`')
+
+
+def _check_init(model: ModelSettings, name: str) -> None:
+    weights = locate(name)
+    weights.verify()
+    inherited = inherited_settings(weights)
+    trained = ModelSettings(**read_metadata(weights.file)["model"])
+    for key in ("two_step", *inherited):
+        theirs, ours = getattr(trained, key), getattr(model, key)
+        if theirs != ours:
+            remedy = "leave the key out, and it is taken over" if key in inherited else "choose another experiment"
+            raise UsageError(f"model.{key}: {name} was trained with {theirs}, not {ours}; {remedy}")

@@ -233,6 +233,7 @@ class RunSettings:
     hourglass: HourglassSettings
     logger: LoggerSettings = field(default_factory=LoggerSettings)
     loss: LossWeights = field(default_factory=LossWeights)
+    init: str | None = None
     resume: str | None = None
     jobs: int | str = "auto"
 
@@ -240,6 +241,8 @@ class RunSettings:
         _check(self.stage in ("adversarial", "hourglass"), "stage", "adversarial or hourglass", self.stage)
         _check(_count(self.seed, 0), "seed", "a whole number of at least 0", self.seed)
         _check(self.jobs == "auto" or _count(self.jobs), "jobs", "auto or at least 1", self.jobs)
+        if self.stage == "hourglass" and self.init is not None:
+            raise ValueError("init: weights hold a trained hourglass; they start an adversarial stage only")
         if self.stage == "hourglass" and self.model.hourglass_stacks == 0:
             raise ValueError("model.hourglass_stacks: must be at least 1 to train an hourglass, got 0")
         if self.hourglass.trainer.ema is not None:

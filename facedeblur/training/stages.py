@@ -74,10 +74,10 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
         if first_stage:
             make = partial(HourglassStage, settings.model)
         else:
-            hourglass = None  # a checkpoint to go on from holds it already
-            if settings.model.conditioned and not resuming:
+            hourglass = None  # a checkpoint to go on from, and weights to start from, hold it already
+            if settings.model.conditioned and not resuming and settings.init is None:
                 hourglass = hourglass_checkpoint(settings, plain)
-            make = partial(AdversarialStage, settings.model, settings.loss, hourglass)
+            make = partial(AdversarialStage, settings.model, settings.loss, hourglass, settings.init)
         stage, faces = fit_stage(
             make,
             title=settings.experiment,

@@ -1,0 +1,1 @@
+"""What leaves a run folder: shipped weights with their card, and the network in formats that other runtimes read."""

@@ -1,0 +1,92 @@
+"""From a run folder to the files that ship: weights in half precision, with where they come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facedeblur.errors import UsageError
+from facedeblur.models.checkpoint import TrainedRun, load_run
+from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, register
+from facedeblur.models.weights import load_weights, shipped_state, training_state, write_weights
+
+VERSIONS = ("facedeblur", "git_commit", "torch")
+
+
+def best_checkpoint(run: Path) -> Path:
+    """The checkpoint that validation chose, or the last where no validation has run; a file is taken as it is."""
+    best = run / "checkpoints" / "best.ckpt"
+    return best if best.is_file() else run
+
+
+def write_run(run: Path, out: Path) -> tuple[Path, Path]:
+    """Writes the test-time network of a run folder or checkpoint to `out`, and beside it what fine-tuning needs.
+
+    Returns both paths. Raises UsageError where the run has no generator or `out` has another suffix.
+    """
+    if not out.name.endswith(SUFFIX) or out.name.endswith(TRAINING_SUFFIX):
+        raise UsageError(f"{out}: weights are written to <name>{SUFFIX}")
+    trained = load_run(best_checkpoint(run))
+    if trained.networks is None:
+        raise UsageError(f"{run}: holds the hourglass stage alone; give a run of an adversarial stage")
+    told = provenance(trained)
+    beside = out.with_name(f"{out.name.removesuffix(SUFFIX)}{TRAINING_SUFFIX}")
+    write_weights(out, shipped_state(trained.networks), trained.settings, told)
+    write_weights(beside, training_state(trained.networks), trained.settings, told)
+    return out, beside
+
+
+def register_run(run: Path, name: str) -> tuple[Path, Path]:
+    """As `write_run`, into the package under `name`, with the hashes in its registry."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name}: names of weights look like final-small-v1: <experiment>-<scale>-v<n>")
+    file, beside = write_run(run, PACKAGED / f"{name}{SUFFIX}")
+    training = BESIDE / beside.name
+    training.parent.mkdir(exist_ok=True)
+    beside.replace(training)
+    register(name, file, training)
+    return file, training
+
+
+def provenance(trained: TrainedRun) -> dict[str, Any]:
+    """What the metadata tell of a run: no path and no host, so that equal runs give equal files."""
+    config, folder = trained.config, trained.checkpoint.parent.parent
+    data, blur = config["data"], config["blur"]
+    return {
+        "experiment": config["experiment"],
+        "scale": config["scale"],
+        "seed": config["seed"],
+        "checkpoint": trained.checkpoint.stem,
+        "generator_steps": trained.step,
+        "images": trained.step * data["batch"] * config["trainer"]["accumulate"],
+        "moving_average": config["trainer"]["ema"],
+        "blur": {"train": blur["schedules"], "val": blur["val_schedules"], "strength": data["strength"]},
+        "loss": config["loss"],
+        "data": {"name": data["name"], "kind": data["kind"], **_manifests(folder / "data.json")},
+        "versions": {key: value for key, value in _read(folder / "versions.json").items() if key in VERSIONS},
+        "initialised_from": config.get("init"),
+    }
+
+
+def halving_error(run: Path, file: Path, size: int = 256) -> float:
+    """Largest change that half precision makes to a restored image, in [0, 1], on smooth random pictures."""
+    noise = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    images = torch.nn.functional.interpolate(noise, size=(size, size), mode="bicubic").clamp(0, 1)
+    exact, halved = load_run(best_checkpoint(run)).deblurrer(), load_weights(file).deblurrer()
+    return float((exact(images) - halved(images)).abs().max())
+
+
+def _manifests(file: Path) -> dict[str, dict]:
+    """Hash of the plan and number of videos of both splits."""
+    return {
+        split: {"manifest": told["manifest"], "videos": told["videos"]}
+        for split, told in _read(file).items()
+        if isinstance(told, dict) and "manifest" in told
+    }
+
+
+def _read(file: Path) -> dict:
+    return json.loads(file.read_text()) if file.is_file() else {}
