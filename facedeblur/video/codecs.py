@@ -5,7 +5,13 @@ from __future__ import annotations
 
 def backends() -> dict[str, str]:
     """Name of each backend -> its version, or ``missing: <reason>``."""
-    probes = {"decord": _decord_version, "pyav": _pyav_version, "h264 encoder": _encoder, "opencv": _opencv_version}
+    probes = {
+        "decord": _decord_version,
+        "pyav": _pyav_version,
+        "torchcodec (optional)": _torchcodec_version,
+        "h264 encoder": _encoder,
+        "opencv": _opencv_version,
+    }
     found = {}
     for name, probe in probes.items():
         try:
@@ -25,6 +31,15 @@ def _pyav_version() -> str:
     import av
 
     return f"{av.__version__} (libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))})"
+
+
+def _torchcodec_version() -> str:
+    from importlib.metadata import version
+
+    from facedeblur.video.torchcodec_source import import_torchcodec
+
+    import_torchcodec()
+    return version("torchcodec")
 
 
 def _encoder() -> str:

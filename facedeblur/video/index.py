@@ -1,4 +1,4 @@
-"""Which frames of which videos can really be decoded: asked once, answered from a cache ever after.
+"""Which frames of which videos can really be decoded, and when they are shown: asked once, then answered from a cache.
 
 Containers lie about their number of frames, and decord can hang on those that do. So every file is decoded to its end
 once, in a child process with a time limit; afterwards readers trust `VideoInfo.frames` and `VideoInfo.backend`.
@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from facedeblur.files import write_atomic
 from facedeblur.video.children import Failure, run_limited
 from facedeblur.video.files import fingerprint
 from facedeblur.video.source import VideoError, has_decord, open_source
+from facedeblur.video.times import gaps, is_even, packet_times
 
-FORMAT = 1  # raise it when what the cache holds changes its meaning
+FORMAT = 2  # raise it when what the cache holds changes its meaning
 SLOWEST_BYTES_PER_SECOND = 500_000  # of file; 1080p at ordinary bit rates decodes six times as fast on one slow core
 
 Progress = Callable[[int, int, str], None]  # done, total, name of the last file
@@ -31,6 +34,8 @@ class VideoInfo:
         frames: decodable frames from the first on.
         width, height: of the frames, in pixels.
         fps: average rate in frames per second.
+        gaps: index of each frame before which time leaps; no blur window may span it.
+        times: seconds at which the frames are shown, where they do not follow evenly at `fps`; else None.
         backend: which backend decoded them and should again.
         fingerprint: of the content: equal files have equal ones, wherever they lie.
         error: why the video cannot be used, or None.
@@ -41,9 +46,15 @@ class VideoInfo:
     width: int = 0
     height: int = 0
     fps: float = 0.0
+    gaps: tuple[int, ...] = ()
+    times: tuple[float, ...] | None = None
     backend: str = ""
     fingerprint: str = ""
     error: str | None = None
+
+    def frame_times(self) -> np.ndarray:
+        """Seconds at which the frames are shown, (frames,) float64."""
+        return np.arange(self.frames) / self.fps if self.times is None else np.array(self.times)
 
 
 def index_videos(
@@ -52,6 +63,7 @@ def index_videos(
     jobs: int = 1,
     timeout: float = 60.0,
     progress: Progress | None = None,
+    backend: str = "auto",
 ) -> list[VideoInfo]:
     """Decode each video once to its end and report what it holds, in the order of `paths`.
 
@@ -61,6 +73,7 @@ def index_videos(
         jobs: child processes that decode at the same time.
         timeout: seconds before a decoder counts as hung; large files get more in proportion to their size.
         progress: called as `progress(done, total, path)`.
+        backend: of `open_source`; "auto" chooses one for each file.
 
     Returns:
         One `VideoInfo` per path. Unusable videos have `error` set; nothing is raised for them.
@@ -69,14 +82,14 @@ def index_videos(
     cache = Path(cache_dir) / "index"
     infos: dict[int, VideoInfo] = {}
     for number, path in enumerate(paths):
-        found = _from_cache(path, cache, timeout)
+        found = _from_cache(path, cache, timeout, backend)
         if found:
             infos[number] = found
 
     def settle(number: int, info: VideoInfo) -> None:
         infos[number] = info
         if info.fingerprint:
-            _to_cache(info, cache, timeout)
+            _to_cache(info, cache, timeout, backend)
         if progress:
             progress(len(infos), len(paths), info.path)
 
@@ -84,14 +97,14 @@ def index_videos(
         progress(len(infos), len(paths), paths[max(infos)])
     missing = [number for number in range(len(paths)) if number not in infos]
     # A file on which decord hangs or crashes the child gets a second chance with PyAV alone.
-    for backend in ("auto", "pyav"):
+    for attempt in ("auto", "pyav") if backend == "auto" else (backend,):
         retry = []
-        tasks = [(paths[number], backend) for number in missing]
+        tasks = [(paths[number], attempt) for number in missing]
         for task, outcome in run_limited(inspect_video, tasks, jobs, lambda task: _limit(task[0], timeout)):
             number = missing[task]
             if not isinstance(outcome, Failure):
                 settle(number, outcome)
-            elif backend == "auto" and has_decord():
+            elif attempt == "auto" and has_decord():
                 retry.append(number)
             else:
                 settle(number, VideoInfo(paths[number], fingerprint=fingerprint(paths[number]), error=_blame(outcome)))
@@ -106,7 +119,9 @@ def inspect_video(task: tuple[str, str]) -> VideoInfo:
     if info.backend == "decord" and info.error:
         info = _decode(path, "pyav")
     if info.frames >= 2:
-        return replace(info, error=None)  # what precedes the damage is usable
+        times = packet_times(path, info.frames, info.fps)
+        uneven = None if is_even(times) else tuple(np.round(times, 6).tolist())
+        return replace(info, gaps=gaps(times), times=uneven, error=None)  # what precedes the damage is usable
     if info.frames == 1:
         return replace(info, error=info.error or "one frame only")
     return replace(info, error=info.error or "no frame can be decoded")
@@ -126,7 +141,10 @@ def _decode(path: str, backend: str) -> VideoInfo:
 
 
 def _limit(path: str, timeout: float) -> float:
-    size = os.path.getsize(path) if os.path.isfile(path) else 0
+    try:
+        size = os.path.getsize(path)
+    except OSError:
+        size = 0
     return timeout + size / SLOWEST_BYTES_PER_SECOND
 
 
@@ -134,21 +152,26 @@ def _blame(failure: Failure) -> str:
     return f"decoder {failure.reason}" if failure.hung else f"cannot be decoded: decoder {failure.reason}"
 
 
-def _to_cache(info: VideoInfo, cache: Path, timeout: float) -> None:
+def _cache_file(cache: Path, print_: str, backend: str) -> Path:
+    return cache / (f"{print_}.json" if backend == "auto" else f"{print_}.{backend}.json")
+
+
+def _to_cache(info: VideoInfo, cache: Path, timeout: float, backend: str) -> None:
     entry = {"format": FORMAT, "timeout": timeout, **asdict(info)}
-    write_atomic(cache / f"{info.fingerprint}.json", lambda file: file.write_text(json.dumps(entry)))
+    write_atomic(_cache_file(cache, info.fingerprint, backend), json.dumps(entry))
 
 
-def _from_cache(path: str, cache: Path, timeout: float) -> VideoInfo | None:
+def _from_cache(path: str, cache: Path, timeout: float, backend: str) -> VideoInfo | None:
     try:
-        entry = json.loads((cache / f"{fingerprint(path)}.json").read_text())
+        entry = json.loads(_cache_file(cache, fingerprint(path), backend).read_text())
     except (OSError, ValueError):
         return None
     if entry.pop("format", None) != FORMAT:
         return None
     if entry.pop("timeout") < timeout and "hung" in (entry["error"] or ""):
         return None  # more patience is offered than last time
-    info = replace(VideoInfo(**entry), path=path)
+    times = entry["times"] and tuple(entry["times"])
+    info = VideoInfo(**{**entry, "path": path, "gaps": tuple(entry["gaps"]), "times": times})
     if info.backend == "decord" and not has_decord():
         info = replace(info, backend="pyav")  # the same frames: a cache may be carried to another machine
     return info

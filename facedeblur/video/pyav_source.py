@@ -11,9 +11,12 @@ import numpy as np
 
 from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_file
 
+# Text files that name other files, or addresses: what a corpus holds is read, never what it points at.
+PLAYLISTS = {"concat", "concatf", "dash", "hls", "imf", "sdp"}
+
 
 class PyAVSource(PassSource):
-    """A video file read by PyAV in the calling thread, one packet at a time.
+    """A video file read by PyAV in the calling thread, one packet at a time; turned upright as its metadata asks.
 
     Attributes:
         declared_frames: what the container says, or an estimate from its duration; 0 if it says nothing.
@@ -31,22 +34,37 @@ class PyAVSource(PassSource):
             self.fps = float(stream.average_rate or DEFAULT_FPS)
             seconds = (container.duration or 0) / 1e6
             self.declared_frames = stream.frames or round(seconds * self.fps)
+            self._turns = self._quarter_turns(container, stream)
         if not (self.width and self.height):
             raise VideoError(path, "video stream without a frame size")
+        self._stored = self.width, self.height
+        if self._turns % 2:
+            self.width, self.height = self.height, self.width
 
-    def count_packets(self) -> int:
-        """How many packets the file holds that are to be shown, without decoding any."""
+    def packet_times(self) -> list[float | None]:
+        """When the packets that are to be shown are due, in seconds and in the order of showing; nothing is decoded.
+
+        None where the container does not say. Packets and frames correspond in sound files.
+        """
         container, stream = self._open()
-        with container:
-            return sum(packet.size > 0 and not packet.is_discard for packet in container.demux(stream))
+        try:
+            with container:
+                shown = [p for p in container.demux(stream) if p.size > 0 and not p.is_discard]
+                times = [None if p.pts is None else float(p.pts * p.time_base) for p in shown]
+        except self._decoder_errors() as error:
+            raise VideoError(self._path, f"cannot be read to its end: {_said(error)}") from None
+        return times if None in times else sorted(times)
 
     def _open(self) -> tuple[Any, Any]:
         import av
 
         try:
-            container = av.open(self._path)
-        except (av.FFmpegError, UnicodeDecodeError) as error:
+            container = av.open(self._path, options={"protocol_whitelist": "file"})
+        except (av.FFmpegError, UnicodeError) as error:
             raise VideoError(self._path, f"not a video ({_said(error)})") from None
+        if PLAYLISTS.intersection(container.format.name.split(",")):
+            container.close()
+            raise VideoError(self._path, "not a video (a list of other files)")
         streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
         if not streams:
             container.close()
@@ -54,20 +72,33 @@ class PyAVSource(PassSource):
         streams[0].thread_count = 1  # a process has one thread to itself; parallelism is over videos
         return container, streams[0]
 
-    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
-        import av
+    def _quarter_turns(self, container: Any, stream: Any) -> int:
+        """How often frames are to be turned by 90 degrees, counterclockwise; known once a frame is decoded."""
+        try:
+            return next((round(frame.rotation / 90) % 4 for frame in container.decode(stream)), 0)
+        except self._decoder_errors():
+            return 0  # whoever reads the frames will be told
 
+    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         container, stream = self._open()
+        width, height = self._stored
         with container:
             index = start
             try:
                 for frame in islice(container.decode(stream), start, stop):
                     # A stream may change its size on the way; its readers rely on one. The array is a view of FFmpeg's
                     # padded rows, which the caller shall not own.
-                    yield np.array(frame.to_ndarray(format="rgb24", width=self.width, height=self.height), order="C")
+                    image = frame.to_ndarray(format="rgb24", width=width, height=height)
+                    yield np.array(np.rot90(image, self._turns) if self._turns else image, order="C")
                     index += 1
-            except av.FFmpegError as error:
+            except self._decoder_errors() as error:
                 raise VideoError(self._path, f"frame {index} cannot be decoded: {_said(error)}") from None
+
+    @staticmethod
+    def _decoder_errors() -> type[Exception]:
+        import av
+
+        return av.FFmpegError
 
 
 def _said(error: Exception) -> str:

@@ -5,8 +5,11 @@ Everything above this folder speaks to a `FrameSource`; which library decodes th
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
 import re
+import stat
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,12 +18,14 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
+from facedeblur.files import shown
+
 if TYPE_CHECKING:
     from facedeblur.video.decord_source import DecordSource
     from facedeblur.video.pyav_source import PyAVSource
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-BACKENDS = ("auto", "decord", "pyav", "images")
+BACKENDS = ("auto", "decord", "pyav", "torchcodec", "images")
 DEFAULT_FPS = 25.0
 
 # decord decodes ahead of a slow reader without bound, so at worst a whole video lies in memory. Longer ones go to PyAV,
@@ -29,7 +34,7 @@ DECORD_MAX_BYTES = 512 * 2**20
 
 
 class VideoError(RuntimeError):
-    """A video that cannot be used. `str()` is one line: ``<path>: <reason>``."""
+    """A video that cannot be used. `str()` is one line, whatever the name holds: ``<path>: <reason>``."""
 
     def __init__(self, path: str | Path, reason: str):
         super().__init__(str(path), reason)
@@ -37,7 +42,7 @@ class VideoError(RuntimeError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{shown(self.path)}: {self.reason}"
 
 
 class FrameSource(Protocol):
@@ -149,10 +154,24 @@ class ImageFolderSource(PassSource):
 
 def check_file(path: str | Path) -> None:
     """Raise `VideoError` for a file that no decoder needs to be asked about."""
-    path = Path(path)
-    if not path.is_file():
-        raise VideoError(path, "file not found")
-    if path.stat().st_size == 0:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise VideoError(shown(path), "its name is not UTF-8; rename it") from None
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise VideoError(path, "file not found") from None
+    except OSError as error:
+        looped = error.errno == errno.ELOOP
+        raise VideoError(
+            path, "a symbolic link to itself" if looped else f"cannot be read ({error.strerror})"
+        ) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise VideoError(path, "not a file")
+    if not os.access(path, os.R_OK):
+        raise VideoError(path, "no permission to read it")
+    if status.st_size == 0:
         raise VideoError(path, "empty file")
 
 
@@ -171,18 +190,22 @@ def open_source(path: str | Path, backend: str = "auto") -> FrameSource:
 
     Args:
         path: the file or folder.
-        backend: "decord", "pyav", "images", or "auto": a folder is images, a file is read by decord where that is
-            installed, agrees with PyAV on the file and would not fill the memory, and by PyAV otherwise.
+        backend: "decord", "pyav", "torchcodec", "images", or "auto": a folder is images, a file is read by decord where
+            that is installed, agrees with PyAV on the file and would not fill the memory, and by PyAV otherwise.
 
     Raises:
         VideoError: the file is missing, empty, not a video, or cannot be decoded.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend: must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    if backend == "images" or (backend == "auto" and Path(path).is_dir()):
+    if backend == "images" or (backend == "auto" and os.path.isdir(path)):
         return ImageFolderSource(path)
     if backend == "decord":
         return _open_decord(path)
+    if backend == "torchcodec":
+        from facedeblur.video.torchcodec_source import TorchcodecSource
+
+        return TorchcodecSource(path)
 
     from facedeblur.video.pyav_source import PyAVSource
 
@@ -205,6 +228,6 @@ def _open_decord(path: str | Path) -> DecordSource:
 
 def _agree(decord: DecordSource, pyav: PyAVSource) -> bool:
     """Whether decord starts at the right frame and expects the right number: in some files it does neither."""
-    if decord.declared_frames != pyav.count_packets():
+    if decord.declared_frames != len(pyav.packet_times()):
         return False
     return all(np.array_equal(decord.first_frame(), frame) for frame in pyav.frames(0, 1))

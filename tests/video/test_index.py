@@ -89,7 +89,7 @@ def cpu(number): pass
 class VideoReader:
     def __init__(self, *args, **kwargs): time.sleep(600)
 """
-SLEEPING_AV = "import time\nclass FFmpegError(Exception): pass\ndef open(path): time.sleep(600)\n"
+SLEEPING_AV = "import time\nclass FFmpegError(Exception): pass\ndef open(path, **options): time.sleep(600)\n"
 
 
 @pytest.fixture

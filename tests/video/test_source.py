@@ -240,3 +240,28 @@ def test_backends_are_reported(monkeypatch):
     assert found["pyav"].startswith(av.__version__) and found["h264 encoder"] == "libx264"
     monkeypatch.setitem(__import__("sys").modules, "decord", None)
     assert backends()["decord"].startswith("missing: ")
+
+
+@pytest.mark.parametrize("backend", ["auto", *BACKENDS])
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_frames_are_turned_upright_as_the_metadata_asks(make_clip, tmp_path, backend, degrees):
+    plain, turned = make_clip(count=3, height=64, width=96), tmp_path / "turned.mp4"
+    with av.open(str(plain)) as source, av.open(str(turned), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        stream.set_display_rotation(degrees)
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    expected = np.rot90(brute_force(plain), degrees // 90, axes=(1, 2))
+    with open_source(turned, backend) as source:
+        assert (source.height, source.width) == expected.shape[1:3]
+        np.testing.assert_array_equal(list(source.frames()), expected)
+
+
+@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile clip.mp4\n", "v=0\nm=video 9 RTP/AVP 96\n"])
+def test_a_list_of_other_files_is_not_read(make_clip, tmp_path, text):
+    make_clip()
+    (tmp_path / "list.mp4").write_text(text)
+    with pytest.raises(VideoError, match="not a video"):
+        open_source(tmp_path / "list.mp4")
