@@ -17,6 +17,7 @@ import numpy as np
 from facedeblur.blur.response import response
 from facedeblur.data.resample import resample
 from facedeblur.faces.crop import CropBox
+from facedeblur.video.album import is_missing
 from facedeblur.video.source import FrameSource, VideoError
 
 _EXACT_FRAMES = 2**24 // 255  # float32 holds the sum of so many uint8 frames exactly
@@ -60,8 +61,7 @@ def read_cuts(path: str, source: FrameSource, cuts: Sequence[Cut], size: int) ->
     frames = _numbered(path, source.frames(start, stop), start, stop)
     buffers = _Buffers()
     for chain in _chains(order, cuts):
-        rects = {place: _Rect.inside(cuts[place].box, source.width, source.height) for place in chain}
-        yield from _read_chain(frames, {place: cuts[place] for place in chain}, rects, size, buffers)
+        yield from _read_chain(path, frames, {place: cuts[place] for place in chain}, size, buffers)
 
 
 def _numbered(path: str, frames: Iterator[np.ndarray], start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -93,11 +93,7 @@ def _chains(order: Sequence[int], cuts: Sequence[Cut]) -> Iterator[list[int]]:
 
 
 def _read_chain(
-    frames: Iterator[tuple[int, np.ndarray]],
-    cuts: dict[int, Cut],
-    rects: dict[int, _Rect],
-    size: int,
-    buffers: _Buffers,
+    path: str, frames: Iterator[tuple[int, np.ndarray]], cuts: dict[int, Cut], size: int, buffers: _Buffers
 ) -> Iterator[Finished]:
     """Takes the frames of one chain, and those that no cut needs before it, from `frames`."""
     starts, targets, stops = defaultdict(list), defaultdict(list), defaultdict(list)
@@ -106,14 +102,19 @@ def _read_chain(
         targets[cut.target].append(place)
         stops[cut.stop].append(place)
     first, end = min(starts), max(stops)
-    region = _Rect.around(rects.values())
     curves = {cut.response: response(cut.response) for cut in cuts.values()}
-    sums = {name: _running_sum(name, region, end - first, buffers) for name in curves}
     before: dict[int, np.ndarray] = {}
     sharp: dict[int, np.ndarray] = {}
     for index, frame in frames:
         if index < first:
             continue
+        if index == first:  # the photos of an album differ in size, but a chain of theirs is one photo
+            if is_missing(frame):
+                raise VideoError(path, f"photo {index} is gone or cannot be decoded")
+            height, width = frame.shape[:2]
+            rects = {place: _Rect.inside(cut.box, width, height) for place, cut in cuts.items()}
+            region = _Rect.around(rects.values())
+            sums = {name: _running_sum(name, region, end - first, buffers) for name in curves}
         for place in starts[index] if index > first else ():  # before the first frame the sum is zero
             before[place] = rects[place].of(sums[cuts[place].response], region).copy()
         for name, total in sums.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facedeblur.faces.album import album_landmarks
 from facedeblur.faces.annotation import Annotation, annotation_of
 from facedeblur.faces.cuts import CutDetector, find_cuts
 from facedeblur.faces.dlib_models import REMEDY, DlibDetector, DlibLocalizer, FacesExtraError, has_dlib
@@ -108,7 +109,8 @@ def track_videos(
     files = {info.path: _cache_file(info, notes[info.path], cache_dir) for info in infos if not info.error}
     todo = [info for info in infos if not info.error and not files[info.path].is_file()]
     for info in todo:
-        if not Path(notes[info.path].path).exists() and not has_dlib():
+        needs_detector = info.backend != "album" and not Path(notes[info.path].path).exists()
+        if needs_detector and not has_dlib():
             raise FacesExtraError(f"{info.path}: no annotation of it and no face detector installed: {REMEDY}")
 
     def limit(task: tuple[VideoInfo, Annotation, Path]) -> float:
@@ -141,7 +143,9 @@ def _track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
     try:
         landmarks = annotation.read(info.frames) if Path(annotation.path).exists() else None
         with open_source(info.path, info.backend) as source:
-            if landmarks is None:
+            if info.backend == "album":
+                track = FaceTrack(album_landmarks(source, _models), tuple(range(1, info.frames)))
+            elif landmarks is None:
                 track = track_video(source, info.frames, *_models())
             else:
                 track = FaceTrack(landmarks, tuple(find_cuts(source.frames(0, info.frames))))

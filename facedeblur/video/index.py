@@ -115,6 +115,8 @@ def index_videos(
 def inspect_video(task: tuple[str, str]) -> VideoInfo:
     """Decode (path, backend) to its end. Backend "auto" is decord where it suits, PyAV where decord fails."""
     path, backend = task
+    if path.endswith(".album"):
+        return _count_stills(path)
     info = _decode(path, backend)
     if info.backend == "decord" and info.error:
         info = _decode(path, "pyav")
@@ -125,6 +127,16 @@ def inspect_video(task: tuple[str, str]) -> VideoInfo:
     if info.frames == 1:
         return replace(info, error=info.error or "one frame only")
     return replace(info, error=info.error or "no frame can be decoded")
+
+
+def _count_stills(path: str) -> VideoInfo:
+    """Photos are decoded when their faces are sought; a damaged one costs no other."""
+    info = VideoInfo(path, fingerprint=fingerprint(path))
+    try:
+        with open_source(path) as source:
+            return replace(info, frames=len(source.stills), fps=source.fps, backend=source.backend)
+    except VideoError as error:
+        return replace(info, error=error.reason)
 
 
 def _decode(path: str, backend: str) -> VideoInfo:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from facedeblur.video.pyav_source import PyAVSource
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-BACKENDS = ("auto", "decord", "pyav", "torchcodec", "images")
+BACKENDS = ("auto", "decord", "pyav", "torchcodec", "images", "album")
 DEFAULT_FPS = 25.0
 
 # decord decodes ahead of a slow reader without bound, so at worst a whole video lies in memory. Longer ones go to PyAV,
@@ -186,12 +186,13 @@ def suits_decord(frames: int, width: int, height: int) -> bool:
 
 
 def open_source(path: str | Path, backend: str = "auto") -> FrameSource:
-    """Open a video file or a folder of images.
+    """Open a video file, a folder of images or an album of stills.
 
     Args:
         path: the file or folder.
-        backend: "decord", "pyav", "torchcodec", "images", or "auto": a folder is images, a file is read by decord where
-            that is installed, agrees with PyAV on the file and would not fill the memory, and by PyAV otherwise.
+        backend: "decord", "pyav", "torchcodec", "images", "album", or "auto": a folder is images, <name>.album an album,
+            and a file is read by decord where that is installed, agrees with PyAV on the file and would not fill the
+            memory, and by PyAV otherwise.
 
     Raises:
         VideoError: the file is missing, empty, not a video, or cannot be decoded.
@@ -200,6 +201,10 @@ def open_source(path: str | Path, backend: str = "auto") -> FrameSource:
         raise ValueError(f"backend: must be one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend == "images" or (backend == "auto" and os.path.isdir(path)):
         return ImageFolderSource(path)
+    if backend == "album" or (backend == "auto" and str(path).endswith(".album")):
+        from facedeblur.video.album import AlbumSource
+
+        return AlbumSource(path)
     if backend == "decord":
         return _open_decord(path)
     if backend == "torchcodec":

@@ -1,0 +1,95 @@
+"""Stills as a source of frames: an album lists photos, and reads like a video of which every frame is its own shot.
+
+Photos come in millions, and a file of one frame each would cost a cache entry, a process's attention and a reader per
+photo. So a corpus writes them down in albums of some hundred: one JSON object per line,
+
+    {"image": "/photos/ann/1.jpg", "points": "/photos/ann/1.pts" or null, "offset": -1, "bytes": 81234, "stamp": 1731}
+
+where an offset from 0 on means base64 of that many bytes inside a file (MS-Celeb's TSV). Bytes and stamp (time of
+change) tell a changed photo from the one before.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facedeblur.files import write_atomic
+from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError
+
+SUFFIX = ".album"
+BOUND = 1 << 15  # pixels; no photo is wider or higher
+
+
+@dataclass(frozen=True)
+class Still:
+    """One photo: a file, or from `offset` on `bytes` of base64 in one; `points` is its .pts file."""
+
+    image: str
+    points: str | None = None
+    offset: int = -1
+    bytes: int = 0
+    stamp: int = 0
+
+    def load(self) -> np.ndarray | None:
+        """RGB uint8 (H, W, 3), upright; None where it is gone or cannot be decoded."""
+        try:
+            with open(self.image, "rb") as file:
+                if self.offset >= 0:
+                    file.seek(self.offset)
+                    data = base64.b64decode(file.read(self.bytes))
+                else:
+                    data = file.read()
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        except (OSError, binascii.Error, cv2.error):
+            return None
+        if image is None or max(image.shape) > BOUND:
+            return None
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def write_album(path: Path, stills: Iterable[Still]) -> None:
+    """Atomically."""
+    write_atomic(path, "".join(json.dumps(asdict(still)) + "\n" for still in stills))
+
+
+def read_album(path: str | Path) -> list[Still]:
+    """Raises VideoError naming the file."""
+    try:
+        return [Still(**json.loads(line)) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, TypeError) as error:
+        raise VideoError(path, f"not an album ({error})") from None
+
+
+class AlbumSource(PassSource):
+    """The photos of an album in turn, each of its own size; `width` and `height` only bound them.
+
+    A photo that cannot be read comes as one black pixel, so that the others keep their places: see `is_missing`.
+    """
+
+    backend = "album"
+
+    def __init__(self, path: str | Path):
+        super().__init__()
+        self.stills = read_album(path)
+        if not self.stills:
+            raise VideoError(path, "an album without photos")
+        self.width = self.height = BOUND
+        self.fps = DEFAULT_FPS
+
+    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
+        for still in self.stills[start:stop]:
+            image = still.load()
+            yield np.zeros((1, 1, 3), np.uint8) if image is None else image
+
+
+def is_missing(frame: np.ndarray) -> bool:
+    """Whether a frame of an album stands for a photo that cannot be read."""
+    return frame.shape[:2] == (1, 1)
