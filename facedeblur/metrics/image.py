@@ -11,6 +11,7 @@ from torch import Tensor
 LUMINANCE = (0.299, 0.587, 0.114)
 
 PSNR_CAP = 60.0
+SSIM_VARIANTS = ("luminance", "channels")
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_C1 = 0.01**2
@@ -39,26 +40,30 @@ def psnr(images: Tensor, references: Tensor, quantised: bool = True) -> Tensor:
     return (-10 * error.log10()).clamp(max=PSNR_CAP).float()
 
 
-def ssim(images: Tensor, references: Tensor, quantised: bool = True) -> Tensor:
-    """Structural similarity (Wang et al. 2004) of the luminance of each image, its mean where the window fits.
+def ssim(images: Tensor, references: Tensor, quantised: bool = True, variant: str = "luminance") -> Tensor:
+    """Structural similarity (Wang et al. 2004) of each image, its mean where the window fits.
 
     images, references: (B, 3, H, W), or (B, 1, H, W) of luminance, in [0, 1], sides of at least 11 -> (B,) float32.
     Gaussian window 11x11 of sigma 1.5, K1 = .01, K2 = .03, population covariance, data range 1, as scikit-image with
-    gaussian_weights=True, use_sample_covariance=False. `quantised` rounds both to 8 bits first. Raises ValueError when
-    the shapes differ or the images are too small.
+    gaussian_weights=True, use_sample_covariance=False. `variant`: "luminance", as the original, or "channels", the mean
+    over the channels. `quantised` rounds both to 8 bits first. Raises ValueError when the shapes differ or the images
+    are too small.
     """
     images, references = _prepare(images, references, quantised)
     if min(images.shape[-2:]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs sides of at least {SSIM_WINDOW} pixels, got {tuple(images.shape)}")
-    if images.shape[1] == 3:
+    if variant not in SSIM_VARIANTS:
+        raise ValueError(f"variant: one of {', '.join(SSIM_VARIANTS)}, got {variant!r}")
+    if variant == "luminance" and images.shape[1] == 3:
         images, references = luminance(images), luminance(references)
-    x, y = images, references
+    count, channels = images.shape[:2]
+    x, y = images.flatten(0, 1)[:, None], references.flatten(0, 1)[:, None]
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = _smooth(torch.cat([x, y, x * x, y * y, x * y])).chunk(5)
     squares, product = mean_x.square() + mean_y.square(), mean_x * mean_y
     similarity = ((2 * product + SSIM_C1) * (2 * (mean_xy - product) + SSIM_C2)) / (
         (squares + SSIM_C1) * (mean_xx + mean_yy - squares + SSIM_C2)
     )
-    return similarity.mean(dim=(1, 2, 3)).float()
+    return similarity.mean(dim=(1, 2, 3)).view(count, channels).mean(dim=1).float()
 
 
 def _prepare(images: Tensor, references: Tensor, quantised: bool) -> tuple[Tensor, Tensor]:

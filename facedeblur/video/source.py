@@ -190,9 +190,9 @@ def open_source(path: str | Path, backend: str = "auto") -> FrameSource:
 
     Args:
         path: the file or folder.
-        backend: "decord", "pyav", "torchcodec", "images", "album", or "auto": a folder is images, <name>.album an album,
-            and a file is read by decord where that is installed, agrees with PyAV on the file and would not fill the
-            memory, and by PyAV otherwise.
+        backend: "decord", "pyav", "torchcodec", "images", "album", or "auto": a folder is images, <name>.album an
+            album, and a file is read by decord where that is installed, agrees with PyAV on the file and would not fill
+            the memory, and by PyAV otherwise.
 
     Raises:
         VideoError: the file is missing, empty, not a video, or cannot be decoded.

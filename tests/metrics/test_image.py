@@ -37,6 +37,20 @@ def test_ssim_agrees_with_scikit_image(pair, quantised):
     np.testing.assert_allclose(ssim(*pair, quantised=quantised).numpy(), expected, atol=1e-6)
 
 
+def test_ssim_of_channels_agrees_with_scikit_image(pair):
+    images, references = (quantise(i).numpy() for i in pair)
+    expected = [
+        structural_similarity(
+            a, b, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1
+        )
+        for a, b in zip(images, references, strict=True)
+    ]
+    np.testing.assert_allclose(ssim(*pair, variant="channels").numpy(), expected, atol=1e-4)
+    assert abs(ssim(*pair)[2] - expected[2]) > 1e-3  # the variants are not the same number
+    with pytest.raises(ValueError, match="variant"):
+        ssim(*pair, variant="rgb")
+
+
 @pytest.mark.parametrize("quantised", [True, False])
 def test_psnr_agrees_with_scikit_image(pair, quantised):
     images, references = (quantise(i) if quantised else i for i in pair)

@@ -1,0 +1,37 @@
+"""How much of a person survives: cosines between the embeddings of two faces, and their cumulative distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def cosine(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """Cosine of the angle between embeddings (..., D) of corresponding faces -> (...,) float64 in [-1, 1].
+
+    NaN where an embedding is zero or not finite: there is no direction to compare.
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.clip((first * second).sum(axis=-1) / lengths, -1.0, 1.0)
+
+
+def cosine_distance(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """1 - `cosine`: 0 for the same direction, 2 for opposite ones."""
+    return 1.0 - cosine(first, second)
+
+
+def cumulative(values: ArrayLike, at: ArrayLike) -> np.ndarray:
+    """Share of `values` (n,) at or below each of `at`, same shape. Raises ValueError for no values, or NaN."""
+    ordered = np.sort(np.asarray(values, np.float64).ravel())
+    if not len(ordered) or np.isnan(ordered[-1]):
+        raise ValueError(f"values: at least one, all of them numbers, got {len(ordered)} with NaN or none")
+    return np.searchsorted(ordered, np.asarray(at, np.float64), side="right") / len(ordered)
+
+
+def mean_embedding(embeddings: ArrayLike) -> np.ndarray:
+    """One embedding for a video: the mean of its frames' embeddings (F, D), each of unit length -> (D,)."""
+    embeddings = np.asarray(embeddings, np.float64)
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return unit.mean(axis=0)
