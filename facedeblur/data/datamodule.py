@@ -33,6 +33,8 @@ class PairDataModule(LightningDataModule):
         schedules: kernel schedules whose settings are not the default ones.
     """
 
+    items, samples = "windows", "pairs"
+
     def __init__(
         self,
         train_plan: Plan,
@@ -49,6 +51,14 @@ class PairDataModule(LightningDataModule):
         self.augment, self.schedules = augment, tuple(schedules)
         self._start = (0, 0, False)  # where the training loader begins once it is made
         self._train: TrainLoader | None = None
+
+    @property
+    def train_count(self) -> int:
+        return len(self.train_plan)
+
+    @property
+    def val_count(self) -> int:
+        return len(self.val_windows)
 
     def batches_per_epoch(self, world: int = 1) -> int:
         """Training batches that every one of `world` ranks gets. Raises ValueError as `PairStream` does."""

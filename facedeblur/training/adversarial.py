@@ -15,7 +15,7 @@ from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.models.weights import initialise
 from facedeblur.training.ema import WeightAverage
-from facedeblur.training.stage import Stage
+from facedeblur.training.restoration import RestorationStage
 
 
 def load_hourglass(model: ModelSettings, checkpoint: Path) -> torch.nn.Module:
@@ -38,7 +38,7 @@ def load_hourglass(model: ModelSettings, checkpoint: Path) -> torch.nn.Module:
     return hourglass
 
 
-class AdversarialStage(Stage):
+class AdversarialStage(RestorationStage):
     """The two-optimizer step of Eq. 6: the discriminator on this batch's images, then both generators.
 
     Each network runs no more often than the equations need: the generators' one forward pass serves both players.

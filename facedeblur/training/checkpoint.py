@@ -56,16 +56,16 @@ def gather_rng_states(trainer: Trainer) -> list[dict]:
 
 
 class Checkpointer(Callback):
-    """Writes `checkpoints/last.ckpt` every few minutes, after each validation and at the end, and `best.ckpt`.
+    """Writes `checkpoints/last.ckpt` every few minutes, after each validation and at the end, and `best.ckpt`,
+    whenever the stage's `merit` has not been as high before.
 
     Args:
         folder: the run folder.
         minutes: wall time between two checkpoints within an epoch.
-        monitor: key of the validation metric whose maximum is kept as `best.ckpt`.
     """
 
-    def __init__(self, folder: RunFolder, minutes: float = 5.0, monitor: str = "val/psnr"):
-        self.folder, self.minutes, self.monitor = folder, minutes, monitor
+    def __init__(self, folder: RunFolder, minutes: float = 5.0):
+        self.folder, self.minutes = folder, minutes
         self.saved = time.monotonic()
         self.best = float("-inf")
 
@@ -92,9 +92,8 @@ class Checkpointer(Callback):
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         if trainer.state.fn != "fit":  # the closing validation of weights that are saved already
             return
-        value = module.validation_scores.get(self.monitor)
-        if value is not None and value > self.best:
-            self.best = value
+        if module.validation_rows and module.merit() > self.best:
+            self.best = module.merit()
             self.save(trainer, module, "best.ckpt")
         self.save(trainer, module)
 

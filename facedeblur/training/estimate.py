@@ -30,16 +30,23 @@ def seconds_per_batch(stage, batch: int, size: int, device: str, precision: str,
     trial.check_losses = lambda losses, batch: None
     kind = torch.device(device).type
     with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
-        images = [torch.rand(batch, 3, size, size).to(device, memory_format=torch.channels_last) for _ in range(2)]
+        items = {key: _on(value, device) for key, value in stage.trial_batch(batch, size).items()}
         times = []
         for _ in range(repeats + 1):  # the first warms up
             begin = time.perf_counter()
             with torch.autocast(kind, torch.bfloat16, enabled=precision.startswith("bf16")):
-                trial.update({"blurry": images[0], "sharp": images[1], "meta": []})
+                trial.update(items)
             if kind == "cuda":
                 torch.cuda.synchronize(device)
             times.append(time.perf_counter() - begin)
     return min(times[1:])
+
+
+def _on(value, device: str):
+    """A tensor on the device, images in channels-last order; anything else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.to(device, memory_format=torch.channels_last if value.ndim == 4 else torch.preserve_format)
 
 
 def checkpoint_bytes(stage) -> int:
@@ -61,8 +68,8 @@ def announce(title: str, stage, data, devices: int, accelerator: str, precision:
     settings = stage.settings
     lines = [
         f"{title}: {parameters / 1e6:.2f} M parameters, {devices} x {accelerator}, {precision}, {threads} threads",
-        f"  {len(data.train_plan)} training windows, {stage.images_per_step} pairs a step, "
-        f"{stage.planned_steps} steps, {len(data.val_windows)} validation windows",
+        f"  {data.train_count} training {data.items}, {stage.images_per_step} {data.samples} a step, "
+        f"{stage.planned_steps} steps, {data.val_count} validation {data.items}",
     ]
     steps = stage.planned_steps - stage.generator_step
     if steps > 0:

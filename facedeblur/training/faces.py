@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -41,15 +41,18 @@ def face_grid(stage: LightningModule, pairs: Sequence[Pair]) -> np.ndarray:
 
 
 class FaceGrid(Callback):
-    """Writes `previews/epoch_<n>.png`: the same faces after every epoch, so that progress can be leafed through."""
+    """Writes `previews/epoch_<n>.png`: the same faces after every epoch, so that progress can be leafed through.
 
-    def __init__(self, folder: RunFolder, pairs: Sequence[Pair]):
-        self.folder, self.pairs = folder, pairs
+    draw: makes the picture, RGB uint8 (H, W, 3), of the stage as it is.
+    """
+
+    def __init__(self, folder: RunFolder, draw: Callable[[LightningModule], np.ndarray]):
+        self.folder, self.draw = folder, draw
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        if not trainer.is_global_zero or not self.pairs:
+        if not trainer.is_global_zero:
             return
-        grid = face_grid(module, self.pairs)
+        grid = self.draw(module)
         write_png(self.folder.path / "previews" / f"epoch_{module.position['epoch'] + 1:04d}.png", grid)
         for logger in trainer.loggers:
             if hasattr(logger, "log_faces"):

@@ -7,26 +7,45 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from typing import Any, Protocol
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 
 from facedeblur.data.augment import AugmentSettings
 from facedeblur.data.datamodule import PairDataModule
-from facedeblur.data.pair import Pair
 from facedeblur.data.settings import LoaderSettings
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.training import hardware
 from facedeblur.training.checkpoint import Checkpointer
 from facedeblur.training.corpus import Corpus
 from facedeblur.training.estimate import announce
-from facedeblur.training.faces import FaceGrid, grid_pairs
+from facedeblur.training.faces import FaceGrid
 from facedeblur.training.guards import TimeLimit
 from facedeblur.training.loggers import make_loggers
 from facedeblur.training.progress import TrainingProgress
 from facedeblur.training.run_folder import RunFolder
 from facedeblur.training.settings import DataSettings, LoggerSettings, TrainerSettings
 from facedeblur.training.stage import Stage
+
+
+class StageData(Protocol):
+    """What a LightningDataModule must offer beside its loaders; batches hold "meta" and "replaced".
+
+    train_count, val_count: how many `items` (windows, photos) there are; `samples`: what a step's batch is made of.
+    settings: at least `batch`, over all ranks, and `size`, the side of the images.
+    """
+
+    items: str
+    samples: str
+    train_count: int
+    val_count: int
+    settings: Any
+
+    def batches_per_epoch(self, world: int = 1) -> int: ...
+
+    def set_position(self, epoch: int, batch: int = 0) -> None: ...
 
 
 def loader_settings(data: DataSettings, corpus: Corpus, size: int, seed: int) -> LoaderSettings:
@@ -58,37 +77,44 @@ def planned_length(settings: TrainerSettings, batches_per_epoch: int) -> tuple[i
     return steps, -(-steps // per_epoch)
 
 
-def check_batches(data: DataSettings, trainer: TrainerSettings, corpus: Corpus, seed: int) -> None:
-    """Raises ValueError where the mixture, the batch, the ranks or the accumulation cannot work with these plans."""
+def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int) -> PairDataModule:
+    """The stage's pairs, `size` pixels square."""
+    loader = loader_settings(data, corpus, size, seed)
+    augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
+    return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules)
+
+
+def check_batches(module: StageData, trainer: TrainerSettings) -> None:
+    """Raises ValueError where the mixture, the batch, the ranks or the accumulation cannot work with this data."""
     devices = hardware.device_count(hardware.accelerator_name(trainer.accelerator), trainer.devices)
-    module = PairDataModule(corpus.train, corpus.val, corpus.mixture, loader_settings(data, corpus, 128, seed))
     planned_length(trainer, module.batches_per_epoch(devices * trainer.nodes))
 
 
 def fit_stage(
     make_stage: Callable[..., Stage],
+    module: StageData,
+    draw: Callable[[Stage], np.ndarray] | None,
     *,
     title: str,
-    corpus: Corpus,
-    data: DataSettings,
     trainer: TrainerSettings,
     logger: LoggerSettings,
-    image_size: int,
     seed: int,
     folder: RunFolder,
     run_name: str,
     config: dict,
     resume: bool = False,
-) -> tuple[Stage, list[Pair]]:
+) -> Stage:
     """Trains one stage to its planned end or time limit, then validates once more.
 
     Args:
         make_stage: called with the keyword arguments of Stage.
+        module: its data.
+        draw: the picture made of the stage after every epoch; None makes none.
         title: what the progress bar calls it.
         resume: go on from `checkpoints/last.ckpt` where there is one.
 
     Returns:
-        The stage with its last weights and all `validation_rows` (on every rank), and the pairs of its grid of faces.
+        The stage with its last weights and all `validation_rows`, on every rank.
     """
     _quiet_libraries()
     accelerator = hardware.accelerator_name(trainer.accelerator)
@@ -98,9 +124,6 @@ def fit_stage(
     precision = hardware.precision_name(accelerator, trainer.precision)
     pl.seed_everything(seed, workers=False, verbose=False)
 
-    loader = loader_settings(data, corpus, image_size, seed)
-    augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
-    module = PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules)
     batches = module.batches_per_epoch(world)
     steps, epochs = planned_length(trainer, batches)
 
@@ -109,13 +132,12 @@ def fit_stage(
         settings=trainer,
         planned_steps=steps,
         batches_per_epoch=batches,
-        images_per_step=data.batch * trainer.accumulate,
+        images_per_step=module.settings.batch * trainer.accumulate,
         folder=folder.path,
         resumed_from=state,
     )
     if state is not None:
         _continue(stage, module, state, batches)
-    faces = grid_pairs(module.val_windows, trainer.grid_faces, image_size, corpus.schedules)
     announce(title, stage, module, devices, accelerator, precision, threads, folder)
 
     loop = pl.Trainer(
@@ -131,7 +153,7 @@ def fit_stage(
         logger=make_loggers(logger, folder, run_name, config, resume_step=stage.generator_step),
         callbacks=[
             TrainingProgress(title, steps, trainer.minutes),
-            FaceGrid(folder, faces),
+            *([FaceGrid(folder, draw)] if draw else []),
             Checkpointer(folder, trainer.checkpoint_minutes),
             *([TimeLimit(trainer.minutes)] if trainer.minutes else []),
         ],
@@ -156,10 +178,10 @@ def fit_stage(
             if hasattr(log, "finish"):
                 log.finish(succeeded)
     stage.replaced = _gathered(stage.replaced, world)
-    return stage, faces
+    return stage
 
 
-def _continue(stage: Stage, module: PairDataModule, state: dict, batches: int) -> None:
+def _continue(stage: Stage, module: StageData, state: dict, batches: int) -> None:
     """Puts the stage and the stream where the checkpoint was."""
     if state["stage"] != stage.kind:
         raise CheckpointError(f"the checkpoint is of the {state['stage']} stage, not of {stage.kind}")

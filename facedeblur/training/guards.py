@@ -63,13 +63,18 @@ def nan_loss(losses: dict[str, torch.Tensor], step: int, batch: dict, folder: Pa
             f"step {step}: a loss of another rank is not finite; its batch is saved in {folder / 'nan'}"
         )
     stem = folder / "nan" / f"step_{step:07d}_rank_{rank}"
-    save_checkpoint(
-        stem.with_suffix(".pt"), {"blurry": batch["blurry"].detach().cpu(), "sharp": batch["sharp"].detach().cpu()}
-    )
+    tensors = {name: value.detach().cpu() for name, value in batch.items() if isinstance(value, torch.Tensor)}
+    save_checkpoint(stem.with_suffix(".pt"), tensors)
     values = {name: float(value) for name, value in losses.items()}
     write_json(stem.with_suffix(".json"), {"step": step, "losses": values, "pairs": batch["meta"]})
-    where = ", ".join(f"{Path(m['video']).name}@{m['start']}+{m['length']}" for m in batch["meta"][:4])
+    where = ", ".join(map(_named, batch["meta"][:4]))
     return NanLossError(
         f"step {step}: {', '.join(bad)} not finite on {where}...; batch saved as {stem}.pt; "
         "a lower trainer.learning_rate or trainer.precision=32 are the usual remedies"
     )
+
+
+def _named(meta: dict) -> str:
+    """A sample's file, and its window where it has one."""
+    window = f"@{meta['start']}+{meta['length']}" if "start" in meta else ""
+    return f"{Path(meta['video']).name}{window}"

@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 from facedeblur.models.build import build_hourglass
 from facedeblur.models.settings import ModelSettings
-from facedeblur.training.stage import Stage
+from facedeblur.training.restoration import RestorationStage
 
 
-class HourglassStage(Stage):
+class HourglassStage(RestorationStage):
     """Plain regression: the mean over stacks of the L1 distance to the sharp image, in [-1, 1] space (section 5.1).
 
     Args:

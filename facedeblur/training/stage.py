@@ -1,4 +1,4 @@
-"""What both training stages share: our own step counter, learning-rate schedule, logging, validation and state."""
+"""What all training stages share: our own step counter, learning-rate schedule, logging, validation and state."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from facedeblur.metrics.image import psnr, ssim
 from facedeblur.models.checkpoint import FORMAT
 from facedeblur.training.checkpoint import set_rng_state
 from facedeblur.training.guards import nan_loss
@@ -32,7 +30,8 @@ class Stage(LightningModule):
     and drives the learning rate, the logs and the checkpoints.
 
     Subclasses define `build_optimizers`, `networks_state`, `update(batch)` (one batch: backward, and an optimizer step
-    where `self.at_step_boundary`), and `restore(blurry)` giving the images of the methods they validate.
+    where `self.at_step_boundary`), `trial_batch` for timing it, `validation_step` filling `validation_rows`, and
+    `scores` and `merit` of those rows. See `RestorationStage` for the stages that restore images.
 
     Args:
         settings: of this stage's trainer.
@@ -43,7 +42,6 @@ class Stage(LightningModule):
     """
 
     kind = ""
-    methods: tuple[str, ...] = ()
     shown_losses: dict[str, str] = {}  # loss -> its short name on the progress line
 
     def __init__(
@@ -183,38 +181,15 @@ class Stage(LightningModule):
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
-    def validation_step(self, batch: dict, batch_index: int) -> None:
-        images = self.images(batch["blurry"])
-        scores = {
-            f"{method}_{name}": score(image, batch["sharp"]).tolist()
-            for method, image in images.items()
-            for name, score in (("psnr", psnr), ("ssim", ssim))
-        }
-        for i, meta in enumerate(batch["meta"]):
-            row = {key: meta[key] for key in ("corpus", "identity", "video", "schedule", "start", "length", "reverse")}
-            self.validation_rows.append(row | {key: values[i] for key, values in scores.items()})
-
-    def images(self, blurry: Tensor) -> dict[str, Tensor]:
-        """What each method makes of `blurry` (B, 3, H, W) in [0, 1]: same shape, float32 in [0, 1], `blurred` first."""
-        with self.evaluating():
-            restored = {"blurred": blurry, **self.restore(blurry)}
-        return {method: image.float().clamp(0, 1) for method, image in restored.items()}
-
     def on_validation_epoch_end(self) -> None:
         if self.trainer.world_size > 1:
             gathered: list = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(gathered, self.validation_rows)
             self.validation_rows = [row for rows in gathered for row in rows]
-        scores = {}
-        for method in self.methods:
-            for name in ("psnr", "ssim"):
-                values = [row[f"{method}_{name}"] for row in self.validation_rows]
-                label = name if method == self.methods[-1] else f"{name}_{method}"
-                scores[f"val/{label}"] = float(np.mean(values))
-        self.validation_scores = scores
+        self.validation_scores = self.scores()
         if self._validated_step != self.generator_step:  # the closing validation may repeat the last epoch's
             self._validated_step = self.generator_step
-            self.log_values(scores)
+            self.log_values(self.validation_scores)
 
     # -- state ----------------------------------------------------------------------------------------------------
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import yaml
 from filelock import FileLock
 from rich.console import Console
 
-from facedeblur.data.pair import Pair
 from facedeblur.files import write_atomic, write_json
 from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.corpus import Corpus, make_corpus
-from facedeblur.training.faces import face_grid
-from facedeblur.training.fit import check_batches, fit_stage
+from facedeblur.training.faces import face_grid, grid_pairs
+from facedeblur.training.fit import check_batches, fit_stage, pair_module
 from facedeblur.training.guards import InterruptOnSigterm
 from facedeblur.training.hourglass import HourglassStage
 from facedeblur.training.preview import write_png
+from facedeblur.training.restoration import RestorationStage
 from facedeblur.training.run_folder import RunFolder, is_main_process, read_status, versions
 from facedeblur.training.scores import score_table, summarise
 from facedeblur.training.settings import RunSettings, run_settings
@@ -68,7 +69,8 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
         stage_settings = settings.hourglass if first_stage else settings
         # everything that can be wrong with videos and batches is found before anything is trained
         corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs)
-        check_batches(stage_settings.data, stage_settings.trainer, corpus, settings.seed)
+        module = pair_module(stage_settings.data, corpus, settings.model.image_size, settings.seed)
+        check_batches(module, stage_settings.trainer)
         if is_main_process():
             _describe_data(folder, corpus)
         if first_stage:
@@ -78,24 +80,28 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
             if settings.model.conditioned and not resuming and settings.init is None:
                 hourglass = hourglass_checkpoint(settings, plain)
             make = partial(AdversarialStage, settings.model, settings.loss, hourglass, settings.init)
-        stage, faces = fit_stage(
-            make,
-            title=settings.experiment,
-            corpus=corpus,
-            data=stage_settings.data,
-            trainer=stage_settings.trainer,
-            logger=settings.logger,
-            image_size=settings.model.image_size,
-            seed=settings.seed,
-            folder=folder,
-            run_name=f"{settings.experiment}/{settings.name}-s{settings.seed}",
-            config=plain,
-            resume=settings.resume is not None,
+        faces = grid_pairs(
+            module.val_windows, stage_settings.trainer.grid_faces, module.settings.size, corpus.schedules
         )
+        draw = partial(face_grid, pairs=faces) if faces else None
+        stage = fit_stage(make, module, draw, trainer=stage_settings.trainer, **of_run(settings, folder, plain))
         if is_main_process():
-            finish(stage, faces, corpus, folder)
+            finish(stage, draw, corpus, folder)
             if first_stage:
                 write_atomic(folder.path / KEY_FILE, hourglass_key(settings))
+
+
+def of_run(settings: RunSettings, folder: RunFolder, plain: dict) -> dict:
+    """What every stage tells `fit_stage` about its run."""
+    return {
+        "title": settings.experiment,
+        "logger": settings.logger,
+        "seed": settings.seed,
+        "folder": folder,
+        "run_name": f"{settings.experiment}/{settings.name}-s{settings.seed}",
+        "config": plain,
+        "resume": settings.resume is not None,
+    }
 
 
 def hourglass_key(settings: RunSettings) -> str:
@@ -163,7 +169,9 @@ def _describe_data(folder: RunFolder, corpus: Corpus) -> None:
                 print(f"skipped {path}: {reason}", file=sys.stderr)
 
 
-def finish(stage: Stage, faces: Sequence[Pair], corpus: Corpus, folder: RunFolder) -> None:
+def finish(
+    stage: RestorationStage, draw: Callable[[Stage], np.ndarray] | None, corpus: Corpus, folder: RunFolder
+) -> None:
     """Writes and prints the run's table, summary.json, validation_rows.json and preview.png."""
     rows, methods = stage.validation_rows, stage.methods
     by_schedule = {
@@ -178,8 +186,8 @@ def finish(stage: Stage, faces: Sequence[Pair], corpus: Corpus, folder: RunFolde
     }
     write_json(folder.path / "summary.json", summary)
     write_json(folder.path / "validation_rows.json", rows)
-    if faces:
-        write_png(folder.path / "preview.png", face_grid(stage, faces))
+    if draw is not None:
+        write_png(folder.path / "preview.png", draw(stage))
     console = Console(width=max(100, Console().width))
     console.print(score_table(summary, methods, f"{len(rows)} validation windows"))
     if len(by_schedule) > 1:
