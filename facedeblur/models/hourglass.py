@@ -1,4 +1,4 @@
-"""The stacked hourglass of Newell et al. (2016), from image to image: the first of the two steps (section 3.2)."""
+"""The stacked hourglass of Newell et al. (2016): its trunk, and from image to image, the first step (section 3.2)."""
 
 from __future__ import annotations
 
@@ -48,22 +48,16 @@ class Hourglass(nn.Module):
         return self.beside(x).add_(self.up(self.inner(self.down(x))))
 
 
-class StackedHourglass(nn.Module):
-    """Hourglasses in a row at a quarter of the resolution, each with an image of its own to be supervised on.
+class HourglassStacks(nn.Module):
+    """Hourglasses in a row at a quarter of the resolution, each with maps of its own to be supervised on.
 
-    forward: (B, 3, H, W) in [-1, 1], sides multiples of 64 -> list of `stacks` images (B, 3, H, W), the last the best.
-    Images are not squashed and can overshoot [-1, 1] slightly. Raises ValueError on other sides.
-
-    `head` makes the image from the quarter-size map: "pixelshuffle" predicts each 4x4 block, "bilinear" predicts 3
-    channels and enlarges them. With `residual` every image is a correction added to the input. Convolutions keep
-    PyTorch's initial weights, which are those of the original (Torch).
+    maps: (B, 3, H, W) in [-1, 1], sides multiples of 64 -> list of `stacks` maps (B, channels, H / 4, W / 4), the last
+    the best. Raises ValueError on other sides. Convolutions keep PyTorch's initial weights, which are those of the
+    original (Torch).
     """
 
-    def __init__(
-        self, features: int = 256, stacks: int = 8, head: str = "pixelshuffle", residual: bool = False
-    ) -> None:
+    def __init__(self, features: int, stacks: int, channels: int) -> None:
         super().__init__()
-        self.residual = residual
         self.stem = nn.Sequential(
             nn.Conv2d(3, 64, 7, stride=2, padding=3),
             *_norm_relu(64),
@@ -81,11 +75,37 @@ class StackedHourglass(nn.Module):
             )
             for _ in range(stacks)
         )
-        image_channels = 3 * STEM_STRIDE**2 if head == "pixelshuffle" else 3
-        self.outputs = nn.ModuleList(nn.Conv2d(features, image_channels, 1) for _ in range(stacks))
-        # What a stack found, and the image it made of it, return to the trunk before the next stack.
+        self.outputs = nn.ModuleList(nn.Conv2d(features, channels, 1) for _ in range(stacks))
+        # What a stack found, and the maps it made of it, return to the trunk before the next stack.
         self.return_features = nn.ModuleList(nn.Conv2d(features, features, 1) for _ in range(stacks - 1))
-        self.return_outputs = nn.ModuleList(nn.Conv2d(image_channels, features, 1) for _ in range(stacks - 1))
+        self.return_outputs = nn.ModuleList(nn.Conv2d(channels, features, 1) for _ in range(stacks - 1))
+
+    def maps(self, image: Tensor) -> list[Tensor]:
+        check_sides(image, HOURGLASS_MULTIPLE)
+        x = self.stem(image)
+        maps = []
+        for index, (hourglass, to_output) in enumerate(zip(self.hourglasses, self.outputs, strict=True)):
+            found = hourglass(x)
+            maps.append(to_output(found))
+            if index < len(self.return_features):
+                x = x + self.return_features[index](found) + self.return_outputs[index](maps[-1])
+        return maps
+
+
+class StackedHourglass(HourglassStacks):
+    """From image to image: (B, 3, H, W) in [-1, 1] -> list of `stacks` images (B, 3, H, W), the last the best.
+
+    Images are not squashed and can overshoot [-1, 1] slightly. Raises ValueError on sides that are no multiples of 64.
+
+    `head` makes the image from the quarter-size map: "pixelshuffle" predicts each 4x4 block, "bilinear" predicts 3
+    channels and enlarges them. With `residual` every image is a correction added to the input.
+    """
+
+    def __init__(
+        self, features: int = 256, stacks: int = 8, head: str = "pixelshuffle", residual: bool = False
+    ) -> None:
+        super().__init__(features, stacks, channels=3 * STEM_STRIDE**2 if head == "pixelshuffle" else 3)
+        self.residual = residual
         self.enlarge = (
             nn.PixelShuffle(STEM_STRIDE)
             if head == "pixelshuffle"
@@ -93,17 +113,8 @@ class StackedHourglass(nn.Module):
         )
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        check_sides(image, HOURGLASS_MULTIPLE)
-        x = self.stem(image)
-        images = []
-        for index, (hourglass, to_output) in enumerate(zip(self.hourglasses, self.outputs, strict=True)):
-            found = hourglass(x)
-            output = to_output(found)
-            restored = self.enlarge(output)
-            images.append(image + restored if self.residual else restored)
-            if index < len(self.return_features):
-                x = x + self.return_features[index](found) + self.return_outputs[index](output)
-        return images
+        restored = [self.enlarge(output) for output in self.maps(image)]
+        return [image + correction for correction in restored] if self.residual else restored
 
     def restore(self, image: Tensor) -> Tensor:
         """Return the last stack's image alone, (B, 3, H, W), limited to [-1, 1]."""
