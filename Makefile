@@ -11,6 +11,7 @@ VAL    ?=
 RESUME ?=
 INIT   ?=
 ARGS   ?=
+FOLDER ?=
 TESTS  ?= tests
 
 # the single quotes keep blanks in a folder's name; the command itself quotes it for Hydra
@@ -18,7 +19,7 @@ OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.roo
             $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train prepare test lint bench doctor clean
+.PHONY: help setup train prepare report test lint bench doctor clean
 
 help: ## list every target
 	@echo "facedeblur: train, compare and use face motion-deblurring networks"
@@ -47,6 +48,9 @@ train: $(STAMP) ## train EXP on DATA: stages, validation, table, preview.png
 
 prepare: $(STAMP) ## index, track and plan DATA without training; prints counts, writes plots
 	$(BIN)/facedeblur prepare $(OVERRIDES)
+
+report: $(STAMP) ## tables, plots and one HTML page of FOLDER (what evaluate wrote)
+	$(BIN)/facedeblur report $(FOLDER) $(ARGS)
 
 test: $(STAMP) ## run the tests (TESTS=path, ARGS="-k name" narrow them down)
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)

@@ -18,6 +18,7 @@ usage: facedeblur <command> [key=value ...]
 
   train      train a deblurrer: corpus, hourglass stage, adversarial stage, table, preview.png
   prepare    index, track and plan the videos without training; prints counts, writes plots
+  report     tables, plots and one HTML page from an evaluation's folder
   export     a run's network as weights to ship, or for other runtimes
   doctor     versions, devices, codecs and one training step on every device
   --version  print the version; FACEDEBLUR_TRACEBACK=1 shows where an error comes from
@@ -33,7 +34,11 @@ examples:
 # commands that take Hydra overrides, with the tree in conf/ they compose; see hydra_run.py
 COMPOSED = {"train": "train", "prepare": "train"}
 # commands that take flags: the module whose `main(argv)` runs them and returns the exit status
-FLAGGED = {"doctor": "facedeblur.training.doctor", "export": "facedeblur.export.command"}
+FLAGGED = {
+    "doctor": "facedeblur.training.doctor",
+    "export": "facedeblur.export.command",
+    "report": "facedeblur.report.command",
+}
 
 
 def main(argv: list[str] | None = None) -> int:

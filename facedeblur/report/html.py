@@ -73,6 +73,11 @@ def subheading(title: str) -> Html:
     return element("h3", title)
 
 
+def bullets(items: Iterable[Content], class_: str | None = None) -> Html:
+    """A list of sentences."""
+    return element("ul", *(element("li", item) for item in items), class_=class_)
+
+
 def tiles(facts: Sequence[tuple[Content, Content, Content]]) -> Html:
     """A row of large figures: (label, figure, small print) each."""
     return element(
@@ -128,10 +133,10 @@ def image(source: str, alt: str, title: str | None = None, class_: str | None = 
     return element("img", src=source, alt=alt, title=title, class_=class_, decoding="async")
 
 
-def figure(content: Content, caption: Content = None, wide: bool = False) -> Html:
-    """A picture, plot or slider with its caption."""
+def figure(content: Content, caption: Content = None, class_: str | None = None) -> Html:
+    """A picture or slider with its caption; a "plot" (`class_`) grows with its column."""
     caption = element("figcaption", caption) if caption else None
-    return element("figure", content, caption, class_="wide" if wide else None)
+    return element("figure", content, caption, class_=class_)
 
 
 def slider(before: str, after: str, names: tuple[str, str], alt: str, class_: str | None = None) -> Html:
@@ -178,7 +183,7 @@ def table(data: Table, filterable: bool = False, id: str | None = None) -> Html:
         paragraph(data.caption, "caption") if data.caption else None,
         element("input", type="search", placeholder="filter rows", aria_label="filter rows") if filterable else None,
         element("div", grid, class_="scroll", tabindex=0, role="region", aria_label=data.caption or "table"),
-        element("ul", *(element("li", note) for note in data.notes), class_="notes") if data.notes else None,
+        bullets(data.notes, "notes") if data.notes else None,
         class_="tabled",
         id=id,
     )

@@ -29,6 +29,8 @@ LATEX_ESCAPES = {
     "↓": r"$\downarrow$",
 }
 MISSING = "–"
+# how a note begins that explains the notes of cells
+SMALL = "Small figures"
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,23 @@ def markdown(table: Table) -> str:
     if table.notes:
         lines += ["", *(f"- {note}" for note in table.notes)]
     return "\n".join(lines) + "\n"
+
+
+def plain(table: Table) -> str:
+    """Aligned text for a terminal: caption, values with their rank, notes; without the small figures of cells."""
+    titles = [column.title for column in table.columns]
+    body = [[cell.text + (f" {CIRCLED[cell.rank]}" if cell.rank else "") for cell in row] for row in table.rows]
+    groups = [column.group for column in table.columns]
+    heads = [titles]
+    if table.grouped:
+        heads.insert(0, [g if i == 0 or groups[i - 1] != g else "" for i, g in enumerate(groups)])
+    widths = [max(len(line[i]) for line in [*heads, *body]) for i in range(len(titles))]
+    lines = [table.caption] if table.caption else []
+    for line in [*heads, *body]:
+        cells = zip(line, widths, table.columns, strict=True)
+        lines.append("  ".join(t.rjust(w) if column.numeric else t.ljust(w) for t, w, column in cells).rstrip())
+    notes = [f"  {note}" for note in table.notes if not note.startswith(SMALL)]
+    return "\n".join([*lines, *notes]) + "\n"
 
 
 def latex(table: Table, label: str = "") -> str:

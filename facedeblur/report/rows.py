@@ -1,0 +1,193 @@
+"""Score rows as an evaluation left them: read from Parquet, several folders joined, looked up by method and blur.
+
+Landmarks and embeddings are an order of magnitude larger than the scores, and few of them are ever shown; `Rows` holds
+the scores and fetches those from the files when asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facedeblur.errors import UsageError
+
+TEXTS = ("method", "corpus", "category", "identity", "blur", "video", "flags", "image")
+WHOLE = ("frame", "L")
+SCORES = ("psnr", "ssim", "landmark_error", "identity_cosine", "seconds")
+VECTORS = ("landmarks", "truth", "embedding")
+# what makes two rows of one method the same image
+IMAGE_KEY = ("corpus", "blur", "video", "frame", "L")
+# the rows every evaluation brings along: the input copied, and the sharp image itself
+BLURRED, ORACLE = "blurred", "oracle"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One evaluation folder: where it is, what `protocol.json` says, and whether `status.json` says it is finished."""
+
+    folder: Path
+    protocol: dict
+    state: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns of equal length: arrays of str for TEXTS, int for WHOLE, float (NaN where missing) for SCORES.
+
+    `place` holds (source, file, row in the file) of each row, `files` the Parquet files of each source.
+    """
+
+    sources: tuple[Source, ...]
+    files: tuple[tuple[Path, ...], ...]
+    columns: dict[str, np.ndarray]
+    place: np.ndarray
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        return self.columns[column]
+
+    def select(self, which: np.ndarray) -> Rows:
+        """The rows of a mask or of indices, in that order."""
+        columns = {name: values[which] for name, values in self.columns.items()}
+        return Rows(self.sources, self.files, columns, self.place[which], self.remarks)
+
+    def where(self, **values: str | int) -> Rows:
+        """The rows in which every named column has the given value."""
+        mask = np.ones(len(self), bool)
+        for name, value in values.items():
+            mask &= self.columns[name] == value
+        return self.select(mask)
+
+    def distinct(self, column: str) -> list[str]:
+        """The values of a column in the order of their first appearance."""
+        values, first = np.unique(self.columns[column], return_index=True)
+        return [values[i].item() if hasattr(values[i], "item") else values[i] for i in np.argsort(first)]
+
+    def image_keys(self) -> list[tuple]:
+        """What names the image of each row, whatever the method: corpus, blur, video, frame, L."""
+        return list(zip(*(self.columns[name].tolist() for name in IMAGE_KEY), strict=True))
+
+    def groups(self) -> np.ndarray:
+        """What the bootstrap draws: people where all are known, else videos; each within its corpus."""
+        people = self.columns["identity"]
+        name = people if len(people) and (people != "").all() else self.columns["video"]
+        return np.char.add(np.char.add(self.columns["corpus"].astype(str), "/"), name.astype(str))
+
+    def vectors(self, column: str) -> list[np.ndarray | None]:
+        """`landmarks` or `truth` as (68, 2), `embedding` as (128,), read from the files; None where there is none."""
+        found: list[np.ndarray | None] = [None] * len(self)
+        for source, file in {(int(s), int(f)) for s, f, _ in self.place}:
+            values = pq.read_table(self.files[source][file], columns=[column]).column(0)
+            for i in np.flatnonzero((self.place[:, 0] == source) & (self.place[:, 1] == file)):
+                vector = values[int(self.place[i, 2])].as_py()
+                if vector is not None:
+                    vector = np.asarray(vector, np.float32)
+                    found[i] = vector.reshape(-1, 2) if column != "embedding" else vector
+        return found
+
+    def image_path(self, index: int) -> Path | None:
+        """The restored image of a row, or None where none was kept."""
+        relative = self.columns["image"][index]
+        return self.sources[int(self.place[index, 0])].folder / str(relative) if relative else None
+
+
+def is_evaluation(folder: Path) -> bool:
+    """Whether a folder holds score rows."""
+    return (folder / "rows").is_dir()
+
+
+def read_rows(folders: Sequence[str | Path]) -> Rows:
+    """Joins the rows of evaluation folders.
+
+    A row that two folders share (blurred and oracle come with every evaluation) is kept once. Where two folders have
+    different scores for one method and image, the methods are told apart by their folders' names.
+
+    Raises:
+        UsageError: no folder, no rows in it, a file that is not Parquet, a missing column.
+    """
+    sources, files, parts = [], [], []
+    for folder in map(Path, folders):
+        if not is_evaluation(folder):
+            raise UsageError(f"{folder}: no evaluation (no rows/*.parquet); `facedeblur evaluate` makes one")
+        shards = tuple(sorted((folder / "rows").glob("[!.]*.parquet")))
+        parts += [_read(path, len(sources), number) for number, path in enumerate(shards)]
+        files.append(shards)
+        sources.append(Source(folder, _json(folder / "protocol.json"), _json(folder / "status.json").get("state", "")))
+    parts = [part for part in parts if len(part[1])]
+    if not parts:
+        raise UsageError(f"{', '.join(map(str, folders))}: no score rows yet; let `facedeblur evaluate` finish a shard")
+    columns = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
+    place = np.concatenate([part[1] for part in parts])
+    return _joined(Rows(tuple(sources), tuple(files), columns, place))
+
+
+def common_protocol(sources: Iterable[Source]) -> tuple[dict, list[str]]:
+    """What all protocols agree on, and the keys in which they differ."""
+    protocols = [source.protocol for source in sources]
+    keys = list(dict.fromkeys(key for protocol in protocols for key in protocol))
+    same = {k: protocols[0][k] for k in keys if all(k in p and p[k] == protocols[0][k] for p in protocols)}
+    return same, [key for key in keys if key not in same]
+
+
+def _read(path: Path, source: int, file: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    wanted = [*TEXTS, *WHOLE, *SCORES]
+    try:
+        missing = set(wanted) - set(pq.read_schema(path).names)
+        if missing:
+            raise UsageError(f"{path}: no column {', '.join(sorted(missing))}; evaluate again with this version")
+        table = pq.read_table(path, columns=wanted)
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(f"{path}: not a Parquet file of score rows ({error}); remove it and evaluate again") from error
+    columns: dict[str, np.ndarray] = {}
+    for name in TEXTS:
+        columns[name] = np.array([value or "" for value in table.column(name).to_pylist()], dtype=str)
+    for name in WHOLE:
+        columns[name] = np.array(table.column(name).to_pylist(), dtype=np.int64)
+    for name in SCORES:
+        values = table.column(name).to_pylist()
+        columns[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
+    rows = np.arange(table.num_rows)
+    return columns, np.stack([np.full_like(rows, source), np.full_like(rows, file), rows], axis=1)
+
+
+def _joined(rows: Rows) -> Rows:
+    """Drops repetitions, tells apart methods that share a name but not their scores."""
+    seen: dict[tuple, int] = {}
+    kept, clashing = [], set()
+    for i, key in enumerate(zip(rows["method"].tolist(), rows.image_keys(), strict=True)):
+        if key not in seen:
+            seen[key] = i
+            kept.append(i)
+        elif not all(np.array_equal(rows[n][i], rows[n][seen[key]], equal_nan=True) for n in SCORES if n != "seconds"):
+            clashing.add(key[0])
+    references = sorted(clashing & {BLURRED, ORACLE})
+    remarks = [f"the folders disagree on the scores of {name}: their protocols differ" for name in references]
+    if clashing - {BLURRED, ORACLE}:
+        tail = [source.folder.name for source in rows.sources]
+        names = tail if len(set(tail)) == len(tail) else [str(source.folder) for source in rows.sources]
+        renamed = [
+            f"{method} ({names[source]})" if method in clashing and method not in (BLURRED, ORACLE) else method
+            for method, source in zip(rows["method"].tolist(), rows.place[:, 0], strict=True)
+        ]
+        columns = {**rows.columns, "method": np.array(renamed, dtype=str)}
+        return _joined(Rows(rows.sources, rows.files, columns, rows.place, tuple(remarks)))
+    return Rows(rows.sources, rows.files, rows.columns, rows.place, rows.remarks + tuple(remarks)).select(
+        np.array(kept, dtype=np.int64)
+    )
+
+
+def _json(path: Path) -> dict:
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
