@@ -36,13 +36,51 @@ def flat(tree, prefix="") -> dict:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_is_settings(compose, tmp_path, group, option):
-    extra = [f"data.root={tmp_path}"] if (group, option) == ("data", "clips") else []
+    extra = []
+    if group == "data" and option == "mixture":
+        extra = [f"+data.corpora.mine={{kind: clips, root: {tmp_path}}}"]
+    elif group == "data" and option == "paper":
+        extra = [f"data.corpora.{name}.root={tmp_path}" for name in ("twomf2", "lrw")]
+    elif group == "data" and option != "demo":
+        extra = [f"data.root={tmp_path}"]
     where = "trainer@hourglass.trainer" if (group, option) == ("trainer", "hourglass") else group
     settings = settings_of(compose, f"{where}={option}", *extra)
     assert len(mixture_rows(settings.data, settings.blur)) >= 1
     assert settings.blur.training() and settings.blur.validation()
     if settings.model.base_width <= 32:  # the paper's sizes have their own tests
         assert count(build_networks(settings.model)) > 0
+
+
+def test_the_papers_recipe_is_one_option(compose, tmp_path):
+    roots = [f"data.corpora.{name}.root={tmp_path}" for name in ("twomf2", "lrw")]
+    settings = settings_of(compose, "data=paper", "blur=vla", *roots)
+    rows = mixture_rows(settings.data, settings.blur)
+    assert [(row.corpus, row.reverse, row.count) for row in rows] == [
+        ("twomf2", False, 300_000), ("twomf2", True, 100_000), ("lrw", False, 60_000),
+    ]  # fmt: skip
+    assert [(c.kind, c.name, c.every, c.min_frames) for c in settings.data.sources()] == [
+        ("twomf2", "twomf2", 1, 500), ("lrw", "lrw", 10, 0),
+    ]  # fmt: skip
+    assert epoch_size(settings.data) is None
+    kernels = settings_of(compose, "data=paper", "blur=trajectory", *roots)
+    assert [row.reverse for row in mixture_rows(kernels.data, kernels.blur)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data=mixture"], "data.corpora: data=mixture needs corpora"),
+        (["data=paper"], "data.corpora.twomf2.root: must be the folder"),
+        (["data=lrw", "data.root=/nowhere"], "data.root: /nowhere is not a folder; lrw expects lipread_mp4/<WORD>"),
+        (
+            ["data=mixture", "+data.corpora.a={kind: clips, root: /}", "data.mixture=[{corpus: b, weight: 1}]"],
+            "mixture: ",
+        ),
+    ],
+)
+def test_wrong_corpora_are_one_line(compose, overrides, message):
+    with pytest.raises(UsageError, match=message):
+        compose(*overrides)
 
 
 @pytest.mark.parametrize("name", ("hourglass.blur", "hourglass.data", "hourglass.trainer"))

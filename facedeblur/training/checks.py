@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from facedeblur.data.corpora import layout
 from facedeblur.errors import UsageError
 from facedeblur.models.registry import inherited_settings, locate, read_metadata
 from facedeblur.models.settings import ModelSettings
@@ -37,10 +38,15 @@ def refuse_ddp(plain: dict, visible: int | None = None) -> None:
 def check_files(settings: RunSettings) -> None:
     """Folders, files and packages the run will need. Raises UsageError naming the key."""
     for prefix, data in (("data", settings.data), ("hourglass.data", settings.hourglass.data)):
-        for key in ("root", "val_root"):
-            folder = getattr(data, key)
-            if folder and not Path(folder).is_dir():
-                raise UsageError(f"{prefix}.{key}: {folder} is not a folder")
+        corpora = (
+            {prefix: data} if data.kind != "mixture" else {f"{prefix}.corpora.{s.name}": s for s in data.sources()}
+        )
+        for where, corpus in corpora.items():
+            for key in ("root", "val_root"):
+                folder = getattr(corpus, key)
+                if folder and not Path(folder).expanduser().is_dir():
+                    wanted = "" if corpus.kind == "demo" else f"; {corpus.kind} expects {layout(corpus.kind)}"
+                    raise UsageError(f"{where}.{key}: {folder} is not a folder{wanted}")
     checkpoint = settings.hourglass.checkpoint
     if checkpoint and not settings.resume and not Path(checkpoint).exists():
         raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facedeblur.blur.schedule import Schedule
-from facedeblur.data.corpora import discover
+from facedeblur.data.corpora import discover, find_clips
 from facedeblur.data.demo import render_demo
 from facedeblur.data.draw import MixtureRow
 from facedeblur.data.plan import Plan
@@ -58,26 +58,40 @@ def epoch_size(data: DataSettings) -> int | None:
     return max(1, round(data.epoch_windows * weights[0] / sum(weights)))
 
 
+def _check_stills(data: DataSettings, blur: BlurSettings) -> None:
+    """A photo has no frames to average. Raises PrepareError where a corpus holds nothing else."""
+    averaged = [schedule.name for schedule in (*blur.training(), *blur.validation()) if not schedule.uses_kernels]
+    kinds = {source.kind for source in data.sources()}
+    if averaged and kinds and kinds <= {"stills", "ms_celeb"}:
+        raise PrepareError(
+            f"data={data.kind}: photos have no frames to average under {averaged[0]}; "
+            "use blur=camera_shake or trajectory"
+        )
+
+
 def make_corpus(data: DataSettings, blur: BlurSettings, jobs: int | str = "auto") -> Corpus:
-    """Renders (demo) or finds (clips) the videos and plans their windows; everything is cached by content.
+    """Renders (demo) or finds the clips of all corpora and plans their windows; everything is cached by content.
 
     Raises:
+        CorpusError: a folder that is missing or not laid out as its corpus is; shows the layout.
         PrepareError: no usable video, or none left for training or validation; names the folder and the reasons.
     """
     cache = Path(data.cache)
     jobs = job_count(jobs)
     if data.kind == "demo":
         root = render_demo(cache / "demo", data.demo, jobs=jobs, progress=StepProgress("rendering the demo corpus"))
+        clips = discover(root, corpus=data.name)
     else:
-        root = Path(data.root)
-    val_root = Path(data.val_root) if data.val_root else None
-    clips = discover(root, corpus=data.name, val_root=val_root)
+        clips = [clip for source in data.sources() for clip in find_clips(source)]
+    _check_stills(data, blur)
     rows = mixture_rows(data, blur)
     plans, reports = {}, {}
     for split, schedules in (("train", blur.training()), ("val", blur.validation())):
         chosen = [clip for clip in clips if clip.split == split]
         if not chosen:
-            raise PrepareError(f"{root}: no {split} videos; expected {root}/<identity>/<video> or {root}/{split}/...")
+            roots = ", ".join(source.root for source in data.sources()) or str(cache)
+            remedy = "give data.val_root, or more identities" if split == "val" else "see docs/data.md for the layout"
+            raise PrepareError(f"{roots}: no {split} clips among {len(clips)}; {remedy}")
         reverse = split == "train" and any(row.reverse for row in rows)
         progress = StageProgress(f"{split} videos")
         plans[split], reports[split] = prepare_plan(

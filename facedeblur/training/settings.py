@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from facedeblur.blur.camera_shake import CameraShakeSettings
 from facedeblur.blur.schedule import Schedule, named_schedule
 from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
+from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 from facedeblur.data.demo import DemoSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.training.from_plain import build
@@ -54,7 +55,9 @@ class PassSettings:
 class DataSettings:
     """Which videos, how they are drawn and how they reach the network (sections 3.3 and 5.1).
 
-    kind: `demo` renders its own corpus; `clips` reads `root`. cache: folder of rendered corpora, indexes and plans.
+    kind: `demo` renders its own corpus, `mixture` joins those of `corpora` (name -> corpus), every other kind reads
+    `root` in its own layout; val_root, val_fraction, identities, every, min_frames, unreliable and splits are as in
+    `CorpusSettings`. cache: folder of rendered corpora, indexes and plans.
     only_first_pass: keep the first row of the mixture alone.
     epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
     batch: global, split over ranks. workers: reader processes per rank (`auto` = one per two cores, at most 8).
@@ -68,6 +71,13 @@ class DataSettings:
     demo: DemoSettings
     root: str | None = None
     val_root: str | None = None
+    val_fraction: float = 0.1
+    identities: str = "folder"
+    every: int | None = None
+    min_frames: int | None = None
+    unreliable: str | None = None
+    splits: str | None = None
+    corpora: Mapping[str, CorpusSettings] = field(default_factory=dict)
     only_first_pass: bool = False
     epoch_windows: int | None = None
     val_windows: int = 256
@@ -81,11 +91,16 @@ class DataSettings:
     jpeg: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.kind in ("demo", "clips"), "kind", "demo or clips", self.kind)
-        if self.kind == "clips" and not self.root:
+        kinds = ("demo", "mixture", *KINDS)
+        _check(self.kind in kinds, "kind", f"one of {', '.join(kinds)}", self.kind)
+        if self.kind in KINDS and not self.root:
             raise ValueError(
-                "root: data=clips needs a folder of videos; give data.root=<folder> (make: CLIPS=<folder>)"
+                f"root: data={self.kind} needs a folder; give data.root=<folder> (make: CLIPS=<folder>); "
+                "docs/data.md shows how it is laid out"
             )
+        if self.kind == "mixture":
+            self._check_mixture()
+        self.sources()  # its values are checked there
         _check(len(self.mixture) > 0, "mixture", "at least one row", self.mixture)
         _check(
             self.epoch_windows is None or _count(self.epoch_windows), "epoch_windows", "at least 1", self.epoch_windows
@@ -98,6 +113,34 @@ class DataSettings:
         for name in ("flip", "photometric", "noise", "jpeg"):
             value = getattr(self, name)
             _check(0 <= value <= 1, name, "a probability in [0, 1]", value)
+
+    def sources(self) -> tuple[CorpusSettings, ...]:
+        """The corpora to list; none for the demo, which is rendered first."""
+        if self.kind == "demo":
+            return ()
+        if self.kind == "mixture":
+            return tuple(replace(c, name=name, cache=self.cache) for name, c in self.corpora.items())
+        shared = (
+            "root",
+            "name",
+            "val_root",
+            "val_fraction",
+            "identities",
+            "every",
+            "min_frames",
+            "unreliable",
+            "splits",
+        )
+        return (CorpusSettings(self.kind, cache=self.cache, **{key: getattr(self, key) for key in shared}),)
+
+    def _check_mixture(self) -> None:
+        if not self.corpora:
+            raise ValueError(
+                "corpora: data=mixture needs corpora, e.g. +data.corpora.mine={kind: clips, root: <folder>}"
+            )
+        for item in self.mixture:
+            known = item.corpus is None or item.corpus in self.corpora
+            _check(known, "mixture", f"rows of the corpora {', '.join(self.corpora)}", item.corpus)
 
 
 @dataclass(frozen=True)

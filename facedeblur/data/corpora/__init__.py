@@ -7,12 +7,13 @@ evaluation read the same listing.
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 
 from facedeblur.data.corpora.clip import Clip
 from facedeblur.data.corpora.clips import discover
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 
-__all__ = ["KINDS", "Clip", "CorpusSettings", "discover", "find_clips"]
+__all__ = ["KINDS", "Clip", "CorpusSettings", "discover", "find_clips", "layout"]
 
 
 def find_clips(settings: CorpusSettings) -> list[Clip]:
@@ -21,4 +22,13 @@ def find_clips(settings: CorpusSettings) -> list[Clip]:
     Raises CorpusError, one line with the layout that was expected, for a folder that is missing or laid out otherwise,
     and for an identity that is both in training and in validation.
     """
-    return import_module(f"facedeblur.data.corpora.{settings.kind}").find(settings)
+    return _module(settings.kind).find(settings)
+
+
+def layout(kind: str) -> str:
+    """The layout that corpora of this kind have, in a few words."""
+    return _module(kind).LAYOUT
+
+
+def _module(kind: str) -> ModuleType:
+    return import_module(f"facedeblur.data.corpora.{kind}")

@@ -28,7 +28,7 @@ class CorpusSettings:
     """
 
     kind: str
-    root: str
+    root: str | None = None
     name: str | None = None
     val_root: str | None = None
     val_fraction: float = 0.1
@@ -43,7 +43,7 @@ class CorpusSettings:
         if self.kind not in KINDS:
             raise ValueError(f"kind: one of {', '.join(KINDS)}, got {self.kind!r}")
         if not self.root:
-            raise ValueError(f"root: the folder of {self.label}, got {self.root!r}")
+            raise ValueError(f"root: must be the folder of {self.label}, got {self.root!r}")
         if not 0 <= self.val_fraction < 1:
             raise ValueError(f"val_fraction: must be in [0, 1), got {self.val_fraction}")
         if self.every is None:

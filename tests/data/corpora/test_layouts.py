@@ -181,7 +181,11 @@ def test_a_wrong_folder_is_told_in_one_line_with_the_layout(tmp_path, kind):
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [({"kind": "films"}, "kind: one of"), ({"every": 0}, "every: at least 1"), ({"root": ""}, "root: the folder of")],
+    [
+        ({"kind": "films"}, "kind: one of"),
+        ({"every": 0}, "every: at least 1"),
+        ({"root": ""}, "root: must be the folder of"),
+    ],
 )
 def test_settings_name_what_is_wrong(values, message):
     with pytest.raises(ValueError, match=message):
