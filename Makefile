@@ -10,6 +10,8 @@ CLIPS  ?=
 VAL    ?=
 RESUME ?=
 INIT   ?=
+IN     ?=
+OUT    ?= outputs/deblurred/
 ARGS   ?=
 FOLDER ?=
 TESTS  ?= tests
@@ -19,7 +21,7 @@ OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.roo
             $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train prepare report test lint bench doctor clean
+.PHONY: help setup deblur train prepare report test lint bench doctor clean
 
 help: ## list every target
 	@echo "facedeblur: train, compare and use face motion-deblurring networks"
@@ -28,6 +30,7 @@ help: ## list every target
 	@echo
 	@echo "  EXP=hourglass|final|no_identity|identity_nohg|identity_nohg_only2mf2   what to train (default final)"
 	@echo "  DATA=demo|clips CLIPS=<folder of videos, one sub-folder per identity> VAL=<another such folder>"
+	@echo "  IN=<photo, video or folder> OUT=<folder or file>   what to deblur, and where to (default $(OUT))"
 	@echo "  INIT=<name of weights, or a .safetensors file>   fine-tune instead of training from the start"
 	@echo "  RESUME=auto|<run folder>   continue a run;   ARGS=\"key=value ...\"   any Hydra override"
 
@@ -42,6 +45,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[faces,dev,tensorboard]"
 	@touch $@
+
+deblur: $(STAMP) ## deblur the faces in IN, a photo, video or folder, into OUT
+	@test -n '$(IN)' || { echo "make deblur IN=photo.jpg [OUT=folder or file] [ARGS=--help]"; exit 2; }
+	$(BIN)/facedeblur deblur '$(IN)' -o '$(OUT)' $(ARGS)
 
 train: $(STAMP) ## train EXP on DATA: stages, validation, table, preview.png
 	$(BIN)/facedeblur train $(OVERRIDES)

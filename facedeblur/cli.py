@@ -16,6 +16,7 @@ facedeblur: train, compare and use face motion-deblurring networks
 
 usage: facedeblur <command> [key=value ...]
 
+  deblur     deblur the faces in photos and videos: facedeblur deblur photo.jpg -o photo.png
   train      train a deblurrer: corpus, hourglass stage, adversarial stage, table, preview.png
   prepare    index, track and plan the videos without training; prints counts, writes plots
   report     tables, plots and one HTML page from an evaluation's folder
@@ -35,6 +36,7 @@ examples:
 COMPOSED = {"train": "train", "prepare": "train"}
 # commands that take flags: the module whose `main(argv)` runs them and returns the exit status
 FLAGGED = {
+    "deblur": "facedeblur.inference.command",
     "doctor": "facedeblur.training.doctor",
     "export": "facedeblur.export.command",
     "report": "facedeblur.report.command",

@@ -65,17 +65,18 @@ class DlibDetector:
 
     Args:
         min_score: detections below it are dropped; 0 is dlib's own threshold, sharp frontal faces score 1 to 2.
+        longest: images whose longer side has more pixels are reduced to it; smaller faces need a larger one.
     """
 
-    def __init__(self, min_score: float = 0.0):
-        self._min_score = min_score
+    def __init__(self, min_score: float = 0.0, longest: int = LARGE):
+        self._min_score, self._longest = min_score, longest
         self._detector = _dlib().get_frontal_face_detector()
 
     def detect(self, image: np.ndarray) -> list[tuple[float, float, float, float, float]]:
         """See `Detector`: boxes (x0, y0, x1, y1, score) in pixels of `image`, best score first."""
         image = _check(image)
         longer = max(image.shape[:2])
-        scale = 2.0 if longer <= SMALL else min(1.0, LARGE / longer)
+        scale = 2.0 if longer <= SMALL else min(1.0, self._longest / longer)
         return self._search(image, scale) or self._search(image, 2 * scale)
 
     def _search(self, image: np.ndarray, scale: float) -> list[tuple[float, float, float, float, float]]:

@@ -45,7 +45,7 @@ class FaceFollower:
                 self._acquire(index, frame)
             return
         points = self._localizer.localize(frame, landmark_box(self._face))
-        if not _is_smooth(self._face, points):
+        if not is_smooth(self._face, points):
             self._drop(next_search=index + 1)
             return
         self._accept(index, points)
@@ -63,7 +63,7 @@ class FaceFollower:
         if not found:
             return
         former = [box for box in found if self._former and iou(box[:4], self._former) >= SAME_FACE]
-        box = max(former or found, key=_prominence)[:4]
+        box = max(former or found, key=prominence)[:4]
         # Once more from the landmarks' own box: detections are quantised, and later frames start from landmarks.
         points = self._localizer.localize(frame, landmark_box(self._localizer.localize(frame, box)))
         if iou(landmark_box(points), box) >= SAME_FACE:
@@ -106,12 +106,12 @@ def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _prominence(found: tuple[float, float, float, float, float]) -> float:
+def prominence(found: tuple[float, float, float, float, float]) -> float:
     """Area, discounted where the detector itself is in doubt."""
     return _area(found[:4]) * max(found[4], 0.05)
 
 
-def _is_smooth(last: np.ndarray, now: np.ndarray) -> bool:
+def is_smooth(last: np.ndarray, now: np.ndarray) -> bool:
     """Whether a face can have moved from landmarks `last` to `now` within one frame."""
     before, after = landmark_box(last), landmark_box(now)
     growth = (after[2] - after[0]) / (before[2] - before[0])

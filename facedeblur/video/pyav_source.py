@@ -52,25 +52,13 @@ class PyAVSource(PassSource):
                 shown = [p for p in container.demux(stream) if p.size > 0 and not p.is_discard]
                 times = [None if p.pts is None else float(p.pts * p.time_base) for p in shown]
         except self._decoder_errors() as error:
-            raise VideoError(self._path, f"cannot be read to its end: {_said(error)}") from None
+            raise VideoError(self._path, f"cannot be read to its end: {said(error)}") from None
         return times if None in times else sorted(times)
 
     def _open(self) -> tuple[Any, Any]:
-        import av
-
-        try:
-            container = av.open(self._path, options={"protocol_whitelist": "file"})
-        except (av.FFmpegError, UnicodeError) as error:
-            raise VideoError(self._path, f"not a video ({_said(error)})") from None
-        if PLAYLISTS.intersection(container.format.name.split(",")):
-            container.close()
-            raise VideoError(self._path, "not a video (a list of other files)")
-        streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
-        if not streams:
-            container.close()
-            raise VideoError(self._path, "no video stream")
-        streams[0].thread_count = 1  # a process has one thread to itself; parallelism is over videos
-        return container, streams[0]
+        container, stream = open_container(self._path)
+        stream.thread_count = 1  # a process has one thread to itself; parallelism is over videos
+        return container, stream
 
     def _quarter_turns(self, container: Any, stream: Any) -> int:
         """How often frames are to be turned by 90 degrees, counterclockwise; known once a frame is decoded."""
@@ -92,7 +80,7 @@ class PyAVSource(PassSource):
                     yield np.array(np.rot90(image, self._turns) if self._turns else image, order="C")
                     index += 1
             except self._decoder_errors() as error:
-                raise VideoError(self._path, f"frame {index} cannot be decoded: {_said(error)}") from None
+                raise VideoError(self._path, f"frame {index} cannot be decoded: {said(error)}") from None
 
     @staticmethod
     def _decoder_errors() -> type[Exception]:
@@ -101,5 +89,27 @@ class PyAVSource(PassSource):
         return av.FFmpegError
 
 
-def _said(error: Exception) -> str:
+def open_container(path: str | Path) -> tuple[Any, Any]:
+    """A container, open for reading, and its first video stream that is not a cover picture; the caller closes it.
+
+    Raises VideoError for a file that is not a video, or only names other files.
+    """
+    import av
+
+    try:
+        container = av.open(str(path), options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, UnicodeError) as error:
+        raise VideoError(path, f"not a video ({said(error)})") from None
+    if PLAYLISTS.intersection(container.format.name.split(",")):
+        container.close()
+        raise VideoError(path, "not a video (a list of other files)")
+    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    if not streams:
+        container.close()
+        raise VideoError(path, "no video stream")
+    return container, streams[0]
+
+
+def said(error: Exception) -> str:
+    """What an FFmpeg error says, without its number and function."""
     return getattr(error, "strerror", None) or str(error)

@@ -45,7 +45,7 @@ def _encode(temporary: Path, path: Path, frames: Iterable[np.ndarray], fps: floa
             _check(path, frame, shape, count)
             if count == 0:
                 stream.height, stream.width = (side + side % 2 for side in shape[:2])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(_even(frame), format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even(frame), format="rgb24")))
             count += 1
         if count == 0:
             raise ValueError(f"{path}: no frames to write")
@@ -60,7 +60,8 @@ def _check(path: Path, frame: np.ndarray, shape: tuple[int, ...], index: int) ->
         raise ValueError(f"{path}: frame {index} has shape {frame.shape}, the first had {shape}")
 
 
-def _even(frame: np.ndarray) -> np.ndarray:
+def even(frame: np.ndarray) -> np.ndarray:
+    """The frame (H, W, C) with an odd last row or column repeated once, since halved chroma wants even sides."""
     height, width = frame.shape[:2]
     if height % 2 or width % 2:
         frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,0 +1,1 @@
+"""Photos, folders and videos: find the faces, deblur them, paste them back."""

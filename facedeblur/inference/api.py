@@ -1,0 +1,141 @@
+"""`facedeblur.load(name)(image)`: the test-time network for arrays, tensors, PIL images and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facedeblur.inference.deblur import DeblurOptions, deblur_pictures
+from facedeblur.inference.find import PHOTO_SIDE, VIDEO_SIDE, FaceFinder
+from facedeblur.models.deblurrer import Deblurrer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SHAPES = (
+    "uint8, uint16 or float arrays (H, W, 3) or (B, H, W, 3), uint8 or float tensors (3, H, W) or (B, 3, H, W), "
+    "PIL images, or a list of those; floats in [0, 1]"
+)
+
+
+class FaceDeblurrer:
+    """Deblurs the faces in pictures.
+
+    Attributes:
+        deblurrer: the test-time network alone, (B, 3, H, W) float32 in [0, 1] to the same.
+        size: side in pixels of the face crops it was trained on.
+        name: where its weights come from.
+    """
+
+    def __init__(self, deblurrer: Deblurrer, size: int, name: str = "", finder: FaceFinder | None = None) -> None:
+        self.deblurrer, self.size, self.name = deblurrer, size, name
+        self._finder = finder
+
+    @cached_property
+    def photo_finder(self) -> FaceFinder:
+        """dlib's models, loaded when they are needed first, or the given finder."""
+        return self._finder or FaceFinder.dlib(PHOTO_SIDE)
+
+    @cached_property
+    def video_finder(self) -> FaceFinder:
+        """The same, made to be asked often."""
+        return self._finder or FaceFinder.dlib(VIDEO_SIDE)
+
+    def __call__(
+        self, image: Any, *, faces: str = "all", aligned: bool = False, always: bool = False, batch: int = 8
+    ) -> Any:
+        """Returns what it is given, with the faces deblurred: same type, shape, range and device.
+
+        Args:
+            image: RGB, upright. An array (H, W, 3) or (B, H, W, 3), uint8 in [0, 255], uint16 in [0, 65535] or float
+                in [0, 1]; a tensor (3, H, W) or (B, 3, H, W), uint8 or float in [0, 1]; a PIL image of mode RGB, RGBA
+                or L; or a list of any of them.
+            faces: "all" or the "largest" of each picture.
+            aligned: every picture is the crop of one face already (square, 1.6 times its 68 points' extent, as in
+                training) and goes through the network as it is; at `size` x `size` pixels the result is the network's.
+            always: also faces that already look sharp.
+            batch: faces that go through the network at once.
+
+        A face is searched, cut out, deblurred at `size` pixels, and what the network changed is pasted back under a
+        feathered mask; pixels outside the masks stay equal to the bit.
+
+        Raises:
+            ValueError: another shape, type or range.
+            facedeblur.errors.UsageError: faces have to be found, and the extra `faces` is not installed.
+        """
+        options = DeblurOptions(faces, aligned, always, batch)
+        pictures, rebuild = _unpacked(image)
+        finder = None if aligned else self.photo_finder
+        done = deblur_pictures(pictures, self.deblurrer, self.size, finder, options)
+        return rebuild([result.picture for result in done])
+
+    def __repr__(self) -> str:
+        return f"FaceDeblurrer({self.name!r}, size={self.size})"
+
+
+def _unpacked(image: Any) -> tuple[list[np.ndarray], Any]:
+    """Pictures (H, W, 3) of uint8, uint16 or float32, and the function that makes of them what was given."""
+    if isinstance(image, list | tuple):
+        return _of_list(image)
+    if isinstance(image, Tensor):
+        return _of_tensor(image)
+    if isinstance(image, np.ndarray):
+        return _of_array(image)
+    if hasattr(image, "mode") and hasattr(image, "convert"):
+        return _of_pil(image)
+    raise ValueError(f"image: must be {SHAPES}; got {type(image).__name__}")
+
+
+def _of_list(images: Sequence[Any]) -> tuple[list[np.ndarray], Any]:
+    parts = [_unpacked(image) for image in images]
+
+    def rebuild(pictures: list[np.ndarray]) -> list[Any]:
+        remaining = iter(pictures)
+        return [build([next(remaining) for _ in own]) for own, build in parts]
+
+    return [picture for own, _ in parts for picture in own], rebuild
+
+
+def _of_tensor(image: Tensor) -> tuple[list[np.ndarray], Any]:
+    if image.ndim not in (3, 4) or image.shape[-3] != 3:
+        raise ValueError(f"image: must be {SHAPES}; got a tensor {tuple(image.shape)}")
+    plain = image.detach().cpu()
+    array = (plain if plain.dtype == torch.uint8 else plain.float()).movedim(-3, -1).numpy()
+    pictures, rebuild = _of_array(np.ascontiguousarray(array))
+    return pictures, lambda done: torch.from_numpy(rebuild(done)).movedim(-1, -3).to(image)
+
+
+def _of_array(image: np.ndarray) -> tuple[list[np.ndarray], Any]:
+    if image.ndim not in (3, 4) or image.shape[-1] != 3 or 0 in image.shape:
+        raise ValueError(f"image: must be {SHAPES}; got an array {image.shape}")
+    if image.dtype not in (np.uint8, np.uint16):
+        if not np.issubdtype(image.dtype, np.floating):
+            raise ValueError(f"image: must be {SHAPES}; got {image.dtype}")
+        if not (image.min() >= 0 and image.max() <= 1):
+            raise ValueError(f"image: floats must be in [0, 1], got {image.min():.3g} to {image.max():.3g}")
+    kind = image.dtype if image.dtype in (np.uint8, np.uint16) else np.float32
+    pictures = list(image.astype(kind, copy=False).reshape(-1, *image.shape[-3:]))
+    return pictures, lambda done: np.stack(done).reshape(image.shape).astype(image.dtype)
+
+
+def _of_pil(image: Image) -> tuple[list[np.ndarray], Any]:
+    from PIL import Image as Pillow
+
+    if image.mode not in ("RGB", "RGBA", "L"):
+        raise ValueError(f"image: PIL images must be of mode RGB, RGBA or L, got {image.mode}")
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+
+    def rebuild(done: list[np.ndarray]) -> Image:
+        result = Pillow.fromarray(done[0])
+        if image.mode == "L":
+            return Pillow.fromarray(np.rint(done[0].mean(axis=2)).astype(np.uint8))
+        if alpha is not None:
+            result.putalpha(alpha)
+        return result
+
+    return [np.asarray(image.convert("RGB"))], rebuild

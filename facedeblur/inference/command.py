@@ -1,0 +1,123 @@
+"""`facedeblur deblur INPUT... -o OUT`: see its help."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from facedeblur.errors import UsageError
+from facedeblur.faces.dlib_models import FacesExtraError
+from facedeblur.inference.jobs import Job, check_writable, find_inputs, stdin_as_file, with_targets
+
+if TYPE_CHECKING:
+    from facedeblur.inference.files import FileDeblurrer, Outcome
+
+HELP = """\
+Finds the faces in photos and videos, deblurs them and puts them back; the rest of every picture stays as it was.
+
+INPUT is a picture, a video, a folder of them, a pattern in quotes, or - for standard input. OUT is a folder, or a file
+where there is one input; - is standard output. In a folder, pictures become PNG, which loses nothing, and videos keep
+their container where it holds H.264, else become Matroska. EXIF and colour profiles of pictures and sound, frame rate,
+rotation and timestamps of videos are kept.
+"""
+
+EXAMPLES = """\
+examples:
+  facedeblur deblur party.jpg -o party.png              one photo
+  facedeblur deblur photos/ clip.mp4 -o sharp/          a folder and a video into another folder
+  facedeblur deblur clip.mp4 -o sides.mp4 --compare     before and after side by side
+  facedeblur deblur party.jpg -o out/ --weights outputs/final/demo-s0   with a run of your own
+
+exit status: 0 all done; 1 some inputs were skipped, each named in one line; 2 nothing could be done; 130 interrupted
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    made = argparse.ArgumentParser(
+        prog="facedeblur deblur",
+        description=HELP,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, video, folder, pattern or -")
+    made.add_argument("-o", "--out", required=True, metavar="OUT", help="folder, file or -")
+    made.add_argument("--weights", metavar="NAME|RUN", help="shipped weights by name, a run folder or a checkpoint")
+    made.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces (default: all)")
+    made.add_argument("--aligned", action="store_true", help="every input is the crop of one face: search for none")
+    made.add_argument("--always", action="store_true", help="also deblur faces that look sharp")
+    made.add_argument("--compare", action="store_true", help="write before and after side by side")
+    made.add_argument("--force", action="store_true", help="overwrite results that exist")
+    made.add_argument("--resume", action="store_true", help="leave out inputs whose results exist")
+    made.add_argument("--batch", type=int, default=8, metavar="N", help="faces at once through the network (8)")
+    made.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    made.add_argument("--crf", type=int, default=16, metavar="N", help="quality of videos, less is better (16)")
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit status. Raises UsageError when nothing can be done."""
+    flags = parser().parse_args(argv)
+    if flags.force and flags.resume:
+        raise UsageError("--force, --resume: overwrite results or keep them; choose one")
+    _end_like_interrupt()
+    with stdin_as_file(flags.inputs) as inputs:
+        jobs = check_writable(with_targets(find_inputs(inputs), flags.out), flags.force, flags.resume)
+        if not jobs:
+            print("facedeblur: all results exist already", file=sys.stderr)
+            return 0
+        outcomes, skipped = _run(jobs, _deblurrer(flags))
+    if skipped and len(jobs) == 1:
+        raise skipped[0]
+    for error in skipped:
+        print(f"facedeblur: skipped: {error}", file=sys.stderr)
+    if len(jobs) == 1:
+        print(f"facedeblur: {outcomes[0].text}", file=sys.stderr)
+    else:
+        faces, sharp = sum(o.faces for o in outcomes), sum(o.sharp for o in outcomes)
+        left = f", {sharp} of them sharp already and left alone" if sharp else ""
+        print(f"facedeblur: {len(outcomes)} of {len(jobs)} done, {faces} faces{left}", file=sys.stderr)
+    return 1 if skipped else 0
+
+
+def _deblurrer(flags: argparse.Namespace) -> FileDeblurrer:
+    from facedeblur.inference.deblur import DeblurOptions
+    from facedeblur.inference.files import FileDeblurrer
+    from facedeblur.inference.load import load
+
+    try:
+        options = DeblurOptions(flags.faces, flags.aligned, flags.always, flags.batch)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None
+    return FileDeblurrer(load(flags.weights, flags.device), options, flags.compare, flags.crf)
+
+
+def _run(jobs: Sequence[Job], deblur: FileDeblurrer) -> tuple[list[Outcome], list[UsageError]]:
+    from facedeblur.progress import StepProgress
+
+    outcomes, skipped, progress = [], [], StepProgress("deblur")
+    for number, job in enumerate(jobs, start=1):
+        try:
+            outcomes.append(deblur(job))
+        except FacesExtraError:
+            raise
+        except UsageError as error:
+            skipped.append(error)
+        if len(jobs) > 1:
+            progress(number, len(jobs), job.name)
+    return outcomes, skipped
+
+
+def _end_like_interrupt() -> None:
+    """SIGTERM unwinds like Ctrl-C, so that temporary files go."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with suppress(ValueError):  # in another than the main thread its owner handles signals
+        signal.signal(signal.SIGTERM, interrupt)

@@ -1,0 +1,114 @@
+"""The faces of one picture through a Deblurrer, and back into the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from facedeblur.faces.crop import CropBox, crop_box
+from facedeblur.inference.find import FaceFinder
+from facedeblur.inference.paste import network_crop, paste, white_of, whole_box
+from facedeblur.inference.sharpness import blur_of, need_of
+from facedeblur.models.deblurrer import Deblurrer
+
+FACES = ("all", "largest")
+
+
+@dataclass(frozen=True)
+class DeblurOptions:
+    """How pictures and videos are treated. Raises ValueError naming the field.
+
+    Attributes:
+        faces: "all" of a picture or the "largest".
+        aligned: pictures are crops of one face already; nothing is searched or pasted.
+        always: faces that look sharp are deblurred, too. Aligned ones always are.
+        batch: faces that go through the network at once.
+    """
+
+    faces: str = "all"
+    aligned: bool = False
+    always: bool = False
+    batch: int = 8
+
+    def __post_init__(self) -> None:
+        if self.faces not in FACES:
+            raise ValueError(f"faces: must be one of {', '.join(FACES)}, got {self.faces!r}")
+        if self.batch < 1:
+            raise ValueError(f"batch: must be at least 1, got {self.batch}")
+
+
+DEFAULTS = DeblurOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class Deblurred:
+    """A picture as it was given, with its faces deblurred; how many were found, and left alone because sharp."""
+
+    picture: np.ndarray
+    faces: int
+    sharp: int
+
+
+def run(deblurrer: Deblurrer, crops: Sequence[np.ndarray], batch: int) -> list[np.ndarray]:
+    """Crops (size, size, 3) float32 in [0, 1] through the network in batches; as many of the same shape."""
+    restored: list[np.ndarray] = []
+    for first in range(0, len(crops), batch):
+        images = torch.from_numpy(np.stack(crops[first : first + batch])).permute(0, 3, 1, 2)
+        done = deblurrer(images.contiguous(memory_format=torch.channels_last))
+        restored += list(np.ascontiguousarray(done.permute(0, 2, 3, 1).numpy(force=True)))
+    return restored
+
+
+def deblur_pictures(
+    pictures: Sequence[np.ndarray],
+    deblurrer: Deblurrer,
+    size: int,
+    finder: FaceFinder | None,
+    options: DeblurOptions = DEFAULTS,
+) -> list[Deblurred]:
+    """Deblur the faces of upright pictures, in batches over all of them.
+
+    Args:
+        pictures: uint8, uint16 or float32 in [0, 1], (H, W, 3) each, RGB.
+        deblurrer: the method; see `facedeblur.models.deblurrer`.
+        size: side of the crops it is given, in pixels.
+        finder: of faces; None only for aligned pictures.
+    """
+    works = [_Work.of(picture, size, finder, options) for picture in pictures]
+    restored = iter(run(deblurrer, [face for work in works for face in work.given], options.batch))
+    return [work.done([next(restored) for _ in work.given], not options.aligned) for work in works]
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A picture and those of its faces that are to be deblurred."""
+
+    picture: np.ndarray
+    found: int
+    boxes: list[CropBox]
+    given: list[np.ndarray]
+    needs: list[float]
+
+    @classmethod
+    def of(cls, picture: np.ndarray, size: int, finder: FaceFinder | None, options: DeblurOptions) -> _Work:
+        boxes = [whole_box(picture)] if options.aligned else _boxes(picture, finder, options.faces)
+        given = [network_crop(picture, box, size) for box in boxes]
+        ask = not (options.always or options.aligned)
+        needs = [need_of(blur_of(face)) if ask else 1.0 for face in given]
+        wanted = [i for i, need in enumerate(needs) if need > 0]
+        chosen = ([values[i] for i in wanted] for values in (boxes, given, needs))
+        return cls(picture, len(boxes), *chosen)
+
+    def done(self, restored: list[np.ndarray], masked: bool) -> Deblurred:
+        picture = paste(self.picture, self.boxes, self.given, restored, self.needs, masked)
+        return Deblurred(picture, self.found, self.found - len(self.boxes))
+
+
+def _boxes(picture: np.ndarray, finder: FaceFinder, faces: str) -> list[CropBox]:
+    """Crop boxes of the faces, the largest first; the search sees 8 bits."""
+    scale = 255 / white_of(picture.dtype)
+    found = finder.find(picture if picture.dtype == np.uint8 else np.rint(picture * scale).astype(np.uint8))
+    return [crop_box(points) for points in (found[:1] if faces == "largest" else found)]

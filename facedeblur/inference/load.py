@@ -1,0 +1,54 @@
+"""From the name of weights, or the folder of a run, to a `FaceDeblurrer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from facedeblur.errors import UsageError
+from facedeblur.inference.api import FaceDeblurrer
+from facedeblur.models.checkpoint import is_run, load_run
+from facedeblur.models.deblurrer import Blurred
+from facedeblur.models.registry import known
+from facedeblur.models.weights import load_weights
+
+COPY = "blurred"  # the method that returns its input: shows what everything but the network does
+
+
+def load(weights: str | Path | None = None, device: str | torch.device = "auto") -> FaceDeblurrer:
+    """The test-time network: the hourglass and G_bl, nothing else of what was trained.
+
+    Args:
+        weights: the name of shipped weights (by default the last of them), a `.safetensors` file, a run folder, one
+            of its checkpoints, or "blurred" for a copy of the input.
+        device: where it runs; "auto" is the first GPU, or the processor where there is none.
+
+    Raises:
+        UsageError: no such weights or device, or weights that cannot be read.
+    """
+    device = _device(device)
+    if str(weights) == COPY:
+        return FaceDeblurrer(Blurred(), 128, COPY)
+    weights = weights or default_weights()
+    found = load_run(weights) if is_run(weights) else load_weights(weights)
+    return FaceDeblurrer(found.deblurrer(device), found.settings.image_size, str(weights))
+
+
+def default_weights() -> str:
+    """The name of the weights registered last. Raises UsageError where none are shipped."""
+    names = list(known())
+    if not names:
+        raise UsageError("no weights are shipped with this version; train some and give --weights RUN_FOLDER")
+    return names[-1]
+
+
+def _device(name: str | torch.device) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device {name}: cannot be used ({str(error).splitlines()[0]})") from None
+    return device

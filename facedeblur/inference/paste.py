@@ -1,0 +1,91 @@
+"""Faces out of a picture and back: the picture plus what the network changed, under a feathered mask.
+
+The network sees a face at its own size, as in training. Pasted is not what it returns but how that differs from what it
+was given, enlarged to the face's size: detail above the network's resolution stays, so no face is ever softened by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from facedeblur.faces.crop import CropBox, crop, resize
+
+FEATHER = 0.2  # width of the mask's soft edge, as a share of the crop's side
+
+
+def white_of(dtype: np.dtype) -> float:
+    """The value of white: 255, 65535, or 1 for floats."""
+    return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
+
+
+def network_crop(picture: np.ndarray, box: CropBox, size: int) -> np.ndarray:
+    """A face at the network's size: (H, W, 3) -> float32 (size, size, 3) in [0, 1]."""
+    face = crop(picture, box).astype(np.float32)
+    return np.clip(resize(face, size) / np.float32(white_of(picture.dtype)), 0, 1)  # cubic interpolation overshoots
+
+
+@lru_cache(maxsize=64)
+def feather(side: int) -> np.ndarray:
+    """The mask of a crop, (side, side) float32: 1 inside, falling to 0 at the edges as half a cosine."""
+    margin = max(FEATHER * side, 1.0)
+    centres = np.arange(side) + 0.5
+    depth = np.minimum(centres, side - centres) / margin
+    ramp = np.where(depth < 1, 0.5 - 0.5 * np.cos(np.pi * np.minimum(depth, 1)), 1.0).astype(np.float32)
+    return np.outer(ramp, ramp)
+
+
+def paste(
+    picture: np.ndarray,
+    boxes: Sequence[CropBox],
+    given: Sequence[np.ndarray],
+    restored: Sequence[np.ndarray],
+    strengths: Sequence[float] | None = None,
+    masked: bool = True,
+) -> np.ndarray:
+    """A copy of `picture` with faces restored.
+
+    Within each mask the mean colour stays what it was, since a network may tint what it restores, and where masks
+    overlap the changes are not added up. Pixels outside the masks are those of `picture`.
+
+    Args:
+        picture: uint8, uint16 or float32 in [0, 1], (H, W, 3).
+        boxes: where the faces were cut out.
+        given, restored: what the network was given and what it made of it, float32 (size, size, 3) in [0, 1].
+        strengths: the share in [0, 1] of each face's change that is applied; all of it by default.
+        masked: False applies the changes to all of the boxes and leaves their colours alone.
+    """
+    result = picture.copy()
+    white = np.float32(white_of(picture.dtype))
+    height, width = picture.shape[:2]
+    taken = np.zeros((height, width), np.float32) if len(boxes) > 1 else None  # shares of pixels that are given away
+    for box, before, after, strength in zip(boxes, given, restored, strengths or [1.0] * len(boxes), strict=True):
+        top, left = max(box.y, 0), max(box.x, 0)
+        bottom, right = min(box.y + box.side, height), min(box.x + box.side, width)
+        if top >= bottom or left >= right or strength <= 0:
+            continue
+        inside = (slice(top - box.y, bottom - box.y), slice(left - box.x, right - box.x))
+        place = (slice(top, bottom), slice(left, right))
+        change = resize(after - before, box.side)[inside]
+        if masked:
+            mask = feather(box.side)[inside]
+            if taken is not None:
+                mask = np.minimum(mask, 1 - taken[place])
+                taken[place] += mask
+            change = mask[..., None] * (change - _mean(change, mask))
+        face = np.clip(result[place] + change * (white * np.float32(strength)), 0, white)
+        result[place] = face if white == 1 else np.rint(face)
+    return result
+
+
+def _mean(change: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return np.einsum("hwc,hw->c", change, mask) / max(float(mask.sum()), 1e-6)
+
+
+def whole_box(picture: np.ndarray) -> CropBox:
+    """The square around a whole picture, centred; its border pixels fill what the picture lacks."""
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    return CropBox(-((side - width) // 2), -((side - height) // 2), side)

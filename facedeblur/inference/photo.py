@@ -1,0 +1,173 @@
+"""Photos in and out: upright pixels with what belongs to them, from files that may be anything."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from facedeblur.errors import UsageError
+from facedeblur.inference.png import with_metadata
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+_OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True}}
+_PREFIX = b"Exif\0\0"
+ORIENTATION = 0x0112  # EXIF
+
+_READABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+_SIXTEEN = ("I;16", "I;16B", "I;16L")
+
+
+class PhotoError(UsageError):
+    """A picture that cannot be read, or not be written in the wanted format."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture, upright, and what has to go with it.
+
+    Attributes:
+        pixels: RGB uint8 or uint16 (H, W, 3); three equal channels where the file is grey.
+        alpha: (H, W) of the same type, or None.
+        grey: whether the file is.
+        exif: as in the file, but for the orientation, which has become the first; or None.
+        icc: colour profile, or None.
+        dpi: resolution (x, y), or None.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    grey: bool = False
+    exif: bytes | None = None
+    icc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+def read_photo(data: bytes, name: str) -> Photo:
+    """Decode the content of a picture file; `name` is what errors call it.
+
+    Raises:
+        PhotoError: not a picture, truncated, too large to be decoded safely, several pictures in one file, or colours
+            that are neither grey nor RGB of 8 or 16 bits.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(BytesIO(data))
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+                raise PhotoError(f"{name}: holds {image.n_frames} pictures; save them one by one, or as a video")
+            return _decode(image, data, name)
+    except UnidentifiedImageError:
+        raise PhotoError(f"{name}: not a picture") from None
+    except Image.DecompressionBombError:
+        limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+        raise PhotoError(f"{name}: more than {limit} million pixels; reduce it first") from None
+    except (OSError, SyntaxError, ValueError, EOFError, cv2.error) as error:
+        raise PhotoError(f"{name}: truncated or damaged ({error})") from None
+
+
+def encode_photo(photo: Photo, pixels: np.ndarray, suffix: str) -> bytes:
+    """The content of a file that holds `photo` with other pixels (H, W, 3), in the format of `suffix`.
+
+    PNG, TIFF and WebP lose nothing; JPEG is written at quality 95 without halved chroma.
+
+    Raises:
+        PhotoError: the format cannot hold 16 bits or transparency.
+    """
+    from PIL import Image
+
+    kind = SUFFIXES[suffix.lower()]
+    if pixels.dtype == np.uint16 and kind != "PNG":
+        raise PhotoError(f"{kind} is not written with 16 bits; name the output .png")
+    if photo.alpha is not None and kind == "JPEG":
+        raise PhotoError("JPEG holds no transparency; name the output .png")
+    channels = _grey(pixels)[..., None] if photo.grey else pixels
+    if photo.alpha is not None:
+        channels = np.dstack([channels, photo.alpha])
+    if pixels.dtype == np.uint16:
+        return with_metadata(_sixteen_bit_png(channels), photo.exif, photo.icc)
+    options: dict[str, Any] = dict(_OPTIONS.get(kind, {}))
+    for key, value in (("exif", photo.exif), ("icc_profile", photo.icc), ("dpi", photo.dpi)):
+        if value is not None:
+            options[key] = value
+    buffer = BytesIO()
+    Image.fromarray(channels.squeeze(2) if channels.shape[2] == 1 else channels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _decode(image: Image, data: bytes, name: str) -> Photo:
+    photo = Photo(np.empty(0), icc=image.info.get("icc_profile"), dpi=image.info.get("dpi"))
+    deep = _is_deep(image, data)
+    if not deep and image.mode not in _READABLE:
+        raise PhotoError(f"{name}: {image.mode} colours; convert it to RGB or grey, of 8 or 16 bits, first")
+    exif = image.getexif()
+    raw, turn = image.info.get("exif"), exif.get(ORIENTATION, 1)
+    if deep:
+        image.load()  # says what is wrong with a damaged file; cv2 would not
+        photo = _sixteen(photo, data, name)
+    else:
+        photo = _eight(photo, image)
+    if turn != 1:
+        exif[ORIENTATION] = 1
+        raw = exif.tobytes()
+    if raw and not raw.startswith(_PREFIX):  # WebP goes without, JPEG does not
+        raw = _PREFIX + raw
+    alpha = None if photo.alpha is None else _turned(photo.alpha, turn)
+    return replace(photo, pixels=_turned(photo.pixels, turn), alpha=alpha, exif=raw)
+
+
+def _is_deep(image: Image, data: bytes) -> bool:
+    """Whether the file has 16 bits a channel; Pillow would quietly drop half of them."""
+    if image.format == "PNG":
+        return data[24] == 16
+    if image.format == "TIFF":
+        return 16 in image.tag_v2.get(258, ())
+    return image.mode in _SIXTEEN
+
+
+def _eight(photo: Photo, image: Image) -> Photo:
+    has_alpha = image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info
+    grey = image.mode in ("1", "L", "LA")
+    array = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+    pixels, alpha = np.ascontiguousarray(array[..., :3]), array[..., 3].copy() if has_alpha else None
+    return replace(photo, pixels=pixels, alpha=alpha, grey=grey)
+
+
+def _sixteen(photo: Photo, data: bytes, name: str) -> Photo:
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.dtype != np.uint16 or array.ndim == 3 and array.shape[2] not in (3, 4):
+        raise PhotoError(f"{name}: this kind of 16-bit picture is not read; convert it to 16-bit RGB first")
+    if array.ndim == 2:
+        return replace(photo, pixels=np.dstack([array] * 3), grey=True)
+    alpha = array[..., 3].copy() if array.shape[2] == 4 else None
+    return replace(photo, pixels=np.ascontiguousarray(array[..., 2::-1]), alpha=alpha)
+
+
+def _sixteen_bit_png(channels: np.ndarray) -> bytes:
+    if channels.shape[2] == 2:  # PNG has grey with alpha, cv2 has not
+        channels = np.dstack([channels[..., :1]] * 3 + [channels[..., 1:]])
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels.shape[2]]
+    _, encoded = cv2.imencode(".png", np.ascontiguousarray(channels[..., order]))
+    return encoded.tobytes()
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    """The mean of the channels: exactly what they were where they are equal."""
+    return np.rint(pixels.mean(axis=2)).astype(pixels.dtype)
+
+
+def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Upright, from the way EXIF says it was stored (1 to 8)."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    rows, columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return np.ascontiguousarray(array[:: -1 if rows else 1, :: -1 if columns else 1])

@@ -1,0 +1,104 @@
+"""The faces of a video: followed, deblurred in batches over frames, pasted back; a few frames in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from facedeblur.faces.crop import CropBox, crop_box
+from facedeblur.faces.follow_all import FacesFollower
+from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, run
+from facedeblur.inference.find import FaceFinder
+from facedeblur.inference.paste import network_crop, paste, whole_box
+from facedeblur.inference.sharpness import blur_of, need_of
+from facedeblur.inference.tracks import track_faces
+from facedeblur.models.deblurrer import Deblurrer
+
+STEADY = 0.8  # how much of a face's need for deblurring is carried over from its last frame
+
+
+@dataclass
+class VideoCounts:
+    """Frames so far, those with a face, faces in all of them, and faces left alone because sharp."""
+
+    frames: int = 0
+    with_face: int = 0
+    faces: int = 0
+    sharp: int = 0
+
+
+@dataclass
+class _Work:
+    """One frame and the faces in it that are to be deblurred."""
+
+    frame: np.ndarray
+    boxes: list[CropBox] = field(default_factory=list)
+    given: list[np.ndarray] = field(default_factory=list)
+    strengths: list[float] = field(default_factory=list)
+
+
+class VideoDeblurrer:
+    """`change(frames)` for `facedeblur.video.rewrite`: upright RGB uint8 frames in, as many out, in order.
+
+    Arguments as for `deblur.deblur_picture`; `counts` says how far it has come. One object for one video.
+    """
+
+    def __init__(
+        self, deblurrer: Deblurrer, size: int, finder: FaceFinder | None, options: DeblurOptions = DEFAULTS
+    ) -> None:
+        self.deblurrer, self.size, self.finder, self.options = deblurrer, size, finder, options
+        self.counts = VideoCounts()
+        self._needs: dict[int, float] = {}  # of the faces in the last frame, by track
+
+    def __call__(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of the frame as it was and as it has become."""
+        # Frames of one batch wait for each other: no more of them than faces fit into a batch.
+        prepared = self._prepare(frames)
+        while works := list(islice(prepared, self.options.batch)):
+            restored = iter(run(self.deblurrer, [face for work in works for face in work.given], self.options.batch))
+            for work in works:
+                mine = [next(restored) for _ in work.given]
+                masked = not self.options.aligned
+                done = paste(work.frame, work.boxes, work.given, mine, work.strengths, masked)
+                self.counts.frames += 1
+                yield work.frame, done
+
+    def _prepare(self, frames: Iterable[np.ndarray]) -> Iterator[_Work]:
+        if self.options.aligned:
+            for frame in frames:
+                box = whole_box(frame)
+                self._count(faces=1, sharp=0)
+                yield _Work(frame, [box], [network_crop(frame, box, self.size)], [1.0])
+            return
+        largest = self.options.faces == "largest"
+        follower = FacesFollower(self.finder.detector, self.finder.localizer, largest)
+        for frame, faces in track_faces(frames, follower):
+            work, needs = _Work(frame), {}
+            for face in faces:
+                box = crop_box(face.landmarks)
+                given = network_crop(frame, box, self.size)
+                needs[face.track] = need = self._need(face.track, given)
+                if need > 0:
+                    work.boxes.append(box)
+                    work.given.append(given)
+                    work.strengths.append(need * face.presence)
+            self._needs = needs
+            self._count(len(faces), len(faces) - len(work.boxes))
+            yield work
+
+    def _need(self, track: int, given: np.ndarray) -> float:
+        """The need of this frame, steadied by those before: neither compression nor a blink may switch it."""
+        if self.options.always:
+            return 1.0
+        now = need_of(blur_of(given))
+        last = self._needs.get(track, now)
+        steadied = STEADY * last + (1 - STEADY) * now
+        return steadied if steadied > 0.02 else 0.0  # else a sharp face would never quite be left alone
+
+    def _count(self, faces: int, sharp: int) -> None:
+        self.counts.with_face += faces > 0
+        self.counts.faces += faces
+        self.counts.sharp += sharp

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import facedeblur
+from facedeblur.errors import UsageError
+from facedeblur.inference.api import FaceDeblurrer
+
+
+@pytest.fixture
+def deblur(unsharp, finder):
+    return FaceDeblurrer(unsharp, 64, "unsharp", finder)
+
+
+@pytest.fixture
+def image(picture):
+    return picture(120, 100, [(50, 60, 25)])
+
+
+def test_every_kind_of_image_gives_the_same(deblur, image):
+    expected = deblur(image, always=True)
+    assert expected.shape == image.shape and expected.dtype == np.uint8 and not np.array_equal(expected, image)
+
+    batch = deblur(np.stack([image, image]), always=True)
+    assert batch.shape == (2, *image.shape) and np.array_equal(batch[1], expected)
+
+    tensor = torch.from_numpy(image).permute(2, 0, 1)
+    done = deblur(tensor, always=True)
+    assert done.shape == tensor.shape and done.dtype == torch.uint8
+    assert np.array_equal(done.permute(1, 2, 0).numpy(), expected)
+
+    for dtype, tolerance in ((torch.float32, 0.51), (torch.float64, 0.51), (torch.float16, 0.8)):
+        done = deblur(torch.stack([tensor, tensor]).to(dtype) / 255, always=True)
+        assert done.shape == (2, 3, 120, 100) and done.dtype == dtype
+        assert np.abs(done[0].permute(1, 2, 0).float().numpy() * 255 - expected).max() < tolerance
+
+    done = deblur(Image.fromarray(image), always=True)
+    assert done.mode == "RGB" and np.array_equal(np.asarray(done), expected)
+
+    one, two = deblur([image, Image.fromarray(image)], always=True)
+    assert np.array_equal(one, expected) and np.array_equal(np.asarray(two), expected)
+    assert deblur([]) == []
+
+
+def test_transparency_and_grey_of_pil_images(deblur, image):
+    alpha = Image.fromarray(np.random.default_rng(0).integers(0, 256, image.shape[:2], np.uint8))
+    given = Image.fromarray(image)
+    given.putalpha(alpha)
+    done = deblur(given, always=True)
+    assert done.mode == "RGBA" and np.array_equal(np.asarray(done)[..., 3], np.asarray(alpha))
+    assert deblur(Image.fromarray(image).convert("L"), always=True).mode == "L"
+
+
+def test_inputs_stay_as_they_are(deblur, image):
+    kept = image.copy()
+    deblur(image, always=True)
+    assert np.array_equal(image, kept)
+
+
+def test_aligned_needs_no_detector(unsharp, image):
+    deblur = FaceDeblurrer(unsharp, 64)
+    deblur.photo_finder = None
+    tensor = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    done = deblur(tensor, aligned=True, batch=2)
+    torch.testing.assert_close(done, unsharp(tensor), rtol=0, atol=1e-6)
+    assert [shape[0] for shape in unsharp.seen[:3]] == [2, 2, 1]
+
+
+BAD = [
+    np.zeros((4, 4), np.uint8), np.zeros((2, 3, 8, 8), np.float32), np.zeros((8, 8, 3), np.int64),
+    np.full((8, 8, 3), 1.5), np.full((8, 8, 3), np.nan), torch.zeros(8, 8, 3), "photo.jpg", None,
+    Image.new("CMYK", (8, 8)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: getattr(bad, "shape", bad).__repr__()[:40])
+def test_other_images_are_refused(deblur, bad):
+    with pytest.raises(ValueError, match="image: "):
+        deblur(bad)
+
+
+def test_load_gives_the_copy_and_names_what_is_missing():
+    loaded = facedeblur.load("blurred")
+    tensor = torch.rand(1, 3, 128, 128)
+    torch.testing.assert_close(loaded(tensor, aligned=True), tensor)
+    with pytest.raises(UsageError, match="no-such-weights"):
+        facedeblur.load("no-such-weights-v1")
+    with pytest.raises(UsageError, match="cuda:77"):
+        facedeblur.load("blurred", device="cuda:77")
+
+
+@pytest.mark.system
+def test_importing_the_package_stays_light():
+    probe = "import sys, facedeblur; facedeblur.load; print([m for m in ('torch', 'numpy', 'cv2') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,248 @@
+"""`facedeblur deblur` from arguments to files, on everything that people have."""
+
+from __future__ import annotations
+
+import io
+import sys
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from facedeblur.cli import main
+from facedeblur.inference.api import FaceDeblurrer
+
+STAMPS = [0, 40, 80, 200, 240, 250, 400, 440, 480, 520, 1000, 1040]  # milliseconds: no constant frame rate
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def deblur(here, monkeypatch, unsharp, finder):
+    """deblur("a.jpg", "-o", "out") -> exit status, with a network that sharpens and faces that are discs."""
+
+    def load(weights, device):
+        assert device == "auto"
+        return FaceDeblurrer(unsharp, 64, str(weights), finder)
+
+    monkeypatch.setattr("facedeblur.inference.load.load", load)
+    return lambda *arguments: main(["deblur", *map(str, arguments)])
+
+
+@pytest.fixture
+def photo(here, picture):
+    """photo("a.jpg", faces, mode) writes a picture of 150 x 200 pixels and returns its pixels."""
+
+    def make(name="a.png", faces=((60, 70, 25), (150, 80, 30)), **options) -> np.ndarray:
+        image = Image.fromarray(picture(150, 200, list(faces)))
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        image.save(here / name, **options)
+        return np.asarray(Image.open(here / name).convert("RGB"))
+
+    return make
+
+
+@pytest.fixture
+def video(here, picture):
+    """video("a.mp4", frames, sound, stamps) writes a face that walks to the right."""
+
+    def make(name="a.mp4", stamps=STAMPS, sound=True, face=True):
+        with av.open(name, "w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"crf": "8"})
+            stream.height, stream.width, stream.pix_fmt = 100, 160, "yuv420p"
+            stream.codec_context.time_base = Fraction(1, 1000)
+            aac = container.add_stream("aac", rate=16000, layout="mono") if sound else None
+            for i, stamp in enumerate(stamps):
+                image = picture(100, 160, [(50 + 2 * i % 60, 50, 24)] if face else [])
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+            for i in range(16 if sound else 0):
+                chunk = av.AudioFrame.from_ndarray(np.full((1, 1024), 0.01 * i, np.float32), "fltp", "mono")
+                chunk.rate, chunk.pts = 16000, i * 1024
+                container.mux(aac.encode(chunk))
+            if sound:
+                container.mux(aac.encode(None))
+
+    return make
+
+
+def read(name) -> np.ndarray:
+    return np.asarray(Image.open(name).convert("RGB"))
+
+
+def decoded(name) -> list[av.VideoFrame]:
+    with av.open(str(name)) as container:
+        return list(container.decode(video=0))
+
+
+def one_line(capsys, *words) -> str:
+    """The last line that was printed, which must hold the words."""
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert all(word in line for word in words), line
+    return line
+
+
+def test_a_photo_becomes_a_png_that_differs_in_its_faces_alone(deblur, photo, capsys):
+    given = photo("a.jpg", quality=95)
+    assert deblur("a.jpg", "-o", "out", "--always") == 0
+    done = read("out/a.png")
+    changed = (done != given).any(axis=2)
+    assert changed[60:80, 50:70].any() and changed[70:90, 140:160].any()
+    assert not changed[:5].any() and not changed[-5:].any() and not changed[:, -3:].any()
+    one_line(capsys, "a.jpg: 2 faces")
+
+
+def test_metadata_of_a_photo_are_kept(deblur, photo):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "a camera", 1
+    photo("a.jpg", exif=exif, icc_profile=b"a profile", dpi=(72, 72))
+    assert deblur("a.jpg", "-o", "b.jpg", "--always") == 0
+    done = Image.open("b.jpg")
+    assert done.getexif()[0x010F] == "a camera" and done.info["icc_profile"] == b"a profile"
+
+
+def test_largest_and_compare(deblur, photo):
+    given = photo()
+    assert deblur("a.png", "-o", "b.png", "--always", "--faces", "largest", "--compare") == 0
+    done = read("b.png")
+    assert done.shape == (150, 400, 3) and np.array_equal(done[:, :200], given)
+    assert np.array_equal(done[:, 200:290], given[:, :90]) and not np.array_equal(done[:, 290:], given[:, 90:])
+
+
+def test_a_folder_with_everything_in_it(deblur, photo, video, here, capsys):
+    photo("in/a.jpg")
+    photo("in/b.png")
+    photo("in/nobody.png", faces=())
+    (here / "in/text.jpg").write_text("this is not a picture")
+    (here / "in/cut.jpg").write_bytes((here / "in/a.jpg").read_bytes()[:2000])
+    (here / "in/empty.mp4").touch()
+    video("in/clip.mp4")
+    assert deblur("in", "-o", "out", "--always") == 1
+    assert sorted(file.name for file in (here / "out").iterdir()) == ["a.png", "b.png", "clip.mp4"]
+    lines = capsys.readouterr().err
+    for reason in (
+        "skipped: in/nobody.png: no face found; nothing written",
+        "skipped: in/text.jpg: not a picture",
+        "skipped: in/cut.jpg: truncated or damaged",
+        "skipped: in/empty.mp4: empty file",
+        "3 of 7 done",
+    ):
+        assert reason in lines, lines
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("text.jpg", b"not a picture", "not a picture"),
+        ("text.mp4", b"not a video" * 99, "not a video"),
+        ("text", b"nothing known", "not a video"),
+        ("gone.jpg", None, "no such file"),
+    ],
+)
+def test_a_single_bad_input_is_one_line_and_status_2(deblur, here, capsys, name, content, says):
+    if content is not None:
+        (here / name).write_bytes(content)
+    assert deblur(name, "-o", "out") == 2
+    assert one_line(capsys, "error", name, says).startswith("facedeblur: error: ")
+    assert not list((here / "out").glob("*") if (here / "out").exists() else [])
+
+
+def test_nobody_in_a_photo_or_video(deblur, photo, video, here, capsys):
+    photo("a.png", faces=())
+    assert deblur("a.png", "-o", "b.png") == 2
+    one_line(capsys, "a.png: no face found; nothing written")
+    video(face=False)
+    assert deblur("a.mp4", "-o", "b.mp4") == 2
+    one_line(capsys, "a.mp4: no face found in 12 frames; nothing written")
+    assert sorted(file.name for file in here.iterdir()) == ["a.mp4", "a.png"]
+
+
+def test_results_are_not_overwritten_unless_forced(deblur, photo, here, capsys):
+    photo()
+    (here / "b.png").write_bytes(b"kept")
+    assert deblur("a.png", "-o", "b.png") == 2
+    one_line(capsys, "b.png: exists; --force overwrites")
+    assert deblur("a.png", "-o", "b.png", "--resume") == 0 and (here / "b.png").read_bytes() == b"kept"
+    assert deblur("a.png", "-o", "b.png", "--force") == 0 and read("b.png").shape == (150, 200, 3)
+
+
+def test_a_read_only_folder_stops_before_any_work(deblur, photo, unsharp, capsys):
+    photo()
+    assert deblur("a.png", "-o", "/proc/out/") == 2
+    one_line(capsys, "/proc/out: cannot be written to")
+    assert not unsharp.seen
+
+
+def test_from_standard_input_to_standard_output(deblur, photo, monkeypatch, here):
+    given = photo("a.jpg")
+    out = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((here / "a.jpg").read_bytes())))
+    monkeypatch.setattr(sys, "stdout", out)
+    assert deblur("-", "-o", "-", "--always") == 0
+    done = read(io.BytesIO(out.buffer.getvalue()))
+    assert done.shape == given.shape and not np.array_equal(done, given)
+
+
+def test_a_video_keeps_its_sound_and_its_irregular_times(deblur, video, capsys):
+    video()
+    assert deblur("a.mp4", "-o", "out/", "--always") == 0
+    before, after = decoded("a.mp4"), decoded("out/a.mp4")
+    assert [round(1000 * frame.time) for frame in after] == STAMPS
+    for a, b in zip(before, after, strict=True):
+        difference = np.abs(a.to_ndarray(format="gray").astype(int) - b.to_ndarray(format="gray"))
+        assert difference[:, :8].mean() < 2 and difference[:, 8:].max() > 12
+    with av.open("a.mp4") as one, av.open("out/a.mp4") as other:
+        sounds = [[bytes(p) for p in c.demux(audio=0) if p.dts is not None] for c in (one, other)]
+    assert sounds[0] == sounds[1] and len(sounds[0]) > 10
+    one_line(capsys, "a.mp4: 12 frames, 12 with 12 faces")
+
+
+def test_a_video_without_sound_from_standard_input(deblur, video, monkeypatch, here):
+    video(sound=False)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((here / "a.mp4").read_bytes())))
+    assert deblur("-", "-o", "b.mkv", "--always") == 0
+    with av.open("b.mkv") as container:
+        assert not container.streams.audio
+    assert len(decoded("b.mkv")) == len(STAMPS)
+
+
+def test_a_video_side_by_side(deblur, video):
+    video()
+    assert deblur("a.mp4", "-o", "b.mp4", "--compare", "--aligned") == 0
+    frame = decoded("b.mp4")[3]
+    assert (frame.width, frame.height) == (320, 100)
+
+
+def test_an_interruption_leaves_nothing_half_written(deblur, video, photo, here, monkeypatch, capsys):
+    video()
+    count = 0
+
+    def interrupted(*arguments):
+        nonlocal count
+        count += 1
+        if count > 5:
+            raise KeyboardInterrupt
+        return np.zeros((64, 64, 3), np.float32)
+
+    monkeypatch.setattr("facedeblur.inference.video.network_crop", interrupted)
+    assert deblur("a.mp4", "-o", "out/b.mp4", "--always") == 130
+    assert not list((here / "out").iterdir()) and "interrupted" in capsys.readouterr().err
+
+
+def test_contradicting_and_wrong_flags(deblur, photo, capsys):
+    photo()
+    assert deblur("a.png", "-o", "b.png", "--force", "--resume") == 2
+    one_line(capsys, "--force, --resume")
+    assert deblur("a.png", "-o", "b.png", "--batch", 0) == 2
+    one_line(capsys, "--batch: must be at least 1")
+    with pytest.raises(SystemExit) as ended:
+        deblur("a.png")
+    assert ended.value.code == 2

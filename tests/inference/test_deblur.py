@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from facedeblur.faces.crop import crop_box
+from facedeblur.inference.deblur import DeblurOptions, deblur_pictures, run
+from facedeblur.inference.sharpness import blur_of, need_of
+
+ALWAYS = DeblurOptions(always=True)
+
+
+def test_two_faces_change_and_nothing_else(picture, unsharp, finder):
+    image = picture(200, 300, [(60, 80, 30), (220, 100, 40)])
+    [done] = deblur_pictures([image], unsharp, 64, finder, ALWAYS)
+    boxes = [crop_box(points) for points in finder.find(image)]
+    outside = np.ones(image.shape[:2], bool)
+    for x, y, side in boxes:
+        changed = done.picture[y + side // 4 : y + 3 * side // 4, x + side // 4 : x + 3 * side // 4]
+        assert not np.array_equal(changed, image[y + side // 4 : y + 3 * side // 4, x + side // 4 : x + 3 * side // 4])
+        outside[max(y, 0) : y + side, max(x, 0) : x + side] = False
+    assert done.faces == 2 and done.sharp == 0
+    assert outside.mean() > 0.3 and np.array_equal(done.picture[outside], image[outside])
+    assert unsharp.seen == [(2, 3, 64, 64)]
+
+
+def test_only_the_largest(picture, unsharp, finder):
+    image = picture(200, 300, [(60, 80, 30), (220, 100, 40)])
+    [done] = deblur_pictures([image], unsharp, 64, finder, DeblurOptions("largest", always=True))
+    assert done.faces == 1 and np.array_equal(done.picture[:, :100], image[:, :100])
+    assert not np.array_equal(done.picture[:, 200:], image[:, 200:])
+
+
+def test_no_face_returns_the_picture(picture, unsharp, finder):
+    image = picture(80, 90, [])
+    [done] = deblur_pictures([image], unsharp, 64, finder)
+    assert done.faces == 0 and np.array_equal(done.picture, image) and not unsharp.seen
+
+
+def test_hundreds_of_faces_go_through_in_batches(picture, unsharp, finder):
+    faces = [(20 + 30 * i, 20 + 30 * j, 9) for i in range(20) for j in range(15)]
+    image = picture(470, 620, faces)
+    [done] = deblur_pictures([image], unsharp, 32, finder, DeblurOptions(always=True, batch=64))
+    assert done.faces == 300 and [shape[0] for shape in unsharp.seen] == [64] * 4 + [44]
+
+
+@pytest.mark.parametrize("face", [(5, 60, 30), (95, 60, 30), (50, 2, 30), (50, 118, 30)])
+def test_a_face_at_the_border(picture, unsharp, finder, face):
+    image = picture(120, 100, [face])
+    [done] = deblur_pictures([image], unsharp, 64, finder, ALWAYS)
+    assert done.faces == 1 and done.picture.shape == image.shape
+    assert not np.array_equal(done.picture, image)
+
+
+def test_batches_run_over_pictures_and_order_is_kept(picture, unsharp, finder):
+    images = [picture(120, 100 + 10 * i, [(50, 60, 25)], seed=i) for i in range(5)]
+    together = deblur_pictures(images, unsharp, 64, finder, DeblurOptions(always=True, batch=3))
+    alone = [deblur_pictures([image], unsharp, 64, finder, ALWAYS)[0] for image in images]
+    assert unsharp.seen[:2] == [(3, 3, 64, 64), (2, 3, 64, 64)]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one.picture, other.picture)
+
+
+def test_aligned_pictures_are_the_networks_own(picture, unsharp):
+    image = picture(64, 64, [(32, 32, 20)])
+    [done] = deblur_pictures([image], unsharp, 64, None, DeblurOptions(aligned=True))
+    [expected] = run(unsharp, [image.astype(np.float32) / 255], 1)
+    assert np.array_equal(done.picture, np.rint(255 * expected).astype(np.uint8)) and done.faces == 1
+
+
+def test_sixteen_bits_and_floats_are_treated_like_eight(picture, unsharp, finder):
+    image = picture(120, 100, [(50, 60, 25)])
+    [eight] = deblur_pictures([image], unsharp, 64, finder, ALWAYS)
+    [deep] = deblur_pictures([image * np.uint16(257)], unsharp, 64, finder, ALWAYS)
+    [real] = deblur_pictures([image / np.float32(255)], unsharp, 64, finder, ALWAYS)
+    assert deep.picture.dtype == np.uint16 and real.picture.dtype == np.float32
+    assert np.abs(deep.picture / 257 - eight.picture).max() <= 0.51
+    assert np.abs(real.picture * 255 - eight.picture).max() <= 0.51
+
+
+def test_sharp_faces_are_left_alone_unless_always(picture, unsharp, finder):
+    """A disc of crisp noise is sharp; smeared over nine pixels in one direction it is not."""
+    rng = np.random.default_rng(0)
+    sharp = picture(200, 200, [(100, 100, 60)])
+    sharp = np.clip(sharp + rng.integers(-40, 40, sharp.shape), 0, 255).astype(np.uint8)
+    blurred = cv2.blur(sharp, (9, 1))
+    found, _ = finder.find(sharp), finder.find(blurred)
+    assert found
+    for image, left in ((sharp, 1), (blurred, 0)):
+        [done] = deblur_pictures([image], unsharp, 128, finder)
+        assert (done.faces, done.sharp) == (1, left)
+        assert np.array_equal(done.picture, image) == bool(left)
+    [done] = deblur_pictures([sharp], unsharp, 128, finder, ALWAYS)
+    assert done.sharp == 0 and not np.array_equal(done.picture, sharp)
+
+
+def test_blur_grows_with_the_length_of_a_motion_in_any_direction(picture):
+    image = picture(128, 128, [(64, 64, 50)]).astype(np.float32) / 255
+    for shape in (lambda n: (n, 1), lambda n: (1, n)):
+        blurs = [blur_of(cv2.blur(image, shape(n))) for n in (1, 5, 9, 15)]
+        assert blurs == sorted(blurs) and blurs[-1] > blurs[0] + 0.1
+    assert [need_of(blur) for blur in (0.0, 0.46, 0.49, 0.52, 1.0)] == pytest.approx([0, 0, 0.5, 1, 1])
+
+
+@pytest.mark.parametrize(("field", "value"), [("faces", "both"), ("batch", 0)])
+def test_options_name_what_is_wrong(field, value):
+    with pytest.raises(ValueError, match=f"{field}: must be"):
+        DeblurOptions(**{field: value})

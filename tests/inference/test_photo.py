@@ -1,0 +1,144 @@
+"""Pictures in and out, and the files that are none."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps
+
+from facedeblur.inference.photo import ORIENTATION, PhotoError, encode_photo, read_photo
+
+GPS, MAKE, CAMERA = 0x8825, 0x010F, "a camera"
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def exif_with(orientation: int = 1) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION], exif[MAKE] = orientation, CAMERA
+    exif.get_ifd(GPS)[1] = "N"
+    return exif
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
+def test_every_mode_comes_back_to_the_bit(pixels, mode, suffix):
+    image = Image.fromarray(pixels).convert(mode)
+    photo = read_photo(saved(image), "x.png")
+    assert photo.pixels.shape == pixels.shape and photo.pixels.dtype == np.uint8
+    back = Image.open(BytesIO(encode_photo(photo, photo.pixels, suffix)))
+    assert np.array_equal(np.asarray(back.convert("RGBA")), np.asarray(image.convert("RGBA")))
+    if suffix == ".png":
+        assert back.mode == {"P": "RGB", "1": "L"}.get(mode, mode)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", [".png", ".tiff"])
+def test_sixteen_bits_stay_sixteen(channels, kind):
+    deep = np.random.default_rng(1).integers(0, 65536, (6, 9, channels), np.uint16)
+    photo = read_photo(cv2.imencode(kind, deep)[1].tobytes(), "deep")
+    assert photo.pixels.dtype == np.uint16 and photo.grey == (channels == 1)
+    back = cv2.imdecode(np.frombuffer(encode_photo(photo, photo.pixels, ".png"), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert back.dtype == np.uint16 and np.array_equal(back.reshape(deep.shape), deep)
+    with pytest.raises(PhotoError, match="16 bits"):
+        encode_photo(photo, photo.pixels, ".jpg")
+
+
+def test_metadata_of_sixteen_bits():
+    deep = np.random.default_rng(1).integers(0, 65536, (6, 9, 3), np.uint16)
+    photo = read_photo(cv2.imencode(".png", deep)[1].tobytes(), "deep.png")
+    photo = type(photo)(photo.pixels, exif=exif_with().tobytes(), icc=PROFILE)
+    again = read_photo(encode_photo(photo, photo.pixels, ".png"), "deep.png")
+    assert again.icc == PROFILE and np.array_equal(again.pixels, photo.pixels)
+    assert Image.open(BytesIO(encode_photo(photo, photo.pixels, ".png"))).getexif()[MAKE] == CAMERA
+
+
+@pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_exif_profile_and_resolution_are_kept(pixels, source, suffix):
+    data = saved(Image.fromarray(pixels), source, exif=exif_with(), icc_profile=PROFILE, dpi=(300, 300))
+    photo = read_photo(data, "x")
+    back = Image.open(BytesIO(encode_photo(photo, photo.pixels, suffix)))
+    assert back.info["icc_profile"] == PROFILE
+    assert back.getexif()[MAKE] == CAMERA and back.getexif().get_ifd(GPS)[1] == "N"
+    if source != "WEBP" and suffix != ".webp":  # it has no resolution
+        assert back.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turned_photos_become_upright(pixels, orientation):
+    data = saved(Image.fromarray(pixels), exif=exif_with(orientation))
+    photo = read_photo(data, "x.png")
+    expected = ImageOps.exif_transpose(Image.open(BytesIO(data)))
+    assert np.array_equal(photo.pixels, np.asarray(expected))
+    back = Image.open(BytesIO(encode_photo(photo, photo.pixels, ".png"))).getexif()
+    assert back[ORIENTATION] == 1 and back[MAKE] == CAMERA and back.get_ifd(GPS)[1] == "N"
+
+
+def test_grey_pixels_keep_their_value():
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    photo = read_photo(saved(Image.fromarray(grey)), "x.png")
+    assert np.array_equal(np.asarray(Image.open(BytesIO(encode_photo(photo, photo.pixels, ".png")))), grey)
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes that says it has 2.5 gigapixels."""
+    data = bytearray(saved(Image.new("L", (8, 8))))
+    data[16:24] = (50_000).to_bytes(4, "big") * 2
+    import zlib
+
+    data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
+    return bytes(data)
+
+
+def frames() -> bytes:
+    first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    return saved(first, "GIF", save_all=True, append_images=[second])
+
+
+BAD = {
+    "not a picture": lambda image: b"this is not a picture at all",
+    "empty": lambda image: b"",
+    "cut": lambda image: saved(image.resize((200, 200)), "JPEG")[:-2000],
+    "cut png": lambda image: saved(image.resize((200, 200)))[:-3000],
+    "bomb": lambda image: bomb(),
+    "several": lambda image: frames(),
+    "cmyk": lambda image: saved(image.convert("CMYK"), "JPEG"),
+    "float": lambda image: saved(image.convert("F"), "TIFF"),
+}
+SAYS = {
+    "not a picture": "not a picture",
+    "empty": "not a picture",
+    "cut": "truncated",
+    "cut png": "truncated",
+    "bomb": "million pixels",
+    "several": "2 pictures",
+    "cmyk": "CMYK",
+    "float": "F colours",
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files_are_one_clear_line(pixels, kind):
+    with pytest.raises(PhotoError, match=f"photo: .*{SAYS[kind]}") as raised:
+        read_photo(BAD[kind](Image.fromarray(pixels)), "photo")
+    assert "\n" not in str(raised.value)
+
+
+def test_transparency_does_not_become_jpeg(pixels):
+    photo = read_photo(saved(Image.fromarray(pixels).convert("RGBA")), "x.png")
+    with pytest.raises(PhotoError, match="transparency"):
+        encode_photo(photo, photo.pixels, ".jpg")

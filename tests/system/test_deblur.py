@@ -1,0 +1,54 @@
+"""`facedeblur deblur` as a process: signals, and the memory of long videos."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from facedeblur.video.write import write_video
+
+pytestmark = pytest.mark.system
+
+
+def drifting(count: int, side: int = 96):
+    rng = np.random.default_rng(0)
+    texture = rng.integers(0, 256, (side, 4 * side, 3), np.uint8).repeat(2, 0)[:side]
+    for i in range(count):
+        yield np.ascontiguousarray(texture[:, i % (3 * side) : i % (3 * side) + side])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_cleanly(tmp_path, number):
+    write_video(tmp_path / "long.mp4", drifting(3000), preset="ultrafast", crf=30)
+    command = [sys.executable, "-m", "facedeblur", "deblur", "long.mp4", "-o", "out/", "--aligned"]
+    process = subprocess.Popen([*command, "--weights", "blurred"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 60
+    while process.poll() is None and time.time() < deadline and not list(tmp_path.glob("out/.*")):
+        time.sleep(0.02)
+    assert process.poll() is None, "ended before it could be interrupted"
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted" in error
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_memory_is_flat_however_long_the_video(tmp_path):
+    """One process deblurs 150 frames, then 1,500: its peak must not follow."""
+    write_video(tmp_path / "short.mp4", drifting(150), preset="ultrafast", crf=30)
+    write_video(tmp_path / "long.mp4", drifting(1500), preset="ultrafast", crf=30)
+    probe = (
+        "import resource, sys; from facedeblur.cli import main; peaks = []\n"
+        "for name in ('short', 'long'):\n"
+        "    assert main(['deblur', f'{name}.mp4', '-o', 'out/', '--aligned', '--weights', 'blurred']) == 0\n"
+        "    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print((peaks[1] - peaks[0]) / 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    grown = float(done.stdout.split()[-1])  # MB; the 1,350 frames more have 37 MB as RGB
+    assert grown < 12, f"{grown:.1f} MB"
