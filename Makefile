@@ -21,7 +21,7 @@ OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.roo
             $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deblur train prepare report test lint bench doctor clean
+.PHONY: help setup deblur train prepare evaluate report test lint bench doctor clean
 
 help: ## list every target
 	@echo "facedeblur: train, compare and use face motion-deblurring networks"
@@ -55,6 +55,10 @@ train: $(STAMP) ## train EXP on DATA: stages, validation, table, preview.png
 
 prepare: $(STAMP) ## index, track and plan DATA without training; prints counts, writes plots
 	$(BIN)/facedeblur prepare $(OVERRIDES)
+
+evaluate: $(STAMP) ## score METHOD=<run folder,...> on DATA under BLUR=<schedule,...>; rows for the tables
+	$(BIN)/facedeblur evaluate $(if $(METHOD),'method=$(METHOD)') $(if $(BLUR),'blur=$(BLUR)') \
+	    $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') $(ARGS)
 
 report: $(STAMP) ## tables, plots and one HTML page of FOLDER (what evaluate wrote)
 	$(BIN)/facedeblur report $(FOLDER) $(ARGS)

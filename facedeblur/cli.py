@@ -19,6 +19,7 @@ usage: facedeblur <command> [key=value ...]
   deblur     deblur the faces in photos and videos: facedeblur deblur photo.jpg -o photo.png
   train      train a deblurrer: corpus, hourglass stage, adversarial stage, table, preview.png
   prepare    index, track and plan the videos without training; prints counts, writes plots
+  evaluate   score methods on a test set under blurs: landmarks, identity, SSIM, time; one row per image
   report     tables, plots and one HTML page from an evaluation's folder
   export     a run's network as weights to ship, or for other runtimes
   doctor     versions, devices, codecs and one training step on every device
@@ -29,11 +30,12 @@ examples:
   facedeblur train                                         the demo: rendered faces, minutes on two cores
   facedeblur train data=clips data.root=~/videos           your videos, one sub-folder per identity
   facedeblur train experiment=no_identity seed=1           an ablation of the paper's table 4
+  facedeblur evaluate method=outputs/final/demo-s0         its rows beside those of the blurry and the sharp images
   facedeblur train resume=auto                             continue where the last run was stopped
 """
 
 # commands that take Hydra overrides, with the tree in conf/ they compose; see hydra_run.py
-COMPOSED = {"train": "train", "prepare": "train"}
+COMPOSED = {"train": "train", "prepare": "train", "evaluate": "evaluate"}
 # commands that take flags: the module whose `main(argv)` runs them and returns the exit status
 FLAGGED = {
     "deblur": "facedeblur.inference.command",

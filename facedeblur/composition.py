@@ -20,6 +20,8 @@ PATH_KEYS = (
     "init",
 )  # last parts of keys whose value is a path
 
+LIST_KEYS = ("method", "blur")  # of an evaluation
+
 
 def conf_dir() -> Path:
     """The Hydra tree: inside the installed package, or beside it in a checkout."""
@@ -35,6 +37,18 @@ def quoted(override: str) -> str:
         return override
     escaped = os.path.expanduser(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'{key}="{escaped}"'
+
+
+def listed(override: str) -> str:
+    """`method=a,b` and `blur=a,b` of an evaluation as the lists they stand for: `methods=["a","b"]`, `blurs=[...]`."""
+    key, equals, value = override.partition("=")
+    if not equals or key not in LIST_KEYS or not value:
+        return quoted(override)
+    if value[0] not in "[$":
+        words = (os.path.expanduser(word.strip()) for word in value.split(","))
+        escaped = (word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
+        value = f"[{','.join(f'{chr(34)}{word}{chr(34)}' for word in escaped)}]"
+    return f"{key}s={value}"
 
 
 def with_saved(overrides: list[str]) -> list[str]:

@@ -7,11 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from facedeblur.composition import as_plain, compose_config, conf_dir, quoted, with_init, with_saved
+from facedeblur.composition import as_plain, compose_config, conf_dir, listed, quoted, with_init, with_saved
 from facedeblur.errors import UsageError
 
 SUMMARIES = {
     "train": "train the experiment, its hourglass stage first",
+    "evaluate": "score methods on a test set (data) under blurs; one row per image, `blurred` and `oracle` always",
     "prepare": "index, track and plan the videos; training then starts at once",
 }
 
@@ -57,9 +58,11 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
     from hydra.types import RunMode
 
     flags = [argument for argument in arguments if argument.startswith("-")]
-    overrides = with_init([quoted(argument) for argument in arguments if not argument.startswith("-")])
+    trains = config == "train"
+    words = with_init([*map(quoted, arguments)]) if trains else [*map(listed, arguments)]
+    overrides = [word for word in words if not word.startswith("-")]
     if not flags:
-        overrides = with_saved(overrides)
+        overrides = with_saved(overrides) if trains else overrides
         checked(compose_config(overrides, config))
 
     original = sys.argv
@@ -69,7 +72,7 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
         sys.argv = original  # a DDP child is started with the command line as the user typed it
         try:
             plain = checked(cfg)
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
+            if trains and HydraConfig.get().mode == RunMode.MULTIRUN:
                 from facedeblur.training.checks import refuse_ddp
 
                 refuse_ddp(plain)
@@ -83,10 +86,7 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
             outcome.append(error)
 
     task.command = command  # for launchers that start it as a process of its own
-    sys.argv = [
-        original[0],
-        *(with_init([*map(quoted, arguments)]) if flags else overrides),
-    ]  # a flag's value stays behind it
+    sys.argv = [original[0], *(words if flags else overrides)]  # a flag's value stays behind it
     try:
         hydra.main(config_path=str(conf_dir()), config_name=config, version_base="1.3")(task)()
     finally:
@@ -97,10 +97,15 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
 
 def checked(cfg) -> dict:
     """The configuration as plain numbers, after every check that needs neither torch nor a video."""
+    plain = as_plain(cfg)
+    if "judge" in plain:
+        from facedeblur.evaluation.settings import evaluation_settings
+
+        evaluation_settings(plain)
+        return plain
     from facedeblur.training.checks import check_files
     from facedeblur.training.settings import run_settings
 
-    plain = as_plain(cfg)
     check_files(run_settings(plain))
     return plain
 
@@ -125,6 +130,11 @@ def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None
             from facedeblur.training.stages import prepare
 
             prepare(plain)
+            return
+        if command == "evaluate":
+            from facedeblur.evaluation.command import evaluate
+
+            evaluate(plain)
             return
         # an existing run stops the command before torch is loaded
         run = RunFolder(folder, resume=bool(plain["resume"]), owner=is_main_process())

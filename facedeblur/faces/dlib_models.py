@@ -61,15 +61,16 @@ def _check(image: np.ndarray) -> np.ndarray:
 
 
 class DlibDetector:
-    """Frontal faces by HOG. An image without any is searched once more at twice the size.
+    """Frontal faces by HOG. An image without any is searched once more at twice the size, unless `retry` is false.
 
     Args:
         min_score: detections below it are dropped; 0 is dlib's own threshold, sharp frontal faces score 1 to 2.
         longest: images whose longer side has more pixels are reduced to it; smaller faces need a larger one.
+        retry: search once more where nothing was found.
     """
 
-    def __init__(self, min_score: float = 0.0, longest: int = LARGE):
-        self._min_score, self._longest = min_score, longest
+    def __init__(self, min_score: float = 0.0, longest: int = LARGE, retry: bool = True):
+        self._min_score, self._longest, self._retry = min_score, longest, retry
         self._detector = _dlib().get_frontal_face_detector()
 
     def detect(self, image: np.ndarray) -> list[tuple[float, float, float, float, float]]:
@@ -77,7 +78,8 @@ class DlibDetector:
         image = _check(image)
         longer = max(image.shape[:2])
         scale = 2.0 if longer <= SMALL else min(1.0, self._longest / longer)
-        return self._search(image, scale) or self._search(image, 2 * scale)
+        found = self._search(image, scale)
+        return found or (self._search(image, 2 * scale) if self._retry else [])
 
     def _search(self, image: np.ndarray, scale: float) -> list[tuple[float, float, float, float, float]]:
         height, width = image.shape[:2]

@@ -100,8 +100,7 @@ def _start(work: Callable[[Any], Any]) -> _Child:
 
 
 def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches the whole group; the parent decides what it means
-    _end_with_parent()
+    be_a_child()
     pipe.send(None)
     while True:
         try:
@@ -115,8 +114,13 @@ def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
         pipe.send(result)
 
 
-def _end_with_parent() -> None:
-    """A decoder that hangs in native code would never notice that nobody waits for it any more (Linux only)."""
+def be_a_child() -> None:
+    """Called in a child process: it leaves Ctrl-C to its parent, and does not outlive it.
+
+    Ctrl-C reaches the whole group; the parent decides what it means. A decoder that hangs in native code would never
+    notice that nobody waits for it any more (Linux only).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         import ctypes
 

@@ -1,0 +1,127 @@
+"""Methods by name: everything that can stand in a row of a table, each behind the Deblurrer interface.
+
+`method=` of `facedeblur evaluate` is one of
+
+    blurred, oracle                     the two that come with every table: the input itself, and the sharp image
+    <run folder>, <run>/checkpoints/best.ckpt    a run of `facedeblur train`
+    <name of weights>, <file>.safetensors        weights that are shipped, or a file of them
+    <file>.py:<Class>                   a class of yours: `Class()` is called with (B, 3, H, W) in [0, 1] and gives same
+
+and `<label>=` before any of them names its row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facedeblur.errors import UsageError
+from facedeblur.models.checkpoint import is_run, load_run
+from facedeblur.models.deblurrer import Blurred, Deblurrer
+from facedeblur.models.registry import SUFFIX, known
+from facedeblur.models.weights import load_weights
+
+LABEL = re.compile(r"([A-Za-z0-9 ()&'.+_-]+)=(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """One row of a table.
+
+    name: what the row is called. deblurrer: images in [0, 1] to restored ones. image_size: side of the images it was
+    trained on, None for any. sharp: it is given the sharp image, not the blurry one (the oracle). source: where it
+    comes from, for the protocol; its "fingerprint" changes when the method does.
+    """
+
+    name: str
+    deblurrer: Deblurrer
+    source: Mapping[str, Any] = field(default_factory=dict)
+    image_size: int | None = None
+    sharp: bool = False
+
+
+# methods without files: name -> what makes the Deblurrer; classical baselines register themselves here
+REGISTERED: dict[str, Callable[[], Deblurrer]] = {"blurred": Blurred, "oracle": Blurred}
+ALWAYS = ("blurred", "oracle")
+
+
+def load_methods(specs: Sequence[str], device: str | torch.device = "cpu") -> list[Method]:
+    """The methods of `specs`, in order, after "blurred" and "oracle", which come with every table.
+
+    Two of one name are told apart by where they lie. Raises UsageError for a method that cannot be loaded, and for
+    two that are the same.
+    """
+    wanted = [*ALWAYS, *(spec for spec in specs if spec not in ALWAYS)]
+    methods = [load_method(spec, device) for spec in wanted]
+    names = [method.name for method in methods]
+    methods = [replace(m, name=m.source.get("path", m.name)) if names.count(m.name) > 1 else m for m in methods]
+    names = [method.name for method in methods]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"method: {name} is asked for twice; give one of them a label, label={name}")
+    return methods
+
+
+def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
+    """The method that `spec` stands for, see the module. Raises UsageError naming it."""
+    labelled = None if Path(spec).exists() else LABEL.fullmatch(spec)
+    if labelled:
+        return replace(load_method(labelled[2], device), name=labelled[1].strip())
+    path = Path(spec).expanduser()
+    if spec in REGISTERED:
+        source = {"kind": "registered", "fingerprint": spec}
+        return Method(spec, REGISTERED[spec](), source, sharp=spec == "oracle")
+    if ".py:" in spec:
+        return _plugin(spec)
+    if path.exists() and is_run(path):
+        run = load_run(path)
+        name = str(run.config.get("experiment", path.name))
+        source = {
+            "kind": "run",
+            "path": str(run.checkpoint.parent.parent),
+            "experiment": name,
+            "seed": run.config.get("seed"),
+            "steps": run.step,
+            "fingerprint": _hash(run.checkpoint.read_bytes()),
+        }
+        return Method(name, run.deblurrer(device), source, run.settings.image_size)
+    if spec in known() or (spec.endswith(SUFFIX) and path.is_file()):
+        weights = load_weights(spec)
+        source = {"kind": "weights", "path": str(weights.file), "provenance": weights.provenance}
+        source["fingerprint"] = _hash(weights.file.read_bytes())
+        return Method(weights.name, weights.deblurrer(device), source, weights.settings.image_size)
+    if path.is_dir():
+        raise UsageError(f"method: {spec} is no run folder: it has no config.yaml")
+    names = ", ".join([*REGISTERED, *known()])
+    raise UsageError(f"method: {spec} is no run folder, no <file>.py:<Class> and none of {names}")
+
+
+def _plugin(spec: str) -> Method:
+    """An instance of the class in `<file>.py:<Class>`, named by its attribute `name` or else by the class."""
+    file, _, name = spec.rpartition(":")
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise UsageError(f"method: {path}: no such file")
+    module_spec = importlib.util.spec_from_file_location(f"facedeblur_method_{path.stem}", path)
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+        cls = getattr(module, name)
+        deblurrer = cls()
+    except Exception as error:  # whatever a file of the user's may do
+        raise UsageError(f"method: {spec}: {type(error).__name__}: {error}") from error
+    if not callable(deblurrer):
+        raise UsageError(f"method: {spec}: {name}() must be callable with images (B, 3, H, W) in [0, 1]")
+    source = {"kind": "file", "path": str(path.resolve()), "class": name, "fingerprint": _hash(path.read_bytes())}
+    return Method(str(getattr(deblurrer, "name", name)), deblurrer, source, getattr(deblurrer, "image_size", None))
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

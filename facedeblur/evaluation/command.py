@@ -1,0 +1,69 @@
+"""`facedeblur evaluate`: from the composed configuration to rows, and the lines that are printed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from facedeblur.evaluation.rows import read_rows
+from facedeblur.evaluation.runner import Evaluation
+from facedeblur.evaluation.settings import evaluation_settings
+from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate
+
+
+def evaluate(plain: Mapping[str, Any]) -> None:
+    """Runs what `conf/evaluate.yaml` says, as plain values, and prints a summary. Raises UsageError."""
+    settings = evaluation_settings(plain)
+    Evaluation(settings).run()
+    print_summary(read_rows(settings.folder, SUMMARY_COLUMNS))
+    print(f"evaluation folder: {settings.folder} (rows/, images/, protocol.json)")
+
+
+SUMMARY_COLUMNS = ["blur", "method", "landmark_error", "psnr", "ssim", "identity_cosine", "seconds", "flags"]
+
+
+def summary(rows: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
+    """(blur, method) -> images, auc, failure_rate, psnr, ssim, cosine, seconds and flagged, over all its rows."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in SUMMARY_COLUMNS}
+    keys = list(zip(columns["blur"], columns["method"], strict=True))
+    for key in dict.fromkeys(keys):
+        mine = np.array([k == key for k in keys])
+        errors = columns["landmark_error"][mine].astype(float)
+        errors = errors[~np.isnan(errors)]  # without truth there is no error
+        found[key] = {
+            "images": int(mine.sum()),
+            "auc": auc(errors) if len(errors) else float("nan"),
+            "failure_rate": failure_rate(errors) if len(errors) else float("nan"),
+            "psnr": _mean(columns["psnr"][mine]),
+            "ssim": _mean(columns["ssim"][mine]),
+            "cosine": _mean(columns["identity_cosine"][mine]),
+            "seconds": _mean(columns["seconds"][mine]),
+            "flagged": int(np.count_nonzero(columns["flags"][mine] != "")),
+        }
+    return found
+
+
+def print_summary(rows: pa.Table) -> None:
+    """One table for all blurs; `facedeblur report` makes the real ones."""
+    table = Table(title=f"AUC at {LIMIT}; failures above it", title_justify="left")
+    for name in ("blur", "method", "images", "AUC", "failures %", "PSNR", "SSIM", "cosine", "ms/image", "flagged"):
+        table.add_column(name, justify="left" if name in ("blur", "method") else "right")
+    for (blur, method), s in summary(rows).items():
+        table.add_row(
+            blur, method, str(s["images"]), f"{s['auc']:.3f}", f"{100 * s['failure_rate']:.2f}", f"{s['psnr']:.2f}",
+            f"{s['ssim']:.4f}", f"{s['cosine']:.3f}", f"{1000 * s['seconds']:.1f}", str(s["flagged"]),
+        )  # fmt: skip
+    console = Console(width=max(110, Console().width))
+    console.print(table)
+
+
+def _mean(values: np.ndarray) -> float:
+    values = values.astype(float)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else float("nan")

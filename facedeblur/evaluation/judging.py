@@ -1,0 +1,153 @@
+"""What the judges make of one window: landmarks and embedding of every method's image, and the scores they give.
+
+Judging is bound by the CPU (0.1 to 0.2 s an image), so windows go to worker processes; they load neither torch nor a
+method. Judges see the crop resized to `settings.size`, and search it once.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facedeblur.errors import UsageError
+from facedeblur.evaluation.settings import JudgeSettings
+from facedeblur.faces import judges
+from facedeblur.faces.crop import CropBox, points_from_crop, resize
+from facedeblur.faces.dlib_models import landmark_box
+from facedeblur.metrics.identity import cosine
+from facedeblur.metrics.landmarks import normalised_error
+from facedeblur.video.children import be_a_child
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One window: the sharp image, its landmarks (None: unknown), and each method's image (None: nothing to look at).
+
+    Images are RGB uint8 (S, S, 3); landmarks (68, 2) in their pixels.
+    """
+
+    sharp: np.ndarray
+    truth: np.ndarray | None
+    images: Sequence[np.ndarray | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Of one image: `landmarks` (68, 2) in its pixels, None where no face was found; `error` +inf then, None without
+    truth; `embedding` (D,) and `cosine` to the sharp face, None where there is none."""
+
+    landmarks: np.ndarray | None
+    error: float | None
+    embedding: np.ndarray | None
+    cosine: float | None
+
+
+def judge(question: Question, settings: JudgeSettings) -> list[Judgement]:
+    """The judgement of every image of a window; the sharp face's embedding is computed once."""
+    size = question.sharp.shape[0]
+    truth = None if question.truth is None else _scaled(question.truth, size, settings.size)
+    embedder = judges.embedder(settings.embedder)
+    known: dict[tuple[bytes, bytes], np.ndarray] = {}
+
+    def embed(image: np.ndarray, points: np.ndarray | None) -> np.ndarray | None:
+        if embedder is None or points is None:
+            return None
+        key = image.tobytes(), points.tobytes()
+        if key not in known:
+            known[key] = embedder.embed(image, points)
+        return known[key]
+
+    reference = embed(resize(question.sharp, settings.size), truth)
+    judgements = []
+    for image in question.images:
+        if image is None:
+            judgements.append(Judgement(None, None if truth is None else float("inf"), None, None))
+            continue
+        seen = resize(image, settings.size)
+        points = locate(seen, truth, settings)
+        error = None
+        if truth is not None:
+            error = float("inf") if points is None else float(normalised_error(points, truth))
+        embedding = embed(seen, truth if settings.align == "truth" else points)
+        similarity = None
+        if embedding is not None and reference is not None:
+            similarity = float(cosine(embedding, reference))
+        landmarks = None if points is None else _scaled(points, settings.size, size)
+        judgements.append(Judgement(landmarks, error, embedding, similarity))
+    return judgements
+
+
+def locate(image: np.ndarray, truth: np.ndarray | None, settings: JudgeSettings) -> np.ndarray | None:
+    """The judge's landmarks on an image, (68, 2) in its pixels; None where it finds no face.
+
+    Of several faces the one of the best detection score counts, wherever it is.
+    """
+    if settings.box == "truth":
+        box = None if truth is None else landmark_box(truth)
+    else:
+        found = judges.detector().detect(image)
+        box = found[0][:4] if found else None
+    return None if box is None else judges.localizer(settings.localizer).localize(image, box)
+
+
+def _scaled(points: np.ndarray, size: int, wanted: int) -> np.ndarray:
+    """Landmarks of a square image of one size in pixels of another, as `resize` moves pixel centres."""
+    return points_from_crop(np.asarray(points, np.float64), CropBox(0, 0, wanted), size).astype(np.float32)
+
+
+def _prepare(settings: JudgeSettings) -> None:
+    """In a worker process, once: one thread, its models loaded, and an end when the main process ends."""
+    be_a_child()
+    cv2.setNumThreads(1)
+    load_judges(settings)
+
+
+def load_judges(settings: JudgeSettings) -> None:
+    """Makes the judges, once per process. Raises UsageError where one cannot be made here, naming what is missing."""
+    if settings.box == "detect":
+        judges.detector()
+    judges.localizer(settings.localizer)
+    judges.embedder(settings.embedder)
+
+
+class JudgePool:
+    """Judges windows in `jobs` processes, or in this one where `jobs` is 0. Use as a context manager.
+
+    Raises UsageError where a judge cannot be made here: its package or file is missing.
+    """
+
+    def __init__(self, settings: JudgeSettings, jobs: int) -> None:
+        self.settings = settings
+        load_judges(settings)
+        self._pool = None
+        if jobs:
+            context = multiprocessing.get_context("spawn")  # neither decoders nor thread pools survive a fork
+            self._pool = ProcessPoolExecutor(jobs, context, _prepare, (settings,))
+
+    def submit(self, questions: Sequence[Question]) -> list[Future | Question]:
+        """Starts judging; `results` gives the answers."""
+        if self._pool is None:
+            return list(questions)
+        return [self._pool.submit(judge, question, self.settings) for question in questions]
+
+    def results(self, submitted: Sequence[Future | Question]) -> Iterator[list[Judgement]]:
+        """The judgements of what was submitted, in order, as they come."""
+        for item in submitted:
+            try:
+                yield item.result() if isinstance(item, Future) else judge(item, self.settings)
+            except BrokenProcessPool as error:
+                died = "a judging process died (out of memory?); the same command goes on where it stopped, try jobs=1"
+                raise UsageError(died) from error
+
+    def __enter__(self) -> JudgePool:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,82 @@
+"""The score rows: one per method and image, in Parquet files of one shard each.
+
+Whoever makes tables reads all of `<folder>/rows/*.parquet`; the columns are `SCHEMA`:
+
+    method, corpus, category, identity, blur, video     names; video relative to its corpus
+    frame, L                   target frame; frames averaged (1 for a kernel)
+    psnr, ssim                 of the network-size crop, quantised to 8 bits: dB, at most 60; luminance
+    landmark_error             mean distance over the diagonal of the truth's box; +inf where no face was found
+    identity_cosine            between the embeddings of the restored and the sharp face; null without an embedding
+    seconds                    the deblurring alone, per image
+    flags                      comma-joined, of FLAGS
+    landmarks, truth           68 (x, y) in pixels of the crop; landmarks null where no face was found
+    embedding                  null where there is none
+    image                      the restored image, relative to the folder; null if it was not saved
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facedeblur.errors import UsageError
+from facedeblur.files import write_atomic
+
+FLAGS = ("no_face", "nan", "no_truth", "size_mismatch", "error")
+FOLDER = "rows"
+
+SCHEMA = pa.schema(
+    [
+        ("method", pa.string()),
+        ("corpus", pa.string()),
+        ("category", pa.string()),
+        ("identity", pa.string()),
+        ("blur", pa.string()),
+        ("video", pa.string()),
+        ("frame", pa.int64()),
+        ("L", pa.int64()),
+        ("psnr", pa.float64()),
+        ("ssim", pa.float64()),
+        ("landmark_error", pa.float64()),
+        ("identity_cosine", pa.float64()),
+        ("seconds", pa.float64()),
+        ("flags", pa.string()),
+        ("landmarks", pa.list_(pa.float32())),
+        ("truth", pa.list_(pa.float32())),
+        ("embedding", pa.list_(pa.float32())),
+        ("image", pa.string()),
+    ]
+)
+
+
+def joined(flags: Iterable[str]) -> str:
+    """Flags as the column holds them: in the order of FLAGS, each once."""
+    flags = set(flags)
+    return ",".join(flag for flag in FLAGS if flag in flags)
+
+
+def flat(points: np.ndarray | None) -> list[float] | None:
+    """(68, 2) or (D,) as the list that a column holds."""
+    return None if points is None else np.asarray(points, np.float32).reshape(-1).tolist()
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes one shard, atomically."""
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+    write_atomic(Path(path), lambda file: pq.write_table(table, file, compression="zstd"))
+
+
+def read_rows(folder: str | Path, columns: list[str] | None = None) -> pa.Table:
+    """All rows of an evaluation folder, in the order of their files' names. Raises UsageError where there are none."""
+    files = sorted((Path(folder) / FOLDER).glob("[!.]*.parquet"))
+    if not files:
+        raise UsageError(f"{folder}: no score rows; `facedeblur evaluate` writes them to {FOLDER}/*.parquet")
+    try:
+        return pa.concat_tables([pq.read_table(file, columns=columns) for file in files])
+    except pa.ArrowInvalid as error:
+        raise UsageError(f"{folder}: rows cannot be read: {error}") from error

@@ -1,0 +1,247 @@
+"""The evaluation: shard by shard, pairs are read, deblurred by every method, judged, and written as score rows.
+
+While the judges work on one shard, the pairs of the next are read; a method runs only when no judge does, so that its
+seconds are its own. A shard's rows are one Parquet file per method; what is there already is not made again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from facedeblur.baselines import Method, load_methods
+from facedeblur.errors import UsageError
+from facedeblur.evaluation.judging import Judgement, JudgePool, Question
+from facedeblur.evaluation.protocol import merged, protocol, write_protocol
+from facedeblur.evaluation.restoring import Restored, Restorer
+from facedeblur.evaluation.rows import FOLDER, flat, joined, write_rows
+from facedeblur.evaluation.settings import EvaluationSettings
+from facedeblur.evaluation.testset import BlurSet, Case, TestPair, make_test_set, window_key
+from facedeblur.faces import judges
+from facedeblur.files import write_json
+from facedeblur.metrics.image import psnr, ssim
+from facedeblur.models.settings import SIDE_MULTIPLE
+from facedeblur.progress import StepProgress
+from facedeblur.training.preview import write_png
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Some windows of one blur: `rows` of its plan, and for each method that lacks them the file to write."""
+
+    blur: BlurSet
+    rows: tuple[int, ...]
+    files: dict[str, Path]
+
+
+@dataclass(frozen=True, eq=False)
+class _InFlight:
+    """A shard whose judgements are awaited."""
+
+    shard: Shard
+    pairs: list[TestPair]
+    restored: dict[str, list[Restored]]
+    answers: list[Future | Question]
+
+
+class Evaluation:
+    """One call of `facedeblur evaluate`, in the folder `settings.folder`.
+
+    Raises UsageError for everything the user can mend: methods, corpus, judges, or a folder of other rows.
+    """
+
+    def __init__(self, settings: EvaluationSettings) -> None:
+        self.settings, self.folder = settings, settings.folder
+        self.jobs = _cores() if settings.jobs == "auto" else int(settings.jobs)
+        self.device = torch.device(_device(settings.device))
+        self.methods = load_methods(settings.methods, self.device)
+        self.size = image_size(self.methods, settings.size)
+        self.tests = make_test_set(settings.data, settings.schedules(), max(1, self.jobs), settings.images)
+        # the plan's landmarks are dlib's already
+        self.truth = None if settings.judge.truth == "dlib" else judges.localizer(settings.judge.truth)
+        self.protocol = merged(self.folder, protocol(settings, self.size, self.methods, self.tests))
+        self.restorers = {m.name: Restorer(m, self.device, settings.batch) for m in self.methods}
+        self.lost: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that could not be read
+        self.flags: dict[str, Counter[str]] = {method.name: Counter() for method in self.methods}
+
+    def run(self) -> None:
+        """Makes the rows that are missing. An interruption loses the shard in flight alone."""
+        waiting = [shard for shard in self.shards() if shard.files]
+        windows = sum(len(shard.rows) for shard in waiting)
+        done, self.started = 0, time.monotonic()
+        self._status("running", windows, done)
+        write_protocol(self.folder, self.protocol)
+        progress = StepProgress(f"evaluating {', '.join(m.name for m in self.methods)} on {self.tests.name}")
+        try:
+            with JudgePool(self.settings.judge, self.jobs) as pool:
+                flying: _InFlight | None = None
+                for shard in waiting:
+                    pairs = list(self._read(shard))  # while the judges look at the shard before
+                    if flying is not None:
+                        done = self._finish(flying, pool, progress, done, windows)
+                    flying = self._start(shard, pairs, pool)
+                if flying is not None:
+                    self._finish(flying, pool, progress, done, windows)
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            self._status("interrupted" if interrupted else "failed", windows, done, f"{type(error).__name__}: {error}")
+            raise
+        self._status("done", windows, windows)
+        for (video, reason), count in self.lost.items():
+            print(f"lost {count} window(s) of {video}: {reason}", file=sys.stderr)
+
+    def shards(self) -> Iterator[Shard]:
+        """All shards, in order; `files` are those that are missing."""
+        for blur in self.tests.blurs:
+            for first in range(0, len(blur.plan), self.settings.shard):
+                rows = tuple(range(first, min(first + self.settings.shard, len(blur.plan))))
+                ends = (window_key(self.tests.case(blur.plan, row)) for row in (rows[0], rows[-1]))
+                name = f"{blur.schedule.name}-{file_name(self.tests.name)}-{first:06}-{'-'.join(ends)}-{len(rows)}"
+                files = {m.name: self.folder / FOLDER / f"{name}-{file_name(m.name)}.parquet" for m in self.methods}
+                yield Shard(blur, rows, {method: file for method, file in files.items() if not file.exists()})
+
+    def _read(self, shard: Shard) -> Iterator[TestPair]:
+        for item in self.tests.pairs(shard.blur, shard.rows, self.size, self.truth):
+            if isinstance(item, TestPair):
+                yield item
+            else:
+                video, reason, count = item
+                self.lost[video, reason] += count
+
+    def _start(self, shard: Shard, pairs: list[TestPair], pool: JudgePool) -> _InFlight:
+        """Runs the methods, and sets the judges to work."""
+        restored = {}
+        for method in self.methods:
+            if method.name in shard.files and pairs:
+                images = [pair.sharp if method.sharp else pair.blurry for pair in pairs]
+                restored[method.name] = self.restorers[method.name](images)
+        questions = [
+            Question(pair.sharp, pair.truth, [r[i].image if r[i].usable else None for r in restored.values()])
+            for i, pair in enumerate(pairs)
+        ]
+        return _InFlight(shard, pairs, restored, pool.submit(questions))
+
+    def _finish(self, flying: _InFlight, pool: JudgePool, progress: StepProgress, done: int, windows: int) -> int:
+        """Scores and saves a shard while its judgements come in, and writes its rows; returns the windows done."""
+        rows: dict[str, list[dict]] = {name: [] for name in flying.shard.files}
+        scores = {name: _scores(images, flying.pairs) for name, images in flying.restored.items()}
+        paths = [self._save(pair, flying.restored, i) for i, pair in enumerate(flying.pairs)]
+        for i, judgements in enumerate(pool.results(flying.answers)):
+            pair = flying.pairs[i]
+            for (name, images), judgement in zip(flying.restored.items(), judgements, strict=True):
+                row = _row(name, pair, images[i], judgement, scores[name][i], paths[i].get(name))
+                self.flags[name].update(flag for flag in row["flags"].split(",") if flag)
+                rows[name].append(row)
+            progress(done + i + 1, windows, pair.case.video)
+        for name, file in flying.shard.files.items():
+            write_rows(file, rows[name])
+        done += len(flying.shard.rows)
+        self._status("running", windows, done)
+        return done
+
+    def _save(self, pair: TestPair, restored: dict[str, list[Restored]], index: int) -> dict[str, str]:
+        """Writes a window's images; method -> path relative to the folder."""
+        if not self.settings.save:
+            return {}
+        place = self._place(pair.case)
+        sharp = place / "sharp.png"
+        if not (self.folder / sharp).exists():
+            write_png(self.folder / sharp, pair.sharp)
+        paths = {}
+        for method in self.methods:
+            if method.name not in restored:
+                continue
+            path = sharp if method.sharp else place / f"{file_name(method.name)}.png"
+            if not method.sharp:
+                write_png(self.folder / path, restored[method.name][index].image)
+            paths[method.name] = path.as_posix()
+        return paths
+
+    def _place(self, case: Case) -> Path:
+        video = "/".join(file_name(part) for part in case.video.split("/"))
+        return Path("images", case.blur, file_name(case.corpus), video, f"{case.frame:06}")
+
+    def _status(self, state: str, windows: int, done: int, reason: str | None = None) -> None:
+        status: dict[str, Any] = {
+            "state": state,
+            "pid": os.getpid(),
+            "heartbeat": time.time(),
+            "windows": windows,
+            "done": done,
+            "seconds": round(time.monotonic() - self.started, 1),
+            "lost_windows": sum(self.lost.values()),
+            "flags": {name: dict(counts) for name, counts in self.flags.items()},
+        }
+        write_json(self.folder / "status.json", status | ({"reason": reason} if reason else {}))
+
+
+def image_size(methods: Sequence[Method], asked: int | None) -> int:
+    """Side of the images: as asked, that of the trained methods, or 128. Raises UsageError where they differ."""
+    sizes = {method.image_size: method.name for method in methods if method.image_size is not None}
+    if asked is None and len(sizes) > 1:
+        listed = ", ".join(f"{name} ({size} px)" for size, name in sizes.items())
+        raise UsageError(f"size: the methods were trained at different sizes: {listed}; set size=<pixels>")
+    return asked or next(iter(sizes), SIDE_MULTIPLE)
+
+
+def file_name(name: str) -> str:
+    """A name as part of a path."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "-"
+
+
+def _scores(restored: Sequence[Restored], pairs: Sequence[TestPair]) -> list[tuple[float, float]]:
+    """(PSNR, SSIM) of every image, in pieces: both work in float64."""
+    scores: list[tuple[float, float]] = []
+    for first in range(0, len(pairs), 16):
+        part = slice(first, first + 16)
+        images = _tensor([r.image for r in restored[part]])
+        references = _tensor([pair.sharp for pair in pairs[part]])
+        scores += zip(psnr(images, references).tolist(), ssim(images, references).tolist(), strict=True)
+    return scores
+
+
+def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).double() / 255
+
+
+def _row(
+    method: str, pair: TestPair, restored: Restored, judged: Judgement, score: tuple[float, float], image: str | None
+) -> dict[str, Any]:
+    flags = set(restored.flags)
+    if judged.landmarks is None:
+        flags.add("no_face")
+    return {
+        "method": method,
+        **asdict(pair.case),
+        "psnr": score[0],
+        "ssim": score[1],
+        "landmark_error": judged.error,
+        "identity_cosine": judged.cosine,
+        "seconds": restored.seconds,
+        "flags": joined(flags),
+        "landmarks": flat(judged.landmarks),
+        "truth": flat(pair.truth),
+        "embedding": flat(judged.embedding),
+        "image": image,
+    }
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,158 @@
+"""What `facedeblur evaluate` is asked for, as frozen, checked plain values; no torch, no videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from facedeblur.blur.camera_shake import CameraShakeSettings
+from facedeblur.blur.schedule import Schedule, named_schedule
+from facedeblur.blur.trajectory import TrajectorySettings
+from facedeblur.blur.vla import VLASettings
+from facedeblur.data.corpora.settings import KINDS, CorpusSettings
+from facedeblur.data.demo import DemoSettings
+from facedeblur.models.settings import SIDE_MULTIPLE
+from facedeblur.training.from_plain import SettingsError, build
+
+SPLITS = ("auto", "train", "val", "test", "all")
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """Who judges restored faces, and how.
+
+    localizer   finds landmarks on the restored crop: "dlib", a trained localiser (run folder), or <file>.py:<Class>
+    truth       says where they are in the full-resolution sharp frame, where nobody annotated it; chosen separately
+    embedder    tells people apart: "dlib", "none", or the weight file of a FaceNet (see faces/facenet.py)
+    box         "detect": the judge has to find the face in the restored crop, and a miss is a failure; "truth": it is
+                given the box of the true landmarks
+    align       the embedder cuts the face by the "truth", the same for every method, or by the "judge"'s landmarks
+    size        side in pixels to which crops are resized for the judges
+
+    Raises ValueError naming the field.
+    """
+
+    localizer: str = "dlib"
+    truth: str = "dlib"
+    embedder: str = "dlib"
+    box: str = "detect"
+    align: str = "truth"
+    size: int = 256
+
+    def __post_init__(self) -> None:
+        _check(self.box in ("detect", "truth"), "box", "detect or truth", self.box)
+        _check(self.align in ("truth", "judge"), "align", "truth or judge", self.align)
+        _check(_count(self.size, 64), "size", "a whole number of pixels of at least 64", self.size)
+
+
+@dataclass(frozen=True)
+class TestData:
+    """A corpus as a test set.
+
+    corpus: None for the rendered demo. split: which of its clips; "auto" is its test split where it has one, else what
+    is held out by its folders, else all of it.
+    """
+
+    __test__ = False  # not a test class
+
+    name: str
+    cache: str
+    corpus: CorpusSettings | None
+    demo: DemoSettings = field(default_factory=DemoSettings)
+    split: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check(self.split in SPLITS, "split", f"one of {', '.join(SPLITS)}", self.split)
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """What the blurs share, see `Schedule`; windows of a test set never overlap."""
+
+    response: str = "identity"
+    vla: VLASettings = field(default_factory=VLASettings)
+    trajectory: TrajectorySettings = field(default_factory=TrajectorySettings)
+    camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """One call of `facedeblur evaluate`.
+
+    methods: see `facedeblur.baselines`. blurs: names of schedules. size: side of the images in pixels, None = that of
+    the trained methods, else 128. images: at most so many windows per blur, spread over people and strengths; None =
+    all. save: restored images are kept as PNG. jobs: judging processes; 0 judges in the main process. batch: images
+    deblurred at a time. shard: windows between two files of rows, what an interruption costs at most.
+    """
+
+    name: str
+    output: str
+    methods: tuple[str, ...]
+    blurs: tuple[str, ...]
+    data: TestData
+    judge: JudgeSettings = field(default_factory=JudgeSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    size: int | None = None
+    images: int | None = None
+    save: bool = True
+    device: str = "auto"
+    jobs: int | str = "auto"
+    batch: int = 16
+    shard: int = 128
+
+    def __post_init__(self) -> None:
+        _check(len(self.blurs) > 0, "blur", "at least one schedule", self.blurs)
+        _check(len(set(self.blurs)) == len(self.blurs), "blur", "schedules of distinct names", self.blurs)
+        self.schedules()  # names and settings are checked there
+        if self.size is not None:
+            valid = _count(self.size, SIDE_MULTIPLE) and self.size % SIDE_MULTIPLE == 0
+            _check(valid, "size", f"a multiple of {SIDE_MULTIPLE}", self.size)
+        _check(self.images is None or _count(self.images, 1), "images", "null or at least 1", self.images)
+        _check(self.jobs == "auto" or _count(self.jobs, 0), "jobs", "auto or 0, 1, 2...", self.jobs)
+        for name in ("batch", "shard"):
+            _check(_count(getattr(self, name), 1), name, "a whole number of at least 1", getattr(self, name))
+
+    @property
+    def folder(self) -> Path:
+        """`<output>/evaluation/<name>`."""
+        return Path(self.output) / "evaluation" / self.name
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """The blur schedules, their windows never overlapping."""
+        shared = {f.name: getattr(self.schedule, f.name) for f in fields(self.schedule)}
+        return tuple(named_schedule(name, **shared) for name in self.blurs)
+
+
+def evaluation_settings(plain: Mapping[str, Any]) -> EvaluationSettings:
+    """Builds EvaluationSettings from the resolved configuration (`conf/evaluate.yaml`) as plain values.
+
+    Of the node `data`, which any corpus of `conf/data` may be, only what says where the corpus is counts. Raises
+    SettingsError naming the key.
+    """
+    own = {key: value for key, value in plain.items() if key not in ("scale", "split")}
+    return build(EvaluationSettings, own | {"data": _test_data(plain["data"], plain["split"])})
+
+
+def _test_data(data: Mapping[str, Any], split: str) -> dict[str, Any]:
+    kind, corpus = data["kind"], None
+    if kind != "demo":
+        if kind not in KINDS:
+            raise SettingsError(f"data.kind: one of demo, {', '.join(KINDS)}, got {kind!r}")
+        if not data.get("root"):
+            raise SettingsError(f"data.root: data={data['name']} needs its folder; give data.root=<folder>")
+        known = {f.name for f in fields(CorpusSettings)}
+        # nobody is held out by chance: a test set is all of a folder, or what its layout says
+        corpus = {key: value for key, value in data.items() if key in known} | {"val_fraction": 0.0}
+        build(CorpusSettings, corpus, "data.")  # its errors name the key
+    return {"name": data["name"], "cache": data["cache"], "corpus": corpus, "demo": data["demo"], "split": split}
+
+
+def _check(condition: bool, name: str, wanted: str, value: object) -> None:
+    if not condition:
+        raise ValueError(f"{name}: must be {wanted}, got {value!r}")
+
+
+def _count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

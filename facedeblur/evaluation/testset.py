@@ -1,0 +1,255 @@
+"""Test sets: any corpus under any blur as a list of windows, and the windows as pairs with true landmarks.
+
+A window is a row of a plan, as in training; PrAvg windows tile the clips without overlap, as the counts of the paper's
+Tables 4 and 5 imply. Kernel schedules blur the ground truths of VLA (Table 7), and on photos every photo.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import cached_property, lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facedeblur.blur.schedule import Schedule, named_schedule
+from facedeblur.data.corpora import Clip, discover, find_clips
+from facedeblur.data.demo import render_demo
+from facedeblur.data.draw import validation_windows
+from facedeblur.data.pair import cut_of, describe, finish
+from facedeblur.data.plan import SCHEMA, Plan
+from facedeblur.data.plan_report import Report
+from facedeblur.data.planning import kernel_seed
+from facedeblur.data.prepare import PrepareError, prepare_plan
+from facedeblur.data.reading import read_cuts
+from facedeblur.evaluation.settings import TestData
+from facedeblur.faces.annotation import annotation_path
+from facedeblur.faces.crop import points_to_crop
+from facedeblur.faces.dlib_models import landmark_box
+from facedeblur.faces.protocols import Localizer
+from facedeblur.progress import StageProgress, StepProgress
+from facedeblur.video.album import SUFFIX as ALBUM_SUFFIX
+from facedeblur.video.album import read_album
+from facedeblur.video.files import fingerprint
+from facedeblur.video.source import VideoError, open_source
+
+INNER_FOLDERS = ("frame_images_DB", "300VW_Dataset_2015_12_14", "lipread_mp4", "train", "val")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a row says of one window, whatever the method. `L` is 1 where a kernel blurs one frame."""
+
+    corpus: str
+    category: str
+    identity: str
+    blur: str
+    video: str
+    frame: int
+    L: int
+
+
+@dataclass(frozen=True, eq=False)
+class TestPair:
+    """One image of a test set: `blurry` and `sharp`, RGB uint8 (S, S, 3); `truth` (68, 2) float32 in their pixels."""
+
+    __test__ = False  # not a test class
+
+    case: Case
+    blurry: np.ndarray
+    sharp: np.ndarray
+    truth: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class BlurSet:
+    """The windows of one corpus under one blur."""
+
+    schedule: Schedule
+    plan: Plan
+    report: Report
+
+
+@dataclass(frozen=True, eq=False)
+class TestSet:
+    """A corpus and its blurs. `annotated`: clips (or photos) whose landmarks are given; `localised`: the others."""
+
+    __test__ = False  # not a test class
+
+    name: str
+    roots: tuple[str, ...]
+    clips: tuple[Clip, ...]
+    blurs: tuple[BlurSet, ...]
+    annotated: int
+    localised: int
+
+    def pairs(self, blur: BlurSet, rows: Sequence[int], size: int, truth: Localizer | None = None) -> Iterator:
+        """TestPairs of rows of `blur.plan`, and (video, reason, lost windows) where a video cannot be read.
+
+        truth: localises the full-resolution sharp frames of clips without annotation anew; None keeps the landmarks
+        of the plan, which are dlib's.
+        """
+        schedules = {blur.schedule.name: blur.schedule}
+        for video, group in groupby(rows, key=blur.plan.column("video").__getitem__):
+            metas = {row: describe(blur.plan[row], row, size, schedules) for row in group}
+            try:
+                yield from self._read(video, blur.plan, metas, size, truth)
+            except VideoError as error:
+                yield video, error.reason, len(metas)
+
+    def _read(self, video: str, plan: Plan, metas: dict, size: int, truth: Localizer | None) -> Iterator[TestPair]:
+        order = list(metas)
+        backend = metas[order[0]]["backend"]
+        anew = {}
+        if truth is not None and not _annotation_kinds(self._by_path[video])[0]:
+            anew = _localised({row: plan[row] for row in order}, video, backend, truth)
+        with open_source(video, backend) as source:
+            for place, blurry, sharp in read_cuts(video, source, [cut_of(meta) for meta in metas.values()], size):
+                row = order[place]
+                pair = finish(metas.pop(row), blurry, sharp)
+                points = pair.meta["landmarks"]
+                if row in anew:
+                    points = points_to_crop(anew[row], plan[row].crop, size)
+                yield TestPair(self.case(plan, row), pair.blurry, pair.sharp, np.asarray(points, np.float32))
+
+    def case(self, plan: Plan, row: int) -> Case:
+        """What the rows of one window say."""
+        window = plan[row]
+        clip = self._by_path[window.window.video]
+        # a corpus of several kinds of clips (the demo's A and B) has them as its categories
+        category = clip.category or (clip.corpus if clip.corpus != self.name else "")
+        video, identity, frame = self._relative(clip.path), clip.identity, window.window.target
+        if video.endswith(ALBUM_SUFFIX):  # a photo stands for itself
+            video, frame = self._relative(_stills(clip.path)[frame].image), 0
+            identity = Path(video).parts[0] if len(Path(video).parts) > 1 else Path(video).stem
+        length = 1 if window.kernel_seed is not None else window.window.length
+        return Case(self.name, category, identity, window.schedule, video, frame, length)
+
+    @cached_property
+    def _by_path(self) -> dict[str, Clip]:
+        return {clip.path: clip for clip in self.clips}
+
+    def _relative(self, path: str) -> str:
+        """A path that means the same on every machine."""
+        below = [os.path.relpath(path, root) for root in self.roots]
+        parts = min((Path(b).parts for b in below if not b.startswith("..")), key=len, default=(Path(path).name,))
+        while len(parts) > 1 and parts[0] in INNER_FOLDERS:
+            parts = parts[1:]
+        return "/".join(parts)
+
+
+def make_test_set(data: TestData, schedules: Sequence[Schedule], jobs: int, images: int | None = None) -> TestSet:
+    """Finds (or renders) the clips of a corpus and plans their windows; everything is cached by content.
+
+    images: at most so many windows per blur. Raises UsageError: no such folder, a layout that is not the corpus's
+    (which is shown), no clip of the split, or no usable window.
+    """
+    if data.corpus is None:
+        progress = StepProgress("rendering the demo corpus")
+        root = str(render_demo(Path(data.cache) / "demo", data.demo, jobs=jobs, progress=progress))
+        roots, clips = [root], discover(root, corpus=data.name)
+    else:
+        roots, clips = [data.corpus.root, data.corpus.val_root], find_clips(data.corpus)
+    roots = [os.path.abspath(os.path.expanduser(root)) for root in roots if root]
+    clips = _of_split(clips, data, roots[0])
+    counts = Counter(kind for clip in clips for kind in _annotation_kinds(clip))
+    blurs = []
+    for schedule in schedules:
+        blurs.append(BlurSet(schedule, *_plan(clips, schedule, data.cache, jobs, images)))
+    return TestSet(data.name, tuple(roots), tuple(clips), tuple(blurs), counts[True], counts[False])
+
+
+def _of_split(clips: Sequence[Clip], data: TestData, root: str) -> list[Clip]:
+    splits = {clip.split for clip in clips}
+    split = data.split
+    if split == "auto":
+        whole = data.corpus is not None and data.corpus.kind == "ytf"  # its protocol compares all people
+        split = "all" if whole else next((name for name in ("test", "val") if name in splits), "all")
+    chosen = [clip for clip in clips if split in ("all", clip.split)]
+    if not chosen:
+        raise PrepareError(f"{root}: no {split} clips; it has {', '.join(sorted(splits))}; set split=all")
+    return chosen
+
+
+def _plan(clips: Sequence[Clip], schedule: Schedule, cache: str, jobs: int, images: int | None) -> tuple[Plan, Report]:
+    photos = all(clip.path.endswith(ALBUM_SUFFIX) for clip in clips)
+    if photos and not schedule.uses_kernels:
+        raise PrepareError(
+            f"blur: {schedule.name} averages frames, but photos have one; use trajectory or camera_shake"
+        )
+    on_targets = schedule.uses_kernels and not photos
+    planned = named_schedule("vla", vla=schedule.vla) if on_targets else schedule
+    plan, report = prepare_plan(clips, [planned], cache, jobs=jobs, progress=StageProgress(f"for {schedule.name}"))
+    if images is not None and len(plan) > images:
+        plan = plan.select(validation_windows(plan, images))
+    return on_ground_truths(plan, schedule) if on_targets else plan, report
+
+
+def on_ground_truths(plan: Plan, schedule: Schedule) -> Plan:
+    """The target frames of an averaging plan, each under a kernel of `schedule`: Table 7 blurs VLA's ground truths.
+
+    PSNR and SSIM of the blur are not known before the images are made: NaN.
+    """
+    rows = []
+    prints = {video: fingerprint(video) for video in set(plan.column("video"))}
+    for index in range(len(plan)):
+        window = plan[index]
+        video, target = window.window.video, window.window.target
+        row = {name: plan.column(name)[index] for name in SCHEMA.names}
+        rows.append(
+            row
+            | {
+                "schedule": schedule.name,
+                "response": schedule.response,
+                "start": target,
+                "length": 1,
+                "reverse": False,
+                "kernel_seed": kernel_seed(prints[video], target, schedule),
+                "psnr": float("nan"),
+                "ssim": float("nan"),
+                "stop": "kernel",
+            }
+        )
+    return Plan.from_rows(rows)
+
+
+def window_key(case: Case) -> str:
+    """Name of a window that is the same on every machine."""
+    return hashlib.sha256(repr(astuple(case)).encode()).hexdigest()[:12]
+
+
+def _localised(windows: Mapping[int, Any], video: str, backend: str, localizer: Localizer) -> dict[int, np.ndarray]:
+    """row -> landmarks of its target frame by another localiser, which gets the box of the known ones."""
+    by_frame: dict[int, list[int]] = {}
+    for row, window in windows.items():
+        by_frame.setdefault(window.window.target, []).append(row)
+    found = {}
+    with open_source(video, backend) as source:
+        first = min(by_frame)
+        for index, frame in enumerate(source.frames(first, max(by_frame) + 1), start=first):
+            for row in by_frame.get(index, ()):
+                found[row] = localizer.localize(frame, landmark_box(windows[row].landmarks))
+    return found
+
+
+def _annotation_kinds(clip: Clip) -> list[bool]:
+    if clip.path.endswith(ALBUM_SUFFIX):
+        return [still.points is not None for still in _stills(clip.path)]
+    return [_annotated(clip, 0)]
+
+
+def _annotated(clip: Clip, frame: int) -> bool:
+    if clip.path.endswith(ALBUM_SUFFIX):
+        return _stills(clip.path)[frame].points is not None
+    return clip.annotation is not None or annotation_path(clip.path).is_file()
+
+
+@lru_cache(maxsize=256)
+def _stills(path: str) -> list:
+    return read_album(path)

@@ -1,0 +1,68 @@
+"""The judges of a restored face by name: localisers, detectors and embedders, each made once per process.
+
+`dlib` is the default of all; a localiser may also be a class of the user's, `<file>.py:<Class>`, and an embedder the
+weight file of a FaceNet.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from facedeblur.errors import UsageError
+from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer
+from facedeblur.faces.protocols import Detector, Embedder, Localizer
+
+WEIGHT_SUFFIXES = (".pt", ".pth", ".safetensors")
+
+
+@cache
+def detector() -> Detector:
+    """The detector that looks for a face in a crop: dlib's, at one magnification, so that a miss costs no more."""
+    return DlibDetector(retry=False)
+
+
+@cache
+def localizer(name: str) -> Localizer:
+    """A localiser: "dlib", or `<file>.py:<Class>`. Raises UsageError for anything else."""
+    if name == "dlib":
+        return DlibLocalizer()
+    if ".py:" in name:
+        return _plugin(name, "localize")
+    raise UsageError(f"judge: localiser {name}: must be dlib or <file>.py:<Class>")
+
+
+@cache
+def embedder(name: str) -> Embedder | None:
+    """An embedder: "dlib", "none" (None), or the weight file of a FaceNet. Raises UsageError for anything else."""
+    if name == "none":
+        return None
+    if name == "dlib":
+        return DlibEmbedder()
+    if ".py:" in name:
+        return _plugin(name, "embed")
+    if Path(name).suffix in WEIGHT_SUFFIXES:
+        from facedeblur.faces.facenet import FaceNetEmbedder
+
+        return FaceNetEmbedder(name)
+    raise UsageError(
+        f"judge.embedder: {name}: must be dlib, none, <file>.py:<Class> or a FaceNet's weight file "
+        f"({', '.join(WEIGHT_SUFFIXES)})"
+    )
+
+
+def _plugin(spec: str, method: str):
+    file, _, name = spec.rpartition(":")
+    if not Path(file).is_file():
+        raise UsageError(f"judge: {file}: no such file")
+    module_spec = importlib.util.spec_from_file_location(f"facedeblur_judge_{Path(file).stem}", file)
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+        made = getattr(module, name)()
+    except Exception as error:  # whatever a file of the user's may do
+        raise UsageError(f"judge: {spec}: {type(error).__name__}: {error}") from error
+    if not callable(getattr(made, method, None)):
+        raise UsageError(f"judge: {spec}: {name} must have a method {method}, see facedeblur/faces/protocols.py")
+    return made

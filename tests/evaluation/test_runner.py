@@ -1,0 +1,159 @@
+"""Whole evaluations on a tiny corpus: the contract of the rows, resumption, and what methods do wrong."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from facedeblur.errors import UsageError
+from facedeblur.evaluation.rows import SCHEMA, read_rows
+from facedeblur.evaluation.runner import Evaluation
+from facedeblur.evaluation.settings import evaluation_settings
+from facedeblur.metrics.landmarks import normalised_error
+
+METHODS = """
+import torch
+
+class Brighter:
+    def __call__(self, images):
+        return images + 0.1
+
+class Wrong:
+    "takes one image at a time: the first is NaN, the second smaller, the third an error"
+    calls = 0
+    def __call__(self, images):
+        if len(images) > 1:
+            raise ValueError("one at a time")
+        Wrong.calls += 1
+        if Wrong.calls == 2:  # the first call warms up
+            return images * float("nan")
+        if Wrong.calls == 3:
+            return images[..., ::2, ::2]
+        if Wrong.calls == 4:
+            raise RuntimeError("lost")
+        return images
+"""
+
+
+def run(plain):
+    evaluation = Evaluation(evaluation_settings(plain))
+    evaluation.run()
+    return evaluation.folder, read_rows(evaluation.folder).to_pylist()
+
+
+@pytest.fixture
+def methods_file(tmp_path):
+    file = tmp_path / "methods.py"
+    file.write_text(METHODS)
+    return file
+
+
+def test_rows_keep_the_contract(plain, methods_file):
+    folder, rows = run(plain("blur=pravg7,pravg15", f"method={methods_file}:Brighter"))
+    assert read_rows(folder).schema.equals(SCHEMA)
+    assert {row["method"] for row in rows} == {"blurred", "oracle", "Brighter"}
+    assert {row["blur"]: row["L"] for row in rows} == {"pravg7": 7, "pravg15": 15}
+    # two people of one clip of 45 frames each: 6 windows of 7 and 3 of 15 that do not overlap
+    assert len(rows) == 3 * 2 * (6 + 3)
+    by_window = {}
+    for row in rows:
+        by_window.setdefault((row["blur"], row["video"], row["frame"]), {})[row["method"]] = row
+    targets = sorted(frame for blur, video, frame in by_window if blur == "pravg7" and "id001" in video)
+    assert targets == [3, 10, 17, 24, 31, 38]
+    for (blur, _, _), window in by_window.items():
+        assert window["oracle"]["psnr"] == 60 and window["oracle"]["ssim"] == pytest.approx(1)
+        assert window["oracle"]["identity_cosine"] == pytest.approx(1)
+        assert 10 < window["blurred"]["psnr"] < 60 and window["blurred"]["identity_cosine"] < 1
+        for row in window.values():
+            assert row["flags"] == "" and row["seconds"] >= 0 and row["corpus"] == "demo" and row["category"] == "A"
+            landmarks, truth = (np.reshape(row[name], (68, 2)) for name in ("landmarks", "truth"))
+            assert row["landmark_error"] == pytest.approx(normalised_error(landmarks, truth), abs=1e-5)
+            image = cv2.imread(str(folder / row["image"]))
+            assert image.shape == (128, 128, 3) and row["image"].startswith(f"images/{blur}/demo/")
+            reference = cv2.imread(str(folder / window["oracle"]["image"]))
+            error = np.mean((image / 255.0 - reference / 255.0) ** 2)  # the file is what was scored
+            assert row["psnr"] == pytest.approx(60 if error == 0 else -10 * np.log10(error), abs=1e-3)
+        assert window["oracle"]["image"].endswith("/sharp.png")
+        assert all(0 < x < 128 for x in window["oracle"]["truth"])
+    protocol = json.loads((folder / "protocol.json").read_text())
+    assert protocol["image_size"] == 128 and protocol["blurs"]["pravg15"]["windows"] == 6
+    assert protocol["corpus"]["truth"] == "annotated landmarks" and protocol["methods"]["Brighter"]["kind"] == "file"
+    assert json.loads((folder / "status.json").read_text())["state"] == "done"
+
+
+def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(plain, monkeypatch):
+    whole, expected = run(plain("name=whole", "shard=4"))
+    settings = evaluation_settings(plain("name=cut", "shard=4"))
+    evaluation, finish, finished = Evaluation(settings), Evaluation._finish, []
+
+    def cut(self, *arguments):
+        if len(finished) == 2:
+            raise KeyboardInterrupt
+        finished.append(1)
+        return finish(self, *arguments)
+
+    monkeypatch.setattr(Evaluation, "_finish", cut)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.run()
+    assert json.loads((settings.folder / "status.json").read_text())["state"] == "interrupted"
+    monkeypatch.undo()
+    kept = {file: file.stat().st_mtime_ns for file in (settings.folder / "rows").iterdir()}
+    assert 0 < len(kept) < len(list((whole / "rows").iterdir()))
+    _, rows = run(plain("name=cut", "shard=4"))
+    assert all(file.stat().st_mtime_ns == stamp for file, stamp in kept.items())
+    for row in (*rows, *expected):
+        row.pop("seconds")
+    assert rows == expected
+
+
+def test_a_method_that_comes_later_adds_its_rows_alone(plain, methods_file, monkeypatch):
+    folder, before = run(plain())
+    evaluation = Evaluation(evaluation_settings(plain(f"method={methods_file}:Brighter")))
+    assert all(set(shard.files) == {"Brighter"} for shard in evaluation.shards())
+    evaluation.run()
+    rows = read_rows(folder).to_pylist()
+    assert len(rows) == len(before) * 3 // 2 and all(row in rows for row in before)
+    assert list(json.loads((folder / "protocol.json").read_text())["methods"]) == ["blurred", "oracle", "Brighter"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("judge.align=judge", "another judges.*align: 'truth', now 'judge'"), ("size=256", "another image_size")],
+)
+def test_rows_of_another_protocol_are_not_mixed_in(plain, change, message):
+    run(plain("images=2"))
+    with pytest.raises(UsageError, match=f"{message}.*another name="):
+        Evaluation(evaluation_settings(plain("images=2", change)))
+
+
+def test_another_method_of_the_same_name_is_not_mixed_in(plain, methods_file):
+    run(plain("images=2", f"method={methods_file}:Brighter"))
+    methods_file.write_text(METHODS.replace("0.1", "0.2"))
+    with pytest.raises(UsageError, match="rows of another Brighter"):
+        Evaluation(evaluation_settings(plain("images=2", f"method={methods_file}:Brighter")))
+    _, rows = run(plain("images=2", f"method=more={methods_file}:Brighter"))
+    assert {row["method"] for row in rows} == {"blurred", "oracle", "Brighter", "more"}
+
+
+def test_what_a_method_does_wrong_is_flagged_and_counted(plain, methods_file):
+    _, rows = run(plain(f"method={methods_file}:Wrong"))
+    wrong = [row for row in rows if row["method"] == "Wrong"]
+    assert len(wrong) == 12  # none is left out
+    assert [row["flags"] for row in wrong[:4]] == ["no_face,nan", "size_mismatch", "no_face,error", ""]
+    for row in (wrong[0], wrong[2]):  # counts as black, and as a failure
+        assert row["landmark_error"] == np.inf and row["landmarks"] is None and row["embedding"] is None
+        assert row["identity_cosine"] is None and row["psnr"] < 15
+    assert np.isfinite(wrong[1]["landmark_error"]) and wrong[1]["psnr"] < 50
+    blurred = [row for row in rows if row["method"] == "blurred"]
+    assert wrong[3]["psnr"] == blurred[3]["psnr"]
+
+
+def test_worker_processes_judge_as_the_main_process_does(plain):
+    _, here = run(plain("name=here", "images=3"))
+    _, there = run(plain("name=there", "images=3", "jobs=1"))
+    for row in (*here, *there):
+        row.pop("seconds")
+    assert here == there
