@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from facedeblur.models.decoder import Decoder
 from facedeblur.models.discriminator import Discriminator
 from facedeblur.models.encoder import Encoder
-from facedeblur.models.generator import DeblurGenerator, IdentityStream, TwoStep
+from facedeblur.models.generator import DeblurGenerator, DecoderLike, EncoderLike, IdentityStream, TwoStep
 from facedeblur.models.hourglass import StackedHourglass
+from facedeblur.models.light import LightDecoder, LightEncoder
 from facedeblur.models.settings import ModelSettings
 
 
@@ -61,6 +64,21 @@ def build_networks(settings: ModelSettings, hourglass: nn.Module | None = None) 
     """
     if hourglass is not None and not settings.conditioned:
         raise ValueError("two_step: must be true, with hourglass_stacks of at least 1, to use the given hourglass")
+    encoder, decoder = _pair(settings)
+    generator = DeblurGenerator(encoder(6 if settings.conditioned else 3), decoder, settings.global_residual)
+    identity = two_step = None
+    if settings.identity:
+        identity = IdentityStream(encoder(3), decoder, settings.global_residual)
+    if settings.conditioned:
+        two_step = TwoStep(hourglass if hourglass is not None else build_hourglass(settings))
+    width = settings.base_width if settings.discriminator_width is None else settings.discriminator_width
+    return Networks(generator, Discriminator(width, settings.conditional), identity, two_step)
+
+
+def _pair(settings: ModelSettings) -> tuple[Callable[[int], EncoderLike], DecoderLike]:
+    """The encoder, to be made for a number of input channels, and the decoder that all streams share."""
+    if settings.generator == "light":
+        return (lambda channels: LightEncoder(channels, settings.light_width)), LightDecoder(settings.light_width)
     layout = {
         "width": settings.base_width,
         "norm": settings.norm,
@@ -70,13 +88,4 @@ def build_networks(settings: ModelSettings, hourglass: nn.Module | None = None) 
     decoder = Decoder(
         unet_skips=settings.unet_skips, keep=settings.keep, shared_running=settings.shared_running, **layout
     )
-    generator = DeblurGenerator(
-        Encoder(in_channels=6 if settings.conditioned else 3, **layout), decoder, settings.global_residual
-    )
-    identity = two_step = None
-    if settings.identity:
-        identity = IdentityStream(Encoder(in_channels=3, **layout), decoder, settings.global_residual)
-    if settings.conditioned:
-        two_step = TwoStep(hourglass if hourglass is not None else build_hourglass(settings))
-    width = settings.base_width if settings.discriminator_width is None else settings.discriminator_width
-    return Networks(generator, Discriminator(width, settings.conditional), identity, two_step)
+    return (lambda channels: Encoder(in_channels=channels, **layout)), decoder

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Keeps `average = decay * average + (1 - decay) * weights` of a module's parameters; buffers are copied.
+    """Keeps `average = decay * average + (1 - decay) * weights` of a module's parameters and floating-point buffers.
+
+    Running statistics are averaged too, since they belong to the weights that made them; counters are copied.
 
     Args:
         module: the network whose weights are followed.
@@ -26,10 +28,9 @@ class WeightAverage:
     def update(self, module: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        parameters = {name for name, _ in module.named_parameters()}
         for name, value in module.state_dict().items():
             average = self.average[name] = self.average[name].to(value.device)  # made before the module moved there
-            if name in parameters:
+            if value.is_floating_point():
                 average.lerp_(value, 1 - decay)
             else:
                 average.copy_(value)

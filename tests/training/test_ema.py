@@ -12,7 +12,7 @@ from facedeblur.training.ema import WeightAverage
 def test_recursion_and_buffers():
     module = nn.BatchNorm1d(1)
     average = WeightAverage(module, decay=0.9)
-    expected = 1.0
+    expected, statistic = 1.0, 0.0
     for n in range(1, 5):
         with torch.no_grad():
             module.weight.fill_(float(n))
@@ -20,8 +20,10 @@ def test_recursion_and_buffers():
         average.update(module)
         decay = min(0.9, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * n
+        statistic = decay * statistic + (1 - decay) * n
     assert average.average["weight"].item() == pytest.approx(expected, rel=1e-6)
-    assert average.average["running_mean"].item() == 4.0
+    assert average.average["running_mean"].item() == pytest.approx(statistic, rel=1e-6)
+    assert average.average["num_batches_tracked"].item() == 0
 
 
 def test_swapping_is_undone():
