@@ -127,7 +127,7 @@ def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None
 
     try:
         if command == "prepare":
-            from facedeblur.training.stages import prepare
+            from facedeblur.preparation import prepare
 
             prepare(plain)
             return

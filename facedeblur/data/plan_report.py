@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from facedeblur.data.corpora import Clip
 from facedeblur.data.plan import Plan
-from facedeblur.files import write_atomic
+from facedeblur.files import shown, write_json
+from facedeblur.video.index import VideoInfo
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,37 @@ class Group:
 
 
 @dataclass(frozen=True)
+class ClipFacts:
+    """What preparation found in one file; `reason` says why it gives no window.
+
+    frames that can be decoded, their width and height in pixels, average fps, and the backend that reads them; shots;
+    people; faces: frames with a face that is used; blurred: frames whose face is too blurred to be ground truth.
+    """
+
+    path: str
+    corpus: str
+    identity: str
+    split: str
+    backend: str = ""
+    frames: int = 0
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    shots: int = 0
+    people: int = 0
+    faces: int = 0
+    blurred: int = 0
+    windows: int = 0
+    reason: str | None = None
+
+    @classmethod
+    def of(cls, clip: Clip, info: VideoInfo, reason: str | None, **found: int) -> ClipFacts:
+        size = {"frames": info.frames, "width": info.width, "height": info.height, "fps": info.fps}
+        origin = (clip.path, clip.corpus, clip.identity, clip.split, info.backend)
+        return cls(*origin, **size, **found, reason=reason)
+
+
+@dataclass(frozen=True)
 class Report:
     """Summary of one preparation; kept as JSON beside its plan.
 
@@ -39,6 +72,8 @@ class Report:
     lengths   schedule -> {number of frames: windows}
     stops     schedule -> {what ended the window: windows}
     rejects   schedule -> {why a candidate was dropped: candidates}
+    clips     what was found in each file
+    manifest  name of the plan
     """
 
     videos: int
@@ -47,6 +82,8 @@ class Report:
     lengths: dict[str, dict[int, int]]
     stops: dict[str, dict[str, int]]
     rejects: dict[str, dict[str, int]]
+    clips: tuple[ClipFacts, ...] = ()
+    manifest: str = ""
 
     @classmethod
     def of(
@@ -55,6 +92,8 @@ class Report:
         videos: int,
         skipped: Iterable[tuple[str, str]] = (),
         rejects: Mapping[str, Mapping[str, int]] | None = None,
+        clips: Iterable[ClipFacts] = (),
+        manifest: str = "",
     ) -> Report:
         """The report of a finished plan; `videos` were given, `skipped` of them gave nothing."""
         schedule = plan.column("schedule")
@@ -65,6 +104,8 @@ class Report:
             lengths={name: _counts(plan.column("length")[schedule == name].tolist()) for name in sorted(set(schedule))},
             stops={name: _counts(plan.column("stop")[schedule == name]) for name in sorted(set(schedule))},
             rejects={name: dict(sorted(counts.items())) for name, counts in sorted((rejects or {}).items()) if counts},
+            clips=tuple(clips),
+            manifest=manifest,
         )
 
     def reasons(self) -> dict[str, int]:
@@ -76,7 +117,7 @@ class Report:
         lines = [f"{self.videos - len(self.skipped)} of {self.videos} videos used"]
         if self.skipped:
             lines[0] += f"; skipped: {listed(self.reasons())}"
-        lines += [f"  skipped {path}: {reason}" for path, reason in self.skipped]
+        lines += [f"  skipped {shown(path)}: {reason}" for path, reason in self.skipped]
         lines.append(
             f"{'corpus':<12}{'split':<7}{'schedule':<14}{'pass':<9}{'windows':>8}{'L':>7}{'PSNR':>8}{'SSIM':>8}"
         )
@@ -91,8 +132,10 @@ class Report:
         return lines
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "skipped": [list(pair) for pair in self.skipped], "reasons": self.reasons()}
+        """The summary as plain values for JSON, without what was found in each file."""
+        summary = {**asdict(self), "skipped": [list(pair) for pair in self.skipped], "reasons": self.reasons()}
+        del summary["clips"]
+        return summary
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Report:
@@ -104,12 +147,13 @@ class Report:
             lengths={name: {int(n): c for n, c in counts.items()} for name, counts in values["lengths"].items()},
             stops=dict(values["stops"]),
             rejects=dict(values["rejects"]),
+            clips=tuple(ClipFacts(**facts) for facts in values.get("clips", ())),
+            manifest=values.get("manifest", ""),
         )
 
     def write(self, path: str | Path) -> None:
         """As JSON, atomically."""
-        text = json.dumps(self.to_dict(), indent=1)
-        write_atomic(Path(path), lambda file: file.write_text(text))
+        write_json(Path(path), self.to_dict() | {"clips": [asdict(facts) for facts in self.clips]})
 
     @classmethod
     def read(cls, path: str | Path) -> Report:
@@ -118,22 +162,6 @@ class Report:
             return cls.from_dict(json.loads(Path(path).read_text()))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: not a report of a window plan ({error!r})") from error
-
-    def plot(self, path: str | Path) -> None:
-        """Histogram of L as PNG, one panel per averaging schedule (kernels blur single frames, so they have none)."""
-        from matplotlib.figure import Figure
-
-        averaged = {name: counts for name, counts in self.lengths.items() if set(counts) != {1}}
-        figure = Figure(figsize=(6, 2.2 * max(1, len(averaged))), layout="constrained")
-        panels = figure.subplots(max(1, len(averaged)), squeeze=False)[:, 0]
-        for panel, (name, counts) in zip(panels, averaged.items(), strict=False):
-            panel.bar(list(counts), list(counts.values()), width=1.6)
-            total = sum(counts.values())
-            mean = sum(length * count for length, count in counts.items()) / total
-            panel.set_title(f"{name}: {total} windows, mean L {mean:.1f}", fontsize=9)
-            panel.set_ylabel("windows")
-        panels[-1].set_xlabel("L (frames averaged)")
-        write_atomic(Path(path), lambda file: figure.savefig(file, dpi=120, format="png"))
 
 
 def _groups(plan: Plan) -> Iterable[Group]:

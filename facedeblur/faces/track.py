@@ -1,29 +1,20 @@
-"""One face through one video: 68 landmarks per frame and the hard cuts, from annotation or by tracking."""
+"""One face through one video: 68 landmarks per frame, how sharp it is, and where the shots begin."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from facedeblur.faces.album import album_landmarks
-from facedeblur.faces.annotation import Annotation, annotation_of
-from facedeblur.faces.cuts import CutDetector, find_cuts
-from facedeblur.faces.dlib_models import REMEDY, DlibDetector, DlibLocalizer, FacesExtraError, has_dlib
-from facedeblur.faces.follow import FaceFollower
-from facedeblur.faces.protocols import Detector, Localizer
+from facedeblur.faces.cuts import CutDetector
+from facedeblur.faces.follow import FaceFollower, Piece
+from facedeblur.faces.people import join_people
+from facedeblur.faces.protocols import Detector, Embedder, Localizer
+from facedeblur.faces.refine import sharpness, smoothed
 from facedeblur.files import write_atomic
-from facedeblur.video.children import Failure, run_limited
-from facedeblur.video.index import VideoInfo
-from facedeblur.video.source import FrameSource, VideoError, open_source
-
-FORMAT = 1  # raise it when tracking changes, so that cached tracks are made anew
-SECONDS_PER_FRAME = 0.5  # the slowest sane tracking, for the time limit
-
-Progress = Callable[[int, int, str], None]
+from facedeblur.video.source import FrameSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +22,12 @@ class FaceTrack:
     """Attributes:
     landmarks: (F, 68, 2) float32 pixel coordinates (x, y), 0-based; rows of NaN where there is no face.
     cuts: index of each frame that starts a new shot, ascending, without 0.
+    sharpness: (F,) float32, see `refine.sharpness`; NaN where there is no face. None: not measured.
     """
 
     landmarks: np.ndarray
     cuts: tuple[int, ...] = ()
+    sharpness: np.ndarray | None = None
 
     @property
     def valid(self) -> np.ndarray:
@@ -51,110 +44,104 @@ class FaceTrack:
             segments += zip(borders[:-1], borders[1:], strict=True)
         return segments
 
-    def save(self, path: str | Path) -> None:
-        """Write a compressed .npz, atomically."""
+    def without_blurred(self, least: float, share: float) -> tuple[FaceTrack, int]:
+        """The track less the frames that are no ground truth, and how many those are.
 
-        def write(file: Path) -> None:
-            with file.open("wb") as stream:
-                np.savez_compressed(stream, landmarks=self.landmarks, cuts=np.array(self.cuts, np.int64))
+        Args:
+            least: sharpness that every frame must have.
+            share: of the track's own median, likewise: a frame far below it is out of focus or blurred by motion.
+        """
+        values = np.where(self.valid, np.nan if self.sharpness is None else self.sharpness, np.nan)
+        if not np.isfinite(values).any():
+            return self, 0
+        blurred = values < max(least, share * float(np.nanmedian(values)))
+        landmarks = self.landmarks.copy()
+        landmarks[blurred] = np.nan
+        return replace(self, landmarks=landmarks), int(blurred.sum())
 
-        write_atomic(Path(path), write)
 
-    @classmethod
-    def load(cls, path: str | Path) -> FaceTrack:
-        with np.load(path) as stored:
-            return cls(stored["landmarks"], tuple(stored["cuts"].tolist()))
+def save_people(path: str | Path, people: Sequence[FaceTrack], frames: int, cuts: Iterable[int]) -> None:
+    """Write the tracks of all people of one video (none, perhaps) as a compressed .npz, atomically."""
+    landmarks = np.full((len(people), frames, 68, 2), np.nan, np.float32)
+    sharp = np.full((len(people), frames), np.nan, np.float32)
+    for number, track in enumerate(people):
+        landmarks[number] = track.landmarks
+        if track.sharpness is not None:
+            sharp[number] = track.sharpness
+
+    def write(file: Path) -> None:
+        with file.open("wb") as stream:
+            np.savez_compressed(stream, landmarks=landmarks, sharpness=sharp, cuts=np.array([*cuts], np.int64))
+
+    write_atomic(Path(path), write)
 
 
-def track_video(source: FrameSource, frames: int, detector: Detector, localizer: Localizer) -> FaceTrack:
-    """Find and follow the largest face in the first `frames` frames of a video, shot by shot."""
+def load_people(path: str | Path) -> list[FaceTrack]:
+    """What `save_people` wrote."""
+    with np.load(path) as stored:
+        cuts = tuple(stored["cuts"].tolist())
+        return [
+            FaceTrack(*pair[:1], cuts, pair[1]) for pair in zip(stored["landmarks"], stored["sharpness"], strict=True)
+        ]
+
+
+def track_people(
+    source: FrameSource,
+    frames: int,
+    detector: Detector,
+    localizer: Localizer,
+    embedder: Callable[[], Embedder] | None = None,
+    gaps: Sequence[int] = (),
+) -> tuple[list[FaceTrack], tuple[int, ...]]:
+    """Find and follow every face in the first `frames` frames of a video, and tell who is who.
+
+    Args:
+        embedder: makes the embedder, which is needed where there is more than one face or shot.
+        gaps: frames before which time leaps; they start shots like hard cuts.
+
+    Returns:
+        The tracks, the most prominent person first (the largest sum of face areas over frames), and the cuts.
+    """
     cuts = []
-    cut_detector, follower = CutDetector(), FaceFollower(frames, detector, localizer)
+    cut_detector, follower = CutDetector(), FaceFollower(detector, localizer)
     for index, frame in enumerate(source.frames(0, frames)):
-        cut = cut_detector.update(frame)
+        cut = cut_detector.update(frame) or index in gaps
         if cut:
             cuts.append(index)
         follower.update(index, frame, cut)
-    return FaceTrack(follower.finish(), tuple(cuts))
+    people = join_people(follower.finish(), embedder)
+    return [_assembled(person, frames, tuple(cuts)) for person in people], tuple(cuts)
 
 
-def track_videos(
-    infos: Iterable[VideoInfo],
-    cache_dir: str | Path,
-    jobs: int = 1,
-    progress: Progress | None = None,
-    timeout: float = 120.0,
-    annotations: Mapping[str, Annotation] | None = None,
-) -> dict[str, FaceTrack | str]:
-    """Track many indexed videos: the annotation of a clip wins over detection; cuts are always detected.
-
-    Args:
-        infos: from `index_videos`.
-        cache_dir: tracks are kept in its folder `tracks`, one .npz per content of video and annotation.
-        jobs: child processes.
-        progress: called as `progress(done, total, path)`.
-        timeout: seconds a video may take, plus half a second per frame.
-        annotations: path -> its landmarks, where they are not in `<clip stem>.npz` beside it.
-
-    Returns:
-        path -> its track, or a short reason why it has none.
-
-    Raises:
-        FacesExtraError: a video without annotation, and no detector installed.
-    """
-    infos = list(infos)
-    cache_dir = Path(cache_dir)
-    tracks: dict[str, FaceTrack | str] = {info.path: info.error for info in infos if info.error}
-    notes = {info.path: (annotations or {}).get(info.path) or annotation_of(info.path) for info in infos}
-    files = {info.path: _cache_file(info, notes[info.path], cache_dir) for info in infos if not info.error}
-    todo = [info for info in infos if not info.error and not files[info.path].is_file()]
-    for info in todo:
-        needs_detector = info.backend != "album" and not Path(notes[info.path].path).exists()
-        if needs_detector and not has_dlib():
-            raise FacesExtraError(f"{info.path}: no annotation of it and no face detector installed: {REMEDY}")
-
-    def limit(task: tuple[VideoInfo, Annotation, Path]) -> float:
-        return timeout + task[0].frames * SECONDS_PER_FRAME
-
-    done = len(infos) - len(todo)
-    tasks = [(info, notes[info.path], files[info.path]) for info in todo]
-    for task, outcome in run_limited(_track_into, tasks, jobs, limit):
-        path = todo[task].path
-        if outcome is not None:
-            tracks[path] = f"tracking {outcome.reason}" if isinstance(outcome, Failure) else outcome
-        done += 1
-        if progress:
-            progress(done, len(infos), path)
-    for path, file in files.items():
-        if path not in tracks:
-            track = FaceTrack.load(file)
-            tracks[path] = track if track.valid.any() else "no face found"
-    return tracks
+def track_video(
+    source: FrameSource,
+    frames: int,
+    detector: Detector,
+    localizer: Localizer,
+    embedder: Callable[[], Embedder] | None = None,
+) -> FaceTrack:
+    """The most prominent person of `track_people`; a track without a valid frame where there is no face."""
+    people, cuts = track_people(source, frames, detector, localizer, embedder)
+    return people[0] if people else FaceTrack(np.full((frames, 68, 2), np.nan, np.float32), cuts)
 
 
-def _cache_file(info: VideoInfo, annotation: Annotation, cache_dir: Path) -> Path:
-    origin = annotation.fingerprint() or "detected"
-    return cache_dir / "tracks" / f"{info.fingerprint}-{info.frames}-{origin}-v{FORMAT}.npz"
+def measured(source: FrameSource, landmarks: np.ndarray, gaps: Sequence[int] = ()) -> FaceTrack:
+    """The track of landmarks that are known: one pass finds cuts and sharpness."""
+    detector, cuts = CutDetector(), []
+    values = np.full(len(landmarks), np.nan, np.float32)
+    valid = np.isfinite(landmarks).all(axis=(1, 2))
+    for index, frame in enumerate(source.frames(0, len(landmarks))):
+        if detector.update(frame) or index in gaps:
+            cuts.append(index)
+        if valid[index]:
+            values[index] = sharpness(frame, landmarks[index])
+    return FaceTrack(landmarks, tuple(cuts), values)
 
 
-def _track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
-    """Track one video into a file, in a child process; returns the reason if that is impossible."""
-    info, annotation, file = task
-    try:
-        landmarks = annotation.read(info.frames) if Path(annotation.path).exists() else None
-        with open_source(info.path, info.backend) as source:
-            if info.backend == "album":
-                track = FaceTrack(album_landmarks(source, _models), tuple(range(1, info.frames)))
-            elif landmarks is None:
-                track = track_video(source, info.frames, *_models())
-            else:
-                track = FaceTrack(landmarks, tuple(find_cuts(source.frames(0, info.frames))))
-    except VideoError as error:
-        return str(error) if error.path != info.path else error.reason
-    track.save(file)
-    return None
-
-
-@cache
-def _models() -> tuple[DlibDetector, DlibLocalizer]:
-    return DlibDetector(), DlibLocalizer()
+def _assembled(person: Sequence[Piece], frames: int, cuts: tuple[int, ...]) -> FaceTrack:
+    landmarks = np.full((frames, 68, 2), np.nan, np.float32)
+    values = np.full(frames, np.nan, np.float32)
+    for piece in person:
+        landmarks[piece.start : piece.stop] = smoothed(piece.landmarks)
+        values[piece.start : piece.stop] = piece.sharpness
+    return FaceTrack(landmarks, cuts, values)

@@ -11,7 +11,9 @@ from facedeblur.data.corpora import discover, find_clips
 from facedeblur.data.demo import render_demo
 from facedeblur.data.draw import MixtureRow
 from facedeblur.data.plan import Plan
-from facedeblur.data.prepare import PrepareError, Report, prepare_plan
+from facedeblur.data.plan_report import Report
+from facedeblur.data.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.progress import StageProgress, StepProgress
 from facedeblur.training.settings import BlurSettings, DataSettings
 
@@ -69,8 +71,14 @@ def _check_stills(data: DataSettings, blur: BlurSettings) -> None:
         )
 
 
-def make_corpus(data: DataSettings, blur: BlurSettings, jobs: int | str = "auto") -> Corpus:
+def make_corpus(
+    data: DataSettings, blur: BlurSettings, jobs: int | str = "auto", how: PrepareSettings | None = None
+) -> Corpus:
     """Renders (demo) or finds the clips of all corpora and plans their windows; everything is cached by content.
+
+    Args:
+        jobs: processes that decode at the same time, or "auto": one per core.
+        how: what of a video is used, and where that is found out.
 
     Raises:
         CorpusError: a folder that is missing or not laid out as its corpus is; shows the layout.
@@ -95,7 +103,7 @@ def make_corpus(data: DataSettings, blur: BlurSettings, jobs: int | str = "auto"
         reverse = split == "train" and any(row.reverse for row in rows)
         progress = StageProgress(f"{split} videos")
         plans[split], reports[split] = prepare_plan(
-            chosen, schedules, cache, jobs=jobs, reverse=reverse, progress=progress
+            chosen, schedules, cache, jobs=jobs, reverse=reverse, progress=progress, settings=how
         )
     schedules = (*blur.training(), *blur.validation())
     return Corpus(plans["train"], plans["val"], rows, epoch_size(data), schedules, reports)

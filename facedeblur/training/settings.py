@@ -16,6 +16,7 @@ from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 from facedeblur.data.demo import DemoSettings
+from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.training.from_plain import build
 
@@ -279,6 +280,7 @@ class RunSettings:
     init: str | None = None
     resume: str | None = None
     jobs: int | str = "auto"
+    prepare: PrepareSettings = field(default_factory=PrepareSettings)
 
     def __post_init__(self) -> None:
         _check(self.stage in ("adversarial", "hourglass"), "stage", "adversarial or hourglass", self.stage)

@@ -1,4 +1,4 @@
-"""The commands `train` and `prepare`: which stages run, in which folders, and what is left behind."""
+"""The command `train`: which stages run, in which folders, and what is left behind."""
 
 from __future__ import annotations
 
@@ -36,22 +36,6 @@ NOT_DECISIVE = ("checkpoint_minutes", "validate_every", "log_every", "grid_faces
 _named: set[str] = set()  # skipped videos that were named already
 
 
-def prepare(plain: dict) -> None:
-    """Makes the plans that `train` would make, prints their report and writes its plots beside them."""
-    settings = run_settings(plain)
-    pairs = [("adversarial stage", settings.data, settings.blur)] if settings.stage == "adversarial" else []
-    if settings.model.conditioned or settings.stage == "hourglass":
-        pairs.append(("hourglass stage", settings.hourglass.data, settings.hourglass.blur))
-    for title, data, blur in pairs:
-        corpus = make_corpus(data, blur, settings.jobs)
-        for split, report in corpus.reports.items():
-            print(f"{title}, {split}:")
-            print("\n".join(f"  {line}" for line in report.lines()))
-            plot = Path(settings.output) / "prepare" / f"{data.name}-{blur.name}-{split}-lengths.png"
-            report.plot(plot)
-            print(f"  histogram of L: {plot}")
-
-
 def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None) -> None:
     """Trains the experiment in `folder`; the hourglass stage first where the experiment is conditioned on one.
 
@@ -68,7 +52,7 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
         first_stage = settings.stage == "hourglass"
         stage_settings = settings.hourglass if first_stage else settings
         # everything that can be wrong with videos and batches is found before anything is trained
-        corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs)
+        corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs, settings.prepare)
         module = pair_module(stage_settings.data, corpus, settings.model.image_size, settings.seed)
         check_batches(module, stage_settings.trainer)
         if is_main_process():

@@ -7,10 +7,11 @@ import pytest
 from skimage.data import astronaut
 
 from facedeblur.blur.schedule import named_schedule
-from facedeblur.data import prepare
+from facedeblur.data import prepare, video_windows
 from facedeblur.data.corpora import Clip
 from facedeblur.data.plan import Plan
 from facedeblur.data.prepare import PrepareError, prepare_plan
+from facedeblur.video.children import Failure
 from facedeblur.video.write import write_video
 
 SCHEDULES = [named_schedule("pravg7"), named_schedule("trajectory")]
@@ -18,7 +19,7 @@ SCHEDULES = [named_schedule("pravg7"), named_schedule("trajectory")]
 
 def write_clip(path: Path, frames: int = 24, seed: int = 0) -> None:
     """A drifting picture as H.264, with 68 drifting landmarks beside it."""
-    picture = astronaut()[50 * seed :, 50 * seed :]
+    picture = astronaut()[20 + 40 * seed :, 150 + 10 * seed :]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_video(path, [np.ascontiguousarray(picture[i : i + 96, i : i + 112]) for i in range(frames)])
     points = np.random.default_rng(seed).uniform(20, 70, (68, 2))
@@ -60,8 +61,8 @@ def no_decoding(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("decoded again")
 
-    for name in ("index_videos", "track_videos", "run_limited"):
-        monkeypatch.setattr(prepare, name, refuse)
+    for module, name in ((prepare, "index_videos"), (prepare, "track_videos"), (video_windows, "run_limited")):
+        monkeypatch.setattr(module, name, refuse)
 
 
 def test_plan_and_report(clips, cache):
@@ -96,7 +97,7 @@ def test_a_renamed_file_is_not_planned_again(folder, cache, tmp_path, monkeypatc
     for suffix in (".mp4", ".npz"):
         (tmp_path / f"moved{suffix}").write_bytes((folder / "anna" / f"one{suffix}").read_bytes())
     planned = []
-    monkeypatch.setattr(prepare, "run_limited", lambda work, tasks, *rest: planned.extend(tasks) or ())
+    monkeypatch.setattr(video_windows, "run_limited", lambda work, tasks, *rest: planned.extend(tasks) or ())
     moved = Clip(str(tmp_path / "moved.mp4"), "other", "somebody", "train")
     plan, _ = prepare_plan([moved], SCHEDULES, cache)
     assert planned == []
@@ -150,9 +151,9 @@ def test_progress_names_every_stage(clips, tmp_path):
 def test_a_crashing_planner_costs_one_video(clips, cache, monkeypatch):
     def crash_first(work, tasks, jobs, limit):
         for number, _ in enumerate(tasks):
-            yield number, prepare.Failure("crashed (exit code -11)") if number == 0 else work(tasks[number])
+            yield number, Failure("crashed (exit code -11)") if number == 0 else work(tasks[number])
 
-    monkeypatch.setattr(prepare, "run_limited", crash_first)
+    monkeypatch.setattr(video_windows, "run_limited", crash_first)
     plan, report = prepare_plan(clips, [named_schedule("pravg9")], cache)
     assert report.skipped == ((clips[0].path, "cannot be planned: crashed (exit code -11)"),)
     assert set(plan.column("video")) == {clips[1].path}
@@ -160,8 +161,8 @@ def test_a_crashing_planner_costs_one_video(clips, cache, monkeypatch):
 
 def test_a_second_process_waits_for_the_first(clips, cache, monkeypatch):
     made = []
-    original = prepare._prepare
-    monkeypatch.setattr(prepare, "_prepare", lambda *args: made.append(1) or original(*args))
+    original = prepare.make_windows
+    monkeypatch.setattr(prepare, "make_windows", lambda *args: made.append(1) or original(*args))
     schedules = [named_schedule("pravg11")]
     threads = [threading.Thread(target=prepare_plan, args=(clips, schedules, cache)) for _ in range(2)]
     for thread in threads:

@@ -36,6 +36,18 @@ class Scene:
         return face_at(x, y, radius)
 
 
+class Portraits:
+    """An embedder that knows people by the numbers that a test gives their images."""
+
+    def embed(self, image, landmarks):
+        return np.eye(128, dtype=np.float32)[int(image[0, 0, 0])]
+
+
+@pytest.fixture
+def portraits() -> Portraits:
+    return Portraits()
+
+
 @pytest.fixture
 def scene() -> Scene:
     return Scene()

@@ -3,13 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facedeblur.faces import track as track_module
 from facedeblur.faces.annotation import read_annotation
-from facedeblur.faces.dlib_models import FacesExtraError, has_dlib
-from facedeblur.faces.track import FaceTrack, track_video, track_videos
-from facedeblur.video.index import VideoInfo, index_videos
+from facedeblur.faces.dlib_models import has_dlib
+from facedeblur.faces.track import FaceTrack, load_people, save_people, track_people, track_video
 from facedeblur.video.source import ArraySource, VideoError
-from facedeblur.video.write import write_video
 
 needs_dlib = pytest.mark.skipif(not has_dlib(), reason='needs pip install "facedeblur[faces]"')
 
@@ -59,11 +56,24 @@ def test_one_missing_coordinate_makes_a_frame_invalid():
 
 
 def test_save_and_load(tmp_path):
-    track = FaceTrack(landmarks_where([1, 0, 1]), (2,))
-    track.save(tmp_path / "new" / "a.npz")
-    loaded = FaceTrack.load(tmp_path / "new" / "a.npz")
-    np.testing.assert_array_equal(loaded.landmarks, track.landmarks)
-    assert loaded.cuts == (2,) and loaded.landmarks.dtype == np.float32
+    people = [FaceTrack(landmarks_where([1, 0, 1]), (2,), np.array([5, np.nan, 7], np.float32)) for _ in range(2)]
+    save_people(tmp_path / "new" / "a.npz", people, 3, (2,))
+    for loaded, track in zip(load_people(tmp_path / "new" / "a.npz"), people, strict=True):
+        np.testing.assert_array_equal(loaded.landmarks, track.landmarks)
+        np.testing.assert_array_equal(loaded.sharpness, track.sharpness)
+        assert loaded.cuts == (2,) and loaded.landmarks.dtype == np.float32
+    save_people(tmp_path / "none.npz", [], 3, ())
+    assert load_people(tmp_path / "none.npz") == []
+
+
+def test_blurred_frames_count_as_frames_without_a_face():
+    values = np.array([100, 90, 20, np.nan, 110, 45], np.float32)
+    track = FaceTrack(landmarks_where([1, 1, 1, 0, 1, 1]), (), values)
+    gated, dropped = track.without_blurred(least=0, share=0.4)  # of the median, 90
+    assert gated.valid.tolist() == [True, True, False, False, True, True] and dropped == 1
+    gated, dropped = track.without_blurred(least=50, share=0.0)
+    assert gated.valid.tolist() == [True, True, False, False, True, False] and dropped == 2
+    assert track.without_blurred(0, 0)[1] == 0 and FaceTrack(landmarks_where([1])).without_blurred(9, 9)[1] == 0
 
 
 def annotate(clip, array, key="landmarks"):
@@ -99,102 +109,37 @@ def test_annotation_errors_name_the_file(tmp_path):
         read_annotation(clip)
 
 
+class Anybody:
+    """Everybody looks alike to it."""
+
+    def embed(self, image, landmarks):
+        return np.zeros(128, np.float32)
+
+
+def test_all_people_or_the_most_prominent(scene, portraits):
+    frames = np.zeros((30, 300, 300, 3), np.uint8)
+    for i in range(30):
+        frames[i, 0, 0] = i  # the script of a scene reads only the first pixel
+        frames[i, :, 1:150], frames[i, :, 150:] = 3, 4  # who the embedder knows them as
+        scene.faces[i] = [(60, 150, 20), (230, 150, 30)] if i != 15 else [(60, 150, 20)]
+    people, cuts = track_people(ArraySource(frames), 30, scene, scene, lambda: portraits)
+    assert cuts == () and len(people) == 2
+    assert [np.nanmean(track.landmarks[:, :, 0]) for track in people] == pytest.approx([230, 60], abs=1)
+    assert people[0].segments() == [(0, 15), (16, 30)]  # lost where it was not to be seen, found again, the same
+    best = track_video(ArraySource(frames), 30, scene, scene, lambda: portraits)
+    np.testing.assert_array_equal(best.landmarks, people[0].landmarks)
+
+
+def test_a_leap_in_time_starts_a_shot(scene):
+    frames = np.zeros((20, 32, 32, 3), np.uint8) + np.arange(20, dtype=np.uint8)[:, None, None, None]
+    scene.faces = {i: [(16, 16, 20)] for i in range(20)}
+    (track,), cuts = track_people(ArraySource(frames), 20, scene, scene, lambda: Anybody(), gaps=(7,))
+    assert cuts == track.cuts == (7,) and track.segments() == [(0, 7), (7, 20)]
+
+
 def test_track_video_splits_at_cuts(scene):
     frames = np.zeros((20, 32, 32, 3), np.uint8) + np.arange(20, dtype=np.uint8)[:, None, None, None]
     frames[12:, 8:] = 255  # the script of a scene reads only the first pixel
-    scene.faces = {i: [(16 if i < 12 else 90, 16, 10)] for i in range(20)}
-    track = track_video(ArraySource(frames), 20, scene, scene)
+    scene.faces = {i: [(16 if i < 12 else 90, 16, 20)] for i in range(20)}
+    track = track_video(ArraySource(frames), 20, scene, scene, lambda: Anybody())
     assert track.cuts == (12,) and track.segments() == [(0, 12), (12, 20)]
-
-
-@pytest.fixture
-def clips(tmp_path):
-    """Two annotated clips, the second with a cut, and a cache."""
-    rng = np.random.default_rng(0)
-    scenes = rng.integers(0, 256, (2, 6, 8, 3), dtype=np.uint8).repeat(8, axis=1).repeat(8, axis=2)
-    paths = []
-    for name, frames in {"one": [scenes[0]] * 8, "two": [scenes[0]] * 5 + [scenes[1]] * 5}.items():
-        path = tmp_path / f"{name}.mp4"
-        write_video(path, frames)
-        annotate(path, landmarks_where([1] * len(frames)))
-        paths.append(path)
-    return index_videos(paths, tmp_path / "cache"), tmp_path / "cache"
-
-
-def test_annotation_wins_and_cuts_are_detected(clips, monkeypatch):
-    infos, cache = clips
-    monkeypatch.setattr(track_module, "has_dlib", lambda: False)
-    seen = []
-    tracks = track_videos(infos, cache, progress=lambda *told: seen.append(told))
-    one, two = (tracks[info.path] for info in infos)
-    np.testing.assert_array_equal(one.landmarks, landmarks_where([1] * 8))
-    assert one.cuts == () and two.cuts == (5,)
-    assert sorted(seen) == [(1, 2, seen[0][2]), (2, 2, seen[1][2])]
-
-
-def test_tracks_are_cached_by_video_and_annotation(clips, monkeypatch):
-    infos, cache = clips
-    first = track_videos(infos, cache)
-
-    run_limited, tasks_run = track_module.run_limited, []
-
-    def counted(work, tasks, *args):
-        tasks_run.extend(tasks)
-        return run_limited(work, tasks, *args)
-
-    monkeypatch.setattr(track_module, "run_limited", counted)
-    again = track_videos(infos, cache)
-    assert not tasks_run
-    for info in infos:
-        np.testing.assert_array_equal(again[info.path].landmarks, first[info.path].landmarks)
-
-    path = infos[0].path
-    np.savez(path.replace(".mp4", ".npz"), landmarks=landmarks_where([0] * 4 + [1] * 4))
-    assert track_videos(infos, cache)[path].segments() == [(4, 8)]
-    assert len(tasks_run) == 1
-
-
-def test_videos_without_a_track_come_with_the_reason(clips):
-    infos, cache = clips
-    np.savez(infos[0].path.replace(".mp4", ".npz"), landmarks=np.full((8, 68, 2), np.nan))
-    np.savez(infos[1].path.replace(".mp4", ".npz"), landmarks=np.zeros((99, 68, 2)))
-    bad = VideoInfo("bad.mp4", error="empty file")
-    tracks = track_videos([*infos, bad], cache)
-    assert tracks[infos[0].path] == "no face found"
-    assert tracks[infos[1].path].endswith("two.npz: annotation has 99 frames, the video 10")
-    assert tracks["bad.mp4"] == "empty file"
-
-
-def test_a_file_that_has_vanished_is_named(clips, tmp_path):
-    infos, cache = clips
-    (tmp_path / "one.mp4").unlink()
-    tracks = track_videos(infos, cache)
-    assert tracks[infos[0].path] == "file not found" and isinstance(tracks[infos[1].path], FaceTrack)
-
-
-def test_without_annotation_and_detector_the_remedy_is_told(clips, tmp_path, monkeypatch):
-    infos, cache = clips
-    (tmp_path / "two.npz").unlink()
-    monkeypatch.setattr(track_module, "has_dlib", lambda: False)
-    with pytest.raises(FacesExtraError, match=r'two\.mp4: .*pip install "facedeblur\[faces\]"'):
-        track_videos(infos, cache)
-
-
-@needs_dlib
-def test_detected_track_of_a_moving_portrait(tmp_path):
-    from skimage.data import astronaut
-
-    photo = np.pad(astronaut()[:320, 80:400], ((40, 40), (40, 40), (0, 0)), mode="edge")
-    path = tmp_path / "portrait.mp4"
-    pan = [photo[20:340, 70 - 3 * i : 390 - 3 * i] for i in range(15)]
-    write_video(path, pan + [np.zeros((320, 320, 3), np.uint8)] * 5)
-    faceless = tmp_path / "faceless.mp4"
-    write_video(faceless, [np.full((64, 64, 3), 90, np.uint8)] * 4)
-
-    infos = index_videos([path, faceless], tmp_path)
-    tracks = track_videos(infos, tmp_path)
-    assert tracks[str(faceless)] == "no face found"
-    track = tracks[str(path)]
-    assert track.cuts == (15,) and track.segments() == [(0, 15)]
-    steps = np.diff(track.landmarks[:15].mean(axis=1), axis=0)
-    np.testing.assert_allclose(steps.mean(axis=0), [3, 0], atol=0.15)

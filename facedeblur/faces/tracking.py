@@ -1,0 +1,108 @@
+"""The tracks of many videos, made in parallel and kept by content, so that no video is tracked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+import cv2
+
+from facedeblur.faces.album import album_landmarks
+from facedeblur.faces.annotation import Annotation, annotation_of
+from facedeblur.faces.dlib_models import REMEDY, DlibDetector, DlibEmbedder, DlibLocalizer, FacesExtraError, has_dlib
+from facedeblur.faces.track import FaceTrack, measured, save_people, track_people
+from facedeblur.video.children import Failure, run_limited
+from facedeblur.video.index import VideoInfo
+from facedeblur.video.source import VideoError, open_source
+
+FORMAT = 2  # raise it when tracking changes, so that cached tracks are made anew
+SECONDS_PER_FRAME = 0.5  # the slowest sane tracking, for the time limit
+
+Progress = Callable[[int, int, str], None]
+
+
+def track_videos(
+    infos: Iterable[VideoInfo],
+    cache_dir: str | Path,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    timeout: float = 120.0,
+    annotations: Mapping[str, Annotation] | None = None,
+) -> dict[str, Path | str]:
+    """Track many indexed videos: the annotation of a clip wins over detection; cuts are always detected.
+
+    Args:
+        infos: from `index_videos`.
+        cache_dir: tracks are kept in its folder `tracks`, one .npz per content of video and annotation.
+        jobs: child processes.
+        progress: called as `progress(done, total, path)`.
+        timeout: seconds a video may take, plus half a second per frame.
+        annotations: path -> its landmarks, where they are not in `<clip stem>.npz` beside it.
+
+    Returns:
+        path -> the file for `track.load_people`, or a short reason why there is none.
+
+    Raises:
+        FacesExtraError: a video without annotation, and no detector installed.
+    """
+    infos = list(infos)
+    tracks: dict[str, Path | str] = {info.path: info.error for info in infos if info.error}
+    notes = {info.path: (annotations or {}).get(info.path) or annotation_of(info.path) for info in infos}
+    files = {info.path: _cache_file(info, notes[info.path], Path(cache_dir)) for info in infos if not info.error}
+    todo = [info for info in infos if not info.error and not files[info.path].is_file()]
+    for info in todo:
+        needs_detector = info.backend != "album" and not Path(notes[info.path].path).exists()
+        if needs_detector and not has_dlib():
+            raise FacesExtraError(f"{info.path}: no annotation of it and no face detector installed: {REMEDY}")
+
+    def limit(task: tuple[VideoInfo, Annotation, Path]) -> float:
+        return timeout + task[0].frames * SECONDS_PER_FRAME
+
+    done = len(infos) - len(todo)
+    if progress and done:
+        progress(done, len(infos), infos[-1].path)
+    tasks = [(info, notes[info.path], files[info.path]) for info in todo]
+    for task, outcome in run_limited(_track_into, tasks, jobs, limit):
+        path = todo[task].path
+        if outcome is not None:
+            tracks[path] = f"cannot be tracked: {outcome.reason}" if isinstance(outcome, Failure) else outcome
+        done += 1
+        if progress:
+            progress(done, len(infos), path)
+    return {path: tracks.get(path, file) for path, file in files.items()} | tracks
+
+
+def _cache_file(info: VideoInfo, annotation: Annotation, cache_dir: Path) -> Path:
+    origin = annotation.fingerprint() or "detected"
+    return cache_dir / "tracks" / f"{info.fingerprint}-{info.frames}-{origin}-v{FORMAT}.npz"
+
+
+def _track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
+    """Track one video into a file, in a child process; returns the reason if that is impossible."""
+    cv2.setNumThreads(1)
+    info, annotation, file = task
+    try:
+        landmarks = annotation.read(info.frames) if Path(annotation.path).exists() else None
+        with open_source(info.path, info.backend) as source:
+            if info.backend == "album":
+                people, cuts = [FaceTrack(album_landmarks(source, _models))], range(1, info.frames)
+            elif landmarks is None:
+                people, cuts = track_people(source, info.frames, *_models(), _embedder, info.gaps)
+            else:
+                track = measured(source, landmarks, info.gaps)
+                people, cuts = [track], track.cuts
+    except VideoError as error:
+        return str(error) if error.path != info.path else error.reason
+    save_people(file, [track for track in people if track.valid.any()], info.frames, cuts)
+    return None
+
+
+@cache
+def _models() -> tuple[DlibDetector, DlibLocalizer]:
+    return DlibDetector(), DlibLocalizer()
+
+
+@cache
+def _embedder() -> DlibEmbedder:
+    return DlibEmbedder()

@@ -1,0 +1,279 @@
+"""The page of `facedeblur prepare`: what the videos of a corpus give, made from the tables it wrote to disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from facedeblur.report.html import (
+    Content,
+    Html,
+    columns,
+    element,
+    figure,
+    image,
+    page,
+    paragraph,
+    section,
+    subheading,
+    table,
+    tiles,
+    write_page,
+)
+from facedeblur.report.images import data_uri
+from facedeblur.report.table import Cell, Column, Table, label, number
+
+TABLES = ("clips", "identities", "schedules", "lengths", "blur", "faces", "stops", "rejects", "skipped")
+WIDTH, HEIGHT, MARGIN = 460, 170, 34  # of a histogram, in pixels
+
+Row = dict
+Found = dict[str, list[Row]]
+
+
+def write_preparation_page(folder: Path, title: str, footer: str = "") -> Path:
+    """Writes `<folder>/index.html` from `<folder>/tables/*.parquet` and `<folder>/samples/<set>/`; returns its path."""
+    found: Found = {name: pq.read_table(folder / "tables" / f"{name}.parquet").to_pylist() for name in TABLES}
+    sets = list(dict.fromkeys(row["set"] for row in found["clips"]))
+    parts = [_set(key, _of(found, key), folder / "samples" / folder_name(key)) for key in sets]
+    path = folder / "index.html"
+    write_page(path, page(title, *parts, subtitle=_subtitle(found["clips"]), footer=footer or None))
+    return path
+
+
+def folder_name(key: str) -> str:
+    """The folder of a set's samples: "adversarial stage, train" -> "adversarial-stage-train"."""
+    return "-".join("".join(c if c.isalnum() else " " for c in key).split())
+
+
+def _of(found: Found, key: str) -> Found:
+    return {name: [row for row in rows if row["set"] == key] for name, rows in found.items()}
+
+
+def _subtitle(clips: list[Row]) -> str:
+    unique = {row["path"]: row for row in clips}
+    people = {(row["corpus"], row["identity"]) for row in unique.values()}
+    frames = sum(row["frames"] for row in unique.values())
+    return f"{len(unique):,} files, {len(people):,} identities, {frames:,} frames"
+
+
+def _set(key: str, found: Found, samples: Path) -> Html:
+    return section(
+        key,
+        _figures(found),
+        subheading("Windows"),
+        table(_schedules(found["schedules"])),
+        _histograms(found),
+        columns(table(_stops(found["stops"])), table(_rejects(found["rejects"]))),
+        subheading("Sample pairs"),
+        _contact_sheet(samples),
+        subheading("Identities"),
+        table(_identities(found["identities"]), filterable=True),
+        subheading("Files"),
+        _skipped(found["skipped"]),
+        table(_clips(found["clips"]), filterable=True),
+    )
+
+
+def _figures(found: Found) -> Html:
+    clips, windows = found["clips"], sum(row["windows"] for row in found["schedules"])
+    used = sum(not row["reason"] for row in clips)
+    frames, faces, blurred = (sum(row[name] for row in clips) for name in ("frames", "faces", "blurred"))
+    return tiles(
+        [
+            ("files used", f"{used:,} of {len(clips):,}", f"{len(found['skipped']):,} skipped, listed below"),
+            (
+                "frames",
+                f"{frames:,}",
+                f"{_share(faces, frames)} usable, {_share(blurred, frames)} too blurred",
+            ),
+            ("windows", f"{windows:,}", f"{len(found['identities']):,} identities"),
+            ("mean L", *_mean(found["schedules"], "length", 1, "frames of the averaged windows")),
+            ("mean SSIM", *_mean(found["schedules"], "ssim", 3, "blurred against sharp, 256 px luminance")),
+        ]
+    )
+
+
+def _mean(rows: list[Row], name: str, digits: int, note: str) -> tuple[str, str]:
+    averaged = [row for row in rows if row["length"] > 1] or rows
+    total = sum(row["windows"] for row in averaged)
+    return f"{sum(row[name] * row['windows'] for row in averaged) / max(total, 1):.{digits}f}", note
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def _schedules(rows: list[Row]) -> Table:
+    names = ("windows", "clips", "length", "psnr", "ssim", "face")
+    titles = ("windows", "clips", "mean L", "PSNR", "SSIM", "face, px")
+    digits = (0, 0, 1, 2, 4, 0)
+    return Table(
+        (*_texts("corpus", "schedule", "pass"), *(Column(title) for title in titles)),
+        tuple(
+            (
+                label(row["corpus"]),
+                label(row["schedule"]),
+                label("reverse" if row["reverse"] else "forward"),
+                *(number(row[name], n) for name, n in zip(names, digits, strict=True)),
+            )
+            for row in rows
+        ),
+        notes=("clips: those with at least one such window; PSNR in dB and SSIM are those of the emitted blur",),
+    )
+
+
+def _identities(rows: list[Row]) -> Table:
+    titles = ("clips", "windows", "mean L", "PSNR", "SSIM", "face, px")
+    names, digits = ("clips", "windows", "length", "psnr", "ssim", "face"), (0, 0, 1, 2, 3, 0)
+    return Table(
+        (*_texts("corpus", "identity"), *(Column(title) for title in titles)),
+        tuple(
+            (
+                label(row["corpus"]),
+                label(row["identity"]),
+                *(number(row[n], d) for n, d in zip(names, digits, strict=True)),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _stops(rows: list[Row]) -> Table:
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row["schedule"]] = totals.get(row["schedule"], 0) + row["windows"]
+    return Table(
+        (*_texts("schedule", "window ended by"), Column("windows"), Column("share")),
+        tuple(
+            (
+                label(row["schedule"]),
+                label(row["stop"]),
+                number(row["windows"], 0),
+                Cell(_share(row["windows"], totals[row["schedule"]]), row["windows"] / totals[row["schedule"]]),
+            )
+            for row in rows
+        ),
+        caption="What ended each window",
+    )
+
+
+def _rejects(rows: list[Row]) -> Table:
+    return Table(
+        (*_texts("schedule", "reason"), Column("candidates")),
+        tuple((label(row["schedule"]), label(row["reason"]), number(row["candidates"], 0)) for row in rows),
+        caption="Candidates that were dropped",
+    )
+
+
+def _clips(rows: list[Row]) -> Table:
+    titles = ("frames", "fps", "shots", "people", "faces", "blurred", "windows")
+    digits = (0, 2, 0, 0, 0, 0, 0)
+    return Table(
+        (*_texts("file", "identity", "reader", "size"), *(Column(t) for t in titles), *_texts("skipped because")),
+        tuple(
+            (
+                label(row["path"]),
+                label(row["identity"]),
+                label(row["backend"]),
+                label(f"{row['width']}x{row['height']}"),
+                *(number(row[name], n) for name, n in zip(titles, digits, strict=True)),
+                label(row["reason"]),
+            )
+            for row in rows
+        ),
+        notes=("faces: frames with a face that is used; blurred: frames whose face is too blurred to be ground truth",),
+    )
+
+
+def _skipped(rows: list[Row]) -> Html:
+    counts: dict[str, int] = {}
+    for row in rows:
+        reason = row["reason"].split(":")[0]
+        counts[reason] = counts.get(reason, 0) + 1
+    if not counts:
+        return paragraph("Every file gives windows.")
+    return table(
+        Table(
+            (*_texts("reason"), Column("files")),
+            tuple((label(reason), number(n, 0)) for reason, n in sorted(counts.items(), key=lambda item: -item[1])),
+            caption="Skipped files",
+        )
+    )
+
+
+def _texts(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title, numeric=False) for title in titles)
+
+
+def _contact_sheet(folder: Path) -> Html:
+    if not (folder / "pairs.json").is_file():
+        return paragraph("None were asked for.")
+    pairs = json.loads((folder / "pairs.json").read_text(encoding="utf-8"))
+    pictures = []
+    for pair in pairs:
+        what = f"{pair['identity']}, {pair['schedule']}, L {pair['length']}, {pair['psnr']} dB, SSIM {pair['ssim']}"
+        picture = image(data_uri(folder / pair["file"]), f"blurry and sharp: {what}", title=f"{what}, {pair['stop']}")
+        pictures.append(figure(picture, what))
+    return join_sheet(pictures)
+
+
+def join_sheet(pictures: Sequence[Html]) -> Html:
+    """The pictures in rows: blurry left, sharp right, from the strongest blur to the weakest."""
+    lead = paragraph("Blurry left, sharp right, from the strongest blur to the weakest.", "caption")
+    return element("div", lead, columns(*pictures, narrow=True))
+
+
+def _histograms(found: Found) -> Html:
+    plots: list[Content] = []
+    for schedule in dict.fromkeys(row["schedule"] for row in found["lengths"]):
+        lengths = [(row["length"], row["windows"]) for row in found["lengths"] if row["schedule"] == schedule]
+        if lengths != [(1, lengths[0][1])]:  # kernels blur single frames
+            plots.append(figure(histogram(lengths, 2, "L, frames"), f"{schedule}: windows by length"))
+        blur = [(row["ssim"], row["windows"]) for row in found["blur"] if row["schedule"] == schedule]
+        plots.append(figure(histogram(blur, 0.02, "SSIM"), f"{schedule}: windows by SSIM of the emitted blur"))
+    faces = [(row["face"], row["windows"]) for row in found["faces"]]
+    plots.append(figure(histogram(faces, 32, "face, pixels"), "windows by size of the face"))
+    return columns(*plots)
+
+
+def histogram(bars: Iterable[tuple[float, int]], width: float, title: str) -> Html:
+    """An SVG of (lower edge, count) bars of one width, with the axis labelled at both ends and in the middle."""
+    bars = list(bars)
+    low, high = min(edge for edge, _ in bars), max(edge for edge, _ in bars) + width
+    most = max(count for _, count in bars)
+
+    def x(value: float) -> float:
+        return MARGIN + (WIDTH - 2 * MARGIN) * (value - low) / (high - low)
+
+    def height(count: int) -> float:
+        return (HEIGHT - 2 * MARGIN) * count / most
+
+    floor = HEIGHT - MARGIN
+    drawn = [
+        element(
+            "rect",
+            element("title", f"{edge:g}: {count:,}"),
+            x=f"{x(edge):.1f}",
+            y=f"{floor - height(count):.1f}",
+            width=f"{max(x(edge + width) - x(edge) - 1, 1):.1f}",
+            height=f"{height(count):.1f}",
+            fill="currentColor",
+            opacity="0.65",
+        )
+        for edge, count in bars
+        if count
+    ]
+    ticks: list[tuple[float, float, Callable[[float], str] | str]] = [
+        (x(value), floor + 16, f"{value:g}") for value in (low, round((low + high) / 2, 3), round(high, 3))
+    ]
+    words = [_word(at, y, str(text)) for at, y, text in ticks]
+    words += [_word(WIDTH / 2, HEIGHT - 2, title), _word(MARGIN, MARGIN - 10, f"{most:,}")]
+    line = element("line", x1=MARGIN, x2=WIDTH - MARGIN, y1=floor, y2=floor, stroke="currentColor")
+    return element("svg", *drawn, line, *words, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=title)
+
+
+def _word(x: float, y: float, text: str) -> Html:
+    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor="middle", font_size=12, fill="currentColor")
