@@ -1,6 +1,6 @@
 """Following every face of a video at once, frame by frame and without an end: nothing is kept of earlier frames.
 
-`follow.FaceFollower` looks back over a whole clip for one face that training can trust; this one must answer at once.
+`follow.FaceFollower` looks back over a whole clip for landmarks that training can trust; this one must answer at once.
 """
 
 from __future__ import annotations
