@@ -118,28 +118,28 @@ def stand_ins(plan: Plan, row: int, drawn: np.ndarray) -> Iterator[int]:
     of the epoch alone, so that a resumed run finds the same; the n-th drawn row of a video begins n candidates further
     on, so that the windows of one broken video get different ones.
     """
-    same = plan.column("video") != plan.column("video")[row]
-    for name in ("corpus", "schedule", "reverse"):
-        same &= plan.column(name) == plan.column(name)[row]
+    video = plan.codes("video")[1]
+    same = (video != video[row]) & (plan.column("reverse") == plan.column("reverse")[row])
+    for name in ("corpus", "schedule"):
+        codes = plan.codes(name)[1]
+        same &= codes == codes[row]
     candidates = np.flatnonzero(same)
     is_drawn = np.isin(candidates, drawn)
     before = drawn[drawn < row]
-    skipped = np.count_nonzero(plan.column("video")[before] == plan.column("video")[row])
+    skipped = np.count_nonzero(video[before] == video[row])
     for group in (candidates[~is_drawn], candidates[is_drawn]):
         if len(group):
             yield from np.roll(group, -(np.searchsorted(group, row) + skipped)).tolist()
 
 
 def _parts(plan: Plan, mixture: Sequence[MixtureRow]) -> Iterator[_Part]:
-    corpora, schedules, reverse = plan.column("corpus"), plan.column("schedule"), plan.column("reverse")
     claimed = np.zeros(len(plan), bool)
     for row in mixture:
         total = sum(weight for _, weight in row.schedules)
         for schedule, weight in row.schedules:
             name = f"corpus {row.corpus or 'any'}, {'reversed' if row.reverse else 'forward'} pass, schedule {schedule}"
-            wanted = (schedules == schedule) & (reverse == row.reverse)
-            if row.corpus is not None:
-                wanted &= corpora == row.corpus
+            corpus = {} if row.corpus is None else {"corpus": row.corpus}
+            wanted = plan.where(schedule=schedule, reverse=row.reverse, **corpus)
             if not wanted.any():
                 raise ValueError(f"mixture: the plan has no window of {name}")
             if (wanted & claimed).any():

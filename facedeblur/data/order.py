@@ -33,8 +33,8 @@ class Part:
 
 def lay_out(plan: Plan, chosen: np.ndarray, seed: int, epoch: int, shuffle: bool = True) -> np.ndarray:
     """The rows `chosen`, video after video (in shuffled or, without `shuffle`, alphabetical order), forward in each."""
-    names, video = np.unique(plan.column("video")[chosen].astype(str), return_inverse=True)
-    place = np.arange(len(names))
+    videos, video = np.unique(plan.codes("video")[1][chosen], return_inverse=True)
+    place = np.arange(len(videos))
     if shuffle:
         place = np.random.default_rng([_ORDER, seed, epoch]).permutation(place)
     start, length = plan.column("start")[chosen], plan.column("length")[chosen]
@@ -71,7 +71,7 @@ def worker_part(
     rows = rows[cut(len(rows), workers, batch)[worker]]
     # A window is complete at its last frame, so that is its place in the reading order.
     stop = plan.column("start")[rows] + plan.column("length")[rows]
-    video = plan.column("video")[rows]
+    video = plan.codes("video")[1][rows]
     visit = np.cumsum(np.concatenate([[0], video[1:] != video[:-1]])) if len(rows) else np.zeros(0, int)
     read = rows[np.lexsort((rows, stop, visit))]
     leave = leaving_order(len(read), buffer, np.random.default_rng([_BUFFER, seed, epoch, rank, worker]))

@@ -21,12 +21,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedeblur.blur.windows import Window
+from facedeblur.data.plan_landmarks import COLUMN, GROUP_ROWS, Landmarks
 from facedeblur.faces.crop import CropBox
 from facedeblur.files import write_atomic
 
@@ -54,6 +56,7 @@ SCHEMA = pa.schema(
         ("landmarks", pa.list_(pa.float32(), 136)),
     ]
 )
+LIGHT = pa.schema([column for column in SCHEMA if column.name != COLUMN])  # what a plan holds in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,35 +80,67 @@ class PlannedWindow:
 
 
 class Plan:
-    """An immutable table of windows over a pyarrow Table with the columns of `SCHEMA`."""
+    """An immutable table of windows over a pyarrow Table with the columns of `SCHEMA`.
 
-    def __init__(self, table: pa.Table) -> None:
-        missing = [name for name in SCHEMA.names if name not in table.column_names]
+    Landmarks may be given apart from the table; those of a plan that was read from a file stay there (`Landmarks`).
+    """
+
+    def __init__(self, table: pa.Table, landmarks: Landmarks | None = None) -> None:
+        needed = LIGHT if landmarks is not None else SCHEMA
+        missing = [name for name in needed.names if name not in table.column_names]
         if missing:
             raise ValueError(f"plan: column(s) {', '.join(missing)} missing; make the plan again with `prepare`")
-        self.table = table.select(SCHEMA.names).cast(SCHEMA).unify_dictionaries().combine_chunks()
+        if landmarks is None:
+            column = table.column(COLUMN).cast(SCHEMA.field(COLUMN).type).combine_chunks()
+            points = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, 68, 2)
+            landmarks = Landmarks.of(points, table.num_rows)
+        self.table = table.select(LIGHT.names).cast(LIGHT).unify_dictionaries().combine_chunks()
+        self.landmarks = landmarks
         self._columns: dict[str, np.ndarray] = {}
+        self._codes: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     @classmethod
     def from_rows(cls, rows: list[dict]) -> Plan:
         """A plan of dictionaries keyed by column; `landmarks` may be any (68, 2) array."""
-        flat = [{**row, "landmarks": np.asarray(row["landmarks"], np.float32).reshape(136)} for row in rows]
+        flat = [{**row, COLUMN: np.asarray(row[COLUMN], np.float32).reshape(136)} for row in rows]
         return cls(pa.Table.from_pylist(flat, schema=SCHEMA))
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:
-        """Raises FileNotFoundError, or ValueError naming the file when it is not a plan."""
+        """All but the landmarks, which are looked up in the file when they are asked for.
+
+        Raises FileNotFoundError, or ValueError naming the file when it is not a plan.
+        """
         try:
-            return cls(pq.read_table(path))
+            schema = pq.read_schema(path)
+            if schema.get_field_index(COLUMN) < 0:
+                raise ValueError(f"no column {COLUMN}")
+            table = pq.read_table(path, columns=[name for name in LIGHT.names if name in schema.names])
+            return cls(table, Landmarks.of(str(Path(path).resolve()), table.num_rows))
         except (pa.ArrowInvalid, ValueError) as error:
             raise ValueError(f"{path}: not a window plan ({error})") from error
 
     def write(self, path: str | Path) -> None:
         """Atomically: a reader sees the old file or the whole new one."""
-        write_atomic(Path(path), lambda file: pq.write_table(self.table, file, compression="zstd"))
+
+        def write(file: Path) -> None:
+            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+                for first in range(0, len(self), GROUP_ROWS):
+                    writer.write_table(self._whole(first, min(first + GROUP_ROWS, len(self))))
+
+        write_atomic(Path(path), write)
+
+    def _whole(self, start: int, stop: int) -> pa.Table:
+        """Rows [start, stop) with their landmarks."""
+        points = self.landmarks.take(np.arange(start, stop)).ravel()
+        column = pa.FixedSizeListArray.from_arrays(pa.array(points), 136)
+        return self.table.slice(start, stop - start).append_column(SCHEMA.field(COLUMN), column).cast(SCHEMA)
 
     def __len__(self) -> int:
         return self.table.num_rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_columns": {}, "_codes": {}}  # without what it has unpacked
 
     def fingerprint(self) -> str:
         """Hash of the windows: equal plans, equal hash. Paths count as they were given."""
@@ -116,30 +151,57 @@ class Plan:
 
     def column(self, name: str) -> np.ndarray:
         """A column as an array of len(self); strings as objects, landmarks as (n, 68, 2) float32. Do not modify it."""
+        if name == COLUMN:
+            return self.landmarks.take(np.arange(len(self)))
         if name not in self._columns:
-            column = self.table.column(name).combine_chunks()
-            if name == "landmarks":
-                array = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, 68, 2)
+            if pa.types.is_dictionary(LIGHT.field(name).type):
+                names, codes = self.codes(name)
+                self._columns[name] = names[codes]  # one string object per distinct value
             else:
-                array = column.to_numpy(zero_copy_only=False)
-            self._columns[name] = array
+                self._columns[name] = self.table.column(name).combine_chunks().to_numpy(zero_copy_only=False)
         return self._columns[name]
+
+    def codes(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """A column of strings as its distinct values, sorted, and the place of each row's value among them."""
+        if name not in self._codes:
+            column = self.table.column(name).combine_chunks()
+            names = np.array(column.dictionary.to_pylist(), object)
+            order = np.argsort(names, kind="stable")
+            place = np.empty(len(names), np.int32)
+            place[order] = np.arange(len(names), dtype=np.int32)
+            codes = column.indices.to_numpy(zero_copy_only=False)
+            self._codes[name] = names[order], place[codes] if len(names) else np.zeros(0, np.int32)
+        return self._codes[name]
+
+    def where(self, **values: str | bool) -> np.ndarray:
+        """Mask of the rows whose columns have these values."""
+        mask = np.ones(len(self), bool)
+        for name, value in values.items():
+            if isinstance(value, str):
+                names, codes = self.codes(name)
+                mask &= np.isin(codes, np.flatnonzero(names == value))
+            else:
+                mask &= self.column(name) == value
+        return mask
 
     def select(self, indices: np.ndarray | Iterable[int]) -> Plan:
         """The rows at `indices`, in that order; a boolean mask of len(self) selects the rows where it is true."""
         indices = np.asarray(indices if isinstance(indices, np.ndarray) else list(indices))
         if indices.dtype == bool:
             indices = np.flatnonzero(indices)
-        return Plan(self.table.take(pa.array(indices.astype(np.int64))))
+        indices = indices.astype(np.int64)
+        return Plan(self.table.take(pa.array(indices)), self.landmarks.select(indices))
 
     @staticmethod
     def concat(plans: Iterable[Plan]) -> Plan:
         """The rows of all plans, one plan after another."""
-        tables = [plan.table for plan in plans]
-        return Plan(pa.concat_tables(tables)) if tables else Plan(SCHEMA.empty_table())
+        plans = list(plans)
+        if not plans:
+            return Plan(SCHEMA.empty_table())
+        return Plan(pa.concat_tables([plan.table for plan in plans]), Landmarks.concat([p.landmarks for p in plans]))
 
     def __getitem__(self, index: int) -> PlannedWindow:
-        row = {name: self.column(name)[index] for name in SCHEMA.names}
+        row = {name: self._value(name, index) for name in LIGHT.names}
         seed = int(row["kernel_seed"])
         return PlannedWindow(
             window=Window(row["video"], int(row["start"]), int(row["length"]), bool(row["reverse"])),
@@ -155,5 +217,11 @@ class Plan:
             ssim=float(row["ssim"]),
             shot=int(row["shot"]),
             stop=row["stop"],
-            landmarks=row["landmarks"],
+            landmarks=self.landmarks[index],
         )
+
+    def _value(self, name: str, index: int) -> Any:
+        if pa.types.is_dictionary(LIGHT.field(name).type):
+            names, codes = self.codes(name)
+            return names[codes[index]]
+        return self.column(name)[index]

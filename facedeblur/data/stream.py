@@ -62,7 +62,7 @@ class PairStream(IterableDataset):
         self.batch = settings.local_batch(world)
         # Shared memory: workers live longer than an epoch and read here which one to begin.
         self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
-        rows, self.remainder = self._epoch(0)
+        rows, self.remainder = self.epoch_rows(0)
         self._batches = -(-len(self._share(rows, 0)) // self.batch)
 
     def __len__(self) -> int:
@@ -83,10 +83,7 @@ class PairStream(IterableDataset):
         epoch, batch = self._position.tolist()
         return self._run(epoch, batch, worker, workers)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"plan": Plan(self.plan.table)}  # without the columns it has unpacked
-
-    def _epoch(self, epoch: int) -> tuple[np.ndarray, int]:
+    def epoch_rows(self, epoch: int) -> tuple[np.ndarray, int]:
         """The rows of the plan that all ranks together get, and how many more were drawn that fill no batch."""
         if self.mixture is None:
             return np.arange(len(self.plan)), 0
@@ -102,24 +99,28 @@ class PairStream(IterableDataset):
 
     def _run(self, epoch: int, first: int, worker: int, workers: int) -> Iterator[Batch]:
         """Batches `first`, `first` + 1, ... of the epoch that fall to this worker."""
-        rows, _ = self._epoch(epoch)
+        rows, _ = self.epoch_rows(epoch)
         # The loader asks worker 0 first, so the roles turn with the batch that is resumed at.
         role = (first + worker) % workers
         given = max(0, -(-(first - role) // workers))
-        part = worker_part(
+        part = self.part(rows, epoch, role, workers)
+        pairs = self._leaving(part.skip(given * self.batch), rows, epoch)
+        while batch := list(islice(pairs, self.batch)):
+            yield _collate(batch)
+
+    def part(self, rows: np.ndarray, epoch: int, worker: int, workers: int) -> Part:
+        """What one of this rank's workers reads and gives of an epoch of `rows`."""
+        return worker_part(
             self.plan,
             self._share(rows, epoch),
             seed=self.settings.seed,
             epoch=epoch,
             rank=self.rank,
-            worker=role,
+            worker=worker,
             workers=workers,
             batch=self.batch,
             buffer=self.settings.buffer if self.mixture is not None else 1,
         )
-        pairs = self._leaving(part.skip(given * self.batch), rows, epoch)
-        while batch := list(islice(pairs, self.batch)):
-            yield _collate(batch)
 
     def _leaving(self, part: Part, drawn: np.ndarray, epoch: int) -> Iterator[tuple[Pair, Problem | None]]:
         """The pairs of a part as they leave: reads on until the next to leave is there."""
@@ -134,7 +135,9 @@ class PairStream(IterableDataset):
 
     def _arriving(self, read: np.ndarray, drawn: np.ndarray) -> Iterator[tuple[int, Pair, Problem | None]]:
         """(row, its pair, None) as they are read, video by video; or the pair that stands in, and for what reason."""
-        for video, group in groupby(read.tolist(), key=self.plan.column("video").__getitem__):
+        names, codes = self.plan.codes("video")
+        for code, group in groupby(read.tolist(), key=codes.__getitem__):
+            video = names[code]
             metas = {row: self._describe(row) for row in group}
             rows = list(metas)
             try:

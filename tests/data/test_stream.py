@@ -156,7 +156,11 @@ def broken_copy(clip_set, folder, damage) -> tuple[Plan, str]:
     copy = folder / "broken.mp4"
     shutil.copy(names[1], copy)
     damage(copy)
-    table = clip_set.plan.table.to_pylist()
+    plan = clip_set.plan
+    table = [
+        {**row, "landmarks": points}
+        for row, points in zip(plan.table.to_pylist(), plan.column("landmarks"), strict=True)
+    ]
     rows = [row | {"video": str(copy)} if row["video"] == names[1] else row for row in table]
     return Plan.from_rows(rows), str(copy)
 
