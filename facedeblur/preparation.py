@@ -12,7 +12,7 @@ from facedeblur.data.plan_report import Report
 from facedeblur.data.plan_tables import write_tables
 from facedeblur.files import write_atomic
 from facedeblur.report.preparation import folder_name, write_preparation_page
-from facedeblur.training.corpus import Corpus, make_corpus
+from facedeblur.training.corpus import Corpus, export_pairs, make_corpus, pair_stores
 from facedeblur.training.settings import RunSettings, run_settings
 
 FORMAT = 1  # raise it when the report changes, so that it is made anew
@@ -33,6 +33,10 @@ def prepare(plain: dict) -> None:
             sets[f"{title}, {split}"] = (plan, report)
             print(f"{title}, {split}:")
             print("\n".join(f"  {line}" for line in report.lines()))
+        size = settings.model.image_size
+        pair_stores(data, corpus, size, settings.jobs)
+        if data.export:
+            print("\n".join(export_pairs(data, corpus, size, settings.jobs)))
     folder = Path(settings.output) / "prepare" / settings.data.name
     key = json.dumps([FORMAT, __version__, settings.prepare.samples, [r.manifest for _, r in sets.values()], [*sets]])
     done = folder / "made-from.json"

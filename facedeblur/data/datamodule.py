@@ -13,6 +13,7 @@ from facedeblur.blur.schedule import Schedule
 from facedeblur.data.augment import AugmentSettings
 from facedeblur.data.draw import MixtureRow, validation_windows
 from facedeblur.data.loader import TrainLoader, ValLoader
+from facedeblur.data.pair_store import PairStore
 from facedeblur.data.plan import Plan
 from facedeblur.data.settings import LoaderSettings
 from facedeblur.data.stream import PairStream
@@ -31,6 +32,7 @@ class PairDataModule(LightningDataModule):
         mixture: what an epoch is drawn from (Section 5.1).
         augment: of training pairs alone.
         schedules: kernel schedules whose settings are not the default ones.
+        stores: finished pairs of both plans, read instead of their videos.
     """
 
     items, samples = "windows", "pairs"
@@ -43,11 +45,15 @@ class PairDataModule(LightningDataModule):
         settings: LoaderSettings,
         augment: AugmentSettings = AugmentSettings(),  # noqa: B008 - frozen
         schedules: Iterable[Schedule] = (),
+        stores: tuple[PairStore, PairStore] | None = None,
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer validation windows than ranks
         self.train_plan, self.mixture, self.settings = train_plan, tuple(mixture), settings
-        self.val_windows = val_plan.select(validation_windows(val_plan, settings.val_windows))
+        chosen = validation_windows(val_plan, settings.val_windows)
+        self.val_windows = val_plan.select(chosen)
+        self.train_store = stores[0] if stores else None
+        self.val_store = stores[1].select(chosen) if stores else None
         self.augment, self.schedules = augment, tuple(schedules)
         self._start = (0, 0, False)  # where the training loader begins once it is made
         self._train: TrainLoader | None = None
@@ -80,7 +86,9 @@ class PairDataModule(LightningDataModule):
 
     def val_dataloader(self) -> ValLoader:
         rank, world = self._rank()
-        stream = PairStream(self.val_windows, self.settings, schedules=self.schedules, rank=rank, world=world)
+        stream = PairStream(
+            self.val_windows, self.settings, schedules=self.schedules, rank=rank, world=world, store=self.val_store
+        )
         return ValLoader(stream, self.settings.workers)
 
     def teardown(self, stage: str) -> None:
@@ -107,7 +115,8 @@ class PairDataModule(LightningDataModule):
         self.set_position(state["epoch"], state["batch"], counted=True)
 
     def _train_stream(self, rank: int, world: int) -> PairStream:
-        return PairStream(self.train_plan, self.settings, self.mixture, self.augment, self.schedules, rank, world)
+        given = (self.train_plan, self.settings, self.mixture, self.augment, self.schedules)
+        return PairStream(*given, rank=rank, world=world, store=self.train_store)
 
     def _rank(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)

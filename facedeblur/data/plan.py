@@ -142,9 +142,14 @@ class Plan:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_columns": {}, "_codes": {}}  # without what it has unpacked
 
-    def fingerprint(self) -> str:
-        """Hash of the windows: equal plans, equal hash. Paths count as they were given."""
-        digest = hashlib.sha256()
+    def fingerprint(self, measured: bool = False, salt: str = "") -> str:
+        """Hash of the windows: equal plans, equal hash. Paths count as they were given.
+
+        `measured`: the strength of their blur counts too, so that other content under the same names differs.
+        """
+        digest = hashlib.sha256(salt.encode())
+        if measured:
+            digest.update(self.column("psnr").tobytes())
         for name in ("video", "schedule", "response", "start", "length", "reverse", "kernel_seed", "x", "y", "side"):
             digest.update(repr(self.table.column(name).to_pylist()).encode())
         return digest.hexdigest()[:16]

@@ -20,6 +20,7 @@ from facedeblur.data.augment import NO_AUGMENTATION, AugmentSettings, item_seed
 from facedeblur.data.draw import MixtureRow, cut_to_batches, draw_epoch, stand_ins
 from facedeblur.data.order import Part, cut, lay_out, worker_part
 from facedeblur.data.pair import Pair, augmented, cut_of, describe, finish, read_pair
+from facedeblur.data.pair_store import PairStore
 from facedeblur.data.plan import Plan
 from facedeblur.data.reading import read_cuts
 from facedeblur.data.settings import LoaderSettings
@@ -40,6 +41,7 @@ class PairStream(IterableDataset):
         plan: the windows; `mixture` draws from it for every epoch. Without a mixture the stream gives the whole plan,
             in the order of the videos and with a smaller last batch: validation.
         schedules: kernel schedules whose settings are not the default ones.
+        store: finished pairs of the plan, read instead of its videos.
         rank, world: this process among those that share the epoch. In training every rank gets equally many batches.
 
     Raises:
@@ -55,7 +57,9 @@ class PairStream(IterableDataset):
         schedules: Iterable[Schedule] = (),
         rank: int = 0,
         world: int = 1,
+        store: PairStore | None = None,
     ) -> None:
+        self.store = store
         self.plan, self.settings, self.mixture, self.augment = plan, settings, mixture, augment
         self.schedules = {schedule.name: schedule for schedule in schedules}
         self.rank, self.world = rank, world
@@ -141,6 +145,11 @@ class PairStream(IterableDataset):
             metas = {row: self._describe(row) for row in group}
             rows = list(metas)
             try:
+                if self.store is not None:
+                    for row in rows:
+                        blurry, sharp = self.store.read(row, video)
+                        yield row, Pair(blurry, sharp, metas.pop(row)), None
+                    continue
                 with open_source(video, metas[rows[0]]["backend"]) as source:
                     cuts = [cut_of(meta) for meta in metas.values()]
                     for place, blurry, sharp in read_cuts(video, source, cuts, self.settings.size):

@@ -10,6 +10,8 @@ from facedeblur.blur.schedule import Schedule
 from facedeblur.data.corpora import discover, find_clips
 from facedeblur.data.demo import render_demo
 from facedeblur.data.draw import MixtureRow
+from facedeblur.data.pair_files import PairFormat, write_pairs
+from facedeblur.data.pair_store import PairStore, open_store
 from facedeblur.data.plan import Plan
 from facedeblur.data.plan_report import Report
 from facedeblur.data.prepare import PrepareError, prepare_plan
@@ -58,6 +60,30 @@ def epoch_size(data: DataSettings) -> int | None:
     if data.epoch_windows is None or not data.only_first_pass or None in weights:
         return data.epoch_windows
     return max(1, round(data.epoch_windows * weights[0] / sum(weights)))
+
+
+def pair_stores(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> tuple[PairStore, PairStore] | None:
+    """The caches of finished training and validation pairs, filled where they are not; None where none is asked for."""
+    if data.cache_pairs is None:
+        return None
+    stores = []
+    for split, plan in (("train", corpus.train), ("val", corpus.val)):
+        progress = StepProgress(f"caching {split} pairs")
+        stores.append(open_store(plan, data.cache, size, data.cache_pairs, job_count(jobs), corpus.schedules, progress))
+    return stores[0], stores[1]
+
+
+def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> list[str]:
+    """Writes all pairs of both plans below `data.export`; what was written and skipped, as lines."""
+    lines = []
+    form = PairFormat(data.export_layout, data.export_image, size)
+    for split, plan in (("train", corpus.train), ("val", corpus.val)):
+        folder = Path(data.export) / split
+        progress = StepProgress(f"exporting {split} pairs")
+        skipped = write_pairs(plan, folder, form, job_count(jobs), corpus.schedules, progress)
+        lines.append(f"{split}: {len(plan)} pairs of {size} px as {form.layout} of {form.image} in {folder}")
+        lines += [f"  skipped {video}: {reason}" for video, reason in skipped]
+    return lines
 
 
 def _check_stills(data: DataSettings, blur: BlurSettings) -> None:

@@ -19,7 +19,7 @@ from facedeblur.data.settings import LoaderSettings
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.training import hardware
 from facedeblur.training.checkpoint import Checkpointer
-from facedeblur.training.corpus import Corpus
+from facedeblur.training.corpus import Corpus, pair_stores
 from facedeblur.training.estimate import announce
 from facedeblur.training.faces import FaceGrid
 from facedeblur.training.guards import TimeLimit
@@ -77,11 +77,12 @@ def planned_length(settings: TrainerSettings, batches_per_epoch: int) -> tuple[i
     return steps, -(-steps // per_epoch)
 
 
-def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int) -> PairDataModule:
-    """The stage's pairs, `size` pixels square."""
+def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: int | str = "auto") -> PairDataModule:
+    """The stage's pairs, `size` pixels square; `jobs` processes fill their cache where one is asked for."""
     loader = loader_settings(data, corpus, size, seed)
     augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
-    return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules)
+    stores = pair_stores(data, corpus, size, jobs)
+    return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores)
 
 
 def check_batches(module: StageData, trainer: TrainerSettings) -> None:

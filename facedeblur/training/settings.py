@@ -60,6 +60,9 @@ class DataSettings:
     `root` in its own layout; val_root, val_fraction, identities, every, min_frames, unreliable and splits are as in
     `CorpusSettings`. cache: folder of rendered corpora, indexes and plans.
     only_first_pass: keep the first row of the mixture alone.
+    cache_pairs: "png" or "jpeg" keeps all finished pairs, at the size of the images, in `cache`; None reads videos.
+    export: folder to which `prepare` writes all pairs, as export_layout "folders" or "shards" of export_image "png" or
+    "jpeg".
     epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
     batch: global, split over ranks. workers: reader processes per rank (`auto` = one per two cores, at most 8).
     strength: windows are drawn in proportion to their blur's RMSE to this power; 0 draws them uniformly.
@@ -79,6 +82,10 @@ class DataSettings:
     unreliable: str | None = None
     splits: str | None = None
     corpora: Mapping[str, CorpusSettings] = field(default_factory=dict)
+    cache_pairs: str | None = None
+    export: str | None = None
+    export_layout: str = "folders"
+    export_image: str = "png"
     only_first_pass: bool = False
     epoch_windows: int | None = None
     val_windows: int = 256
@@ -99,6 +106,9 @@ class DataSettings:
                 f"root: data={self.kind} needs a folder; give data.root=<folder> (make: CLIPS=<folder>); "
                 "docs/data.md shows how it is laid out"
             )
+        _check(self.cache_pairs in (None, "png", "jpeg"), "cache_pairs", "null, png or jpeg", self.cache_pairs)
+        _check(self.export_layout in ("folders", "shards"), "export_layout", "folders or shards", self.export_layout)
+        _check(self.export_image in ("png", "jpeg"), "export_image", "png or jpeg", self.export_image)
         if self.kind == "mixture":
             self._check_mixture()
         self.sources()  # its values are checked there

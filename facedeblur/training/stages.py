@@ -32,6 +32,7 @@ from facedeblur.training.stage import Stage
 
 KEY_FILE = "hourglass_key"  # in a finished hourglass run's folder: what `hourglass_key` said of it
 NOT_DECISIVE = ("checkpoint_minutes", "validate_every", "log_every", "grid_faces", "threads")
+NOT_DECISIVE_DATA = ("name", "cache", "workers", "val_windows", "export", "export_layout", "export_image")
 
 _named: set[str] = set()  # skipped videos that were named already
 
@@ -53,7 +54,7 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
         stage_settings = settings.hourglass if first_stage else settings
         # everything that can be wrong with videos and batches is found before anything is trained
         corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs, settings.prepare)
-        module = pair_module(stage_settings.data, corpus, settings.model.image_size, settings.seed)
+        module = pair_module(stage_settings.data, corpus, settings.model.image_size, settings.seed, settings.jobs)
         check_batches(module, stage_settings.trainer)
         if is_main_process():
             _describe_data(folder, corpus)
@@ -93,7 +94,7 @@ def hourglass_key(settings: RunSettings) -> str:
     own = settings.hourglass
     decisive = {
         "model": {k: v for k, v in asdict(settings.model).items() if k == "image_size" or k.startswith("hourglass_")},
-        "data": {k: v for k, v in asdict(own.data).items() if k not in ("name", "cache", "workers", "val_windows")},
+        "data": {k: v for k, v in asdict(own.data).items() if k not in NOT_DECISIVE_DATA},
         "blur": asdict(own.blur),
         "trainer": {k: v for k, v in asdict(own.trainer).items() if k not in NOT_DECISIVE},
         "seed": settings.seed,

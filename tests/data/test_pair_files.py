@@ -1,0 +1,159 @@
+"""Pairs as files, read back by programs that know nothing of this one."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+
+import cv2
+import numpy as np
+import pytest
+
+from facedeblur.blur.schedule import named_schedule
+from facedeblur.data import pair_files
+from facedeblur.data.draw import MixtureRow
+from facedeblur.data.pair import describe, read_pair
+from facedeblur.data.pair_files import PairFormat, write_pairs
+from facedeblur.data.pair_store import open_store
+from facedeblur.data.plan import Plan
+from facedeblur.data.settings import LoaderSettings
+from facedeblur.data.stream import PairStream
+from facedeblur.errors import UsageError
+
+from .conftest import plan_row
+
+SIZE = 24
+
+
+@pytest.fixture(scope="module")
+def plan(clip_set):
+    """Averages of two videos and kernels of one."""
+    videos = sorted(clip_set.frames)
+    rows = np.flatnonzero(np.isin(clip_set.plan.column("video"), videos[:2]))[::3]
+    kernels = [plan_row(videos[2], f, 1, schedule="trajectory", kernel_seed=7 + f, stop="kernel") for f in (3, 40)]
+    return Plan.concat([clip_set.plan.select(rows), Plan.from_rows(kernels)])
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(pair_files, "PART", 4)
+
+
+def in_process(monkeypatch):
+    """Parts are written in this process: quicker, and it can be interrupted."""
+    monkeypatch.setattr(
+        pair_files, "run_limited", lambda work, tasks, jobs, limit: ((i, work(task)) for i, task in enumerate(tasks))
+    )
+
+
+def expected(plan, row):
+    return read_pair(describe(plan[row], row, SIZE, {}))
+
+
+def image(path):
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+def test_folders_hold_every_pair_and_its_meta_data(plan, tmp_path, monkeypatch, small_parts):
+    in_process(monkeypatch)
+    assert write_pairs(plan, tmp_path, PairFormat("folders", "png", SIZE)) == []
+    lines = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
+    assert sorted(line["row"] for line in lines) == list(range(len(plan)))
+    assert len({line["key"].split("/")[0] for line in lines}) > 1
+    for line in lines[::5] + lines[-2:]:
+        pair = expected(plan, line["row"])
+        np.testing.assert_array_equal(image(tmp_path / "blurry" / f"{line['key']}.png"), pair.blurry)
+        np.testing.assert_array_equal(image(tmp_path / "sharp" / f"{line['key']}.png"), pair.sharp)
+        assert (line["video"], line["start"], line["length"]) == (
+            pair.meta["video"], pair.meta["start"], pair.meta["length"],
+        )  # fmt: skip
+        np.testing.assert_allclose(line["landmarks"], pair.meta["landmarks"], atol=0.01)
+
+
+def test_webdataset_reads_the_shards(plan, tmp_path):
+    webdataset = pytest.importorskip("webdataset", reason="the package webdataset is not installed")
+    write_pairs(plan, tmp_path, PairFormat("shards", "png", SIZE))
+    shards = sorted(str(path) for path in tmp_path.glob("*.tar"))
+    samples = list(webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8"))
+    assert sorted(int(sample["__key__"]) for sample in samples) == list(range(len(plan)))
+    for sample in samples[::7]:
+        pair = expected(plan, int(sample["__key__"]))
+        np.testing.assert_array_equal(sample["blurry.png"], pair.blurry)
+        np.testing.assert_array_equal(sample["sharp.png"], pair.sharp)
+        assert sample["json"]["identity"] == pair.meta["identity"]
+
+
+def test_what_was_interrupted_goes_on_and_equals_an_unbroken_export(plan, tmp_path, monkeypatch, small_parts):
+    in_process(monkeypatch)
+    form = PairFormat("shards", "jpeg", SIZE)
+    write_pairs(plan, tmp_path / "whole", form)
+    write, calls = pair_files._write_part, []
+
+    def stops_at_third(part):
+        calls.append(part.number)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return write(part)
+
+    monkeypatch.setattr(pair_files, "_write_part", stops_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        write_pairs(plan, tmp_path / "broken", form)
+    write_pairs(plan, tmp_path / "broken", form)
+    assert sorted(calls[:2] + calls[3:]) == sorted(set(calls))  # none written twice
+    write_pairs(plan, tmp_path / "broken", form)
+    assert len(calls) == 1 + len(set(calls))  # and a finished export is left alone
+    files = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("whole", "broken")]
+    assert files[0] == files[1]
+    for name in files[0]:
+        if name.endswith(".tar"):
+            with tarfile.open(tmp_path / "whole" / name) as a, tarfile.open(tmp_path / "broken" / name) as b:
+                assert [(m.name, a.extractfile(m).read()) for m in a] == [(m.name, b.extractfile(m).read()) for m in b]
+
+
+def test_other_files_and_other_pairs_are_not_overwritten(plan, tmp_path, monkeypatch):
+    in_process(monkeypatch)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").touch()
+    with pytest.raises(UsageError, match="mine: holds files that are no export"):
+        write_pairs(plan, tmp_path / "mine", PairFormat("folders", "png", SIZE))
+    write_pairs(plan.select([0, 1]), tmp_path / "two", PairFormat("folders", "png", SIZE))
+    with pytest.raises(UsageError, match="two: holds pairs of another size"):
+        write_pairs(plan.select([0, 1]), tmp_path / "two", PairFormat("folders", "png", SIZE + 1))
+
+
+def test_a_video_that_cannot_be_read_is_reported(plan, tmp_path, monkeypatch):
+    in_process(monkeypatch)
+    gone = Plan.from_rows([plan_row(tmp_path / "gone.mp4", 0, 3)])
+    skipped = write_pairs(Plan.concat([plan, gone]), tmp_path / "out", PairFormat("shards", "png", SIZE))
+    assert [(video, "not found" in reason) for video, reason in skipped] == [(str(tmp_path / "gone.mp4"), True)]
+
+
+def test_the_cache_gives_the_streams_pairs_to_the_bit(clip_set, tmp_path, monkeypatch):
+    in_process(monkeypatch)
+    settings = LoaderSettings(size=SIZE, batch=8, workers=0, seed=1, buffer=20, epoch_windows=40)
+    mixture = (MixtureRow(None, (("pravg", 1.0), ("vla", 0.4)), weight=2.0),)
+    store = open_store(clip_set.plan, tmp_path, SIZE)
+    cached, plain = (PairStream(clip_set.plan, settings, mixture, store=s) for s in (store, None))
+    for epoch in (0, 1):
+        for stream in (cached, plain):
+            stream.set_position(epoch)
+        for a, b in zip(cached, plain, strict=True):
+            assert (a["blurry"] == b["blurry"]).all() and (a["sharp"] == b["sharp"]).all()
+            assert [m["row"] for m in a["meta"]] == [m["row"] for m in b["meta"]]
+            assert a["replaced"] == b["replaced"] == []
+
+
+def test_the_cache_is_made_once_and_knows_what_it_could_not_read(plan, tmp_path, monkeypatch):
+    in_process(monkeypatch)
+    gone = Plan.from_rows([plan_row(tmp_path / "gone.mp4", 0, 3)])
+    both = Plan.concat([plan, gone])
+    store = open_store(both, tmp_path, SIZE, "jpeg", schedules=[named_schedule("trajectory")])
+    monkeypatch.setattr("facedeblur.data.pair_store.write_pairs", None)
+    again = open_store(both, tmp_path, SIZE, "jpeg", schedules=[named_schedule("trajectory")])
+    np.testing.assert_array_equal(store.index, again.index)
+    assert store.bytes_per_pair() > 100
+    stream = PairStream(both, LoaderSettings(size=SIZE, batch=4), store=again.select(np.arange(len(both))))
+    problems = [problem for batch in stream for problem in batch["replaced"]]
+    assert [(video, reason.startswith("could not be read")) for video, reason in problems] == [
+        (str(tmp_path / "gone.mp4"), True)
+    ]
