@@ -14,8 +14,9 @@ from facedeblur.faces.dlib_models import landmark_box
 from facedeblur.faces.follow import SAME_FACE, iou, is_smooth, prominence
 from facedeblur.faces.protocols import Box, Detector, Localizer
 
-SEARCH_EVERY = 5  # frames between two questions to the detector
-PATIENCE = 4  # questions in a row that may go unanswered: heads turn, and the detector knows frontal faces only
+SEARCH_EVERY = 5  # frames between two questions to the detector while there is no face
+CHECK_EVERY = 10  # the same while there is one
+PATIENCE = 2  # questions in a row that may go unanswered: heads turn, and the detector knows frontal faces only
 
 
 @dataclass
@@ -50,19 +51,20 @@ class FacesFollower:
         if cut:
             self._faces.clear()
             self._next_search = index
-        self._follow(frame)
+        self._follow(index, frame)
         if index >= self._next_search:
-            self._next_search = index + SEARCH_EVERY
             self._search(frame)
+            self._next_search = index + (CHECK_EVERY if self._faces else SEARCH_EVERY)
         return {number: face.landmarks for number, face in self._faces.items()}
 
-    def _follow(self, frame: np.ndarray) -> None:
+    def _follow(self, index: int, frame: np.ndarray) -> None:
         for number, face in list(self._faces.items()):
             points = self._localizer.localize(frame, face.box)
             if is_smooth(face.landmarks, points) and not self._is_known(landmark_box(points), before=number):
                 face.landmarks = points
             else:  # gone, or slipped onto a face that an older track follows
                 del self._faces[number]
+                self._next_search = index
 
     def _search(self, frame: np.ndarray) -> None:
         found = sorted(self._detector.detect(frame), key=prominence, reverse=True)

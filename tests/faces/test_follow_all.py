@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facedeblur.faces.follow_all import PATIENCE, SEARCH_EVERY, FacesFollower
+from facedeblur.faces.follow_all import CHECK_EVERY, PATIENCE, SEARCH_EVERY, FacesFollower
 
 
 def follow(scene, frames: int, cuts=(), largest=False) -> list[dict[int, np.ndarray]]:
@@ -21,7 +21,7 @@ def test_two_faces_are_followed_under_their_numbers(scene):
     assert numbers == {0, 1} and all(len(faces) == 2 for faces in seen)
     for i, faces in enumerate(seen):
         assert sorted(map(centre, faces.values())) == sorted([(50 + i, 50), (200 - i, 80)])
-    assert scene.asked == list(range(0, 30, SEARCH_EVERY))
+    assert scene.asked == list(range(0, 30, CHECK_EVERY))
 
 
 def test_the_largest_alone(scene):
@@ -38,13 +38,17 @@ def test_a_face_nobody_confirms_is_dropped(scene):
     scene.faces = {i: [(50, 50, 20)] for i in range(60)}
     scene.hidden = set(range(6, 60))
     seen = follow(scene, 60)
-    assert all(seen[: 6 + PATIENCE * SEARCH_EVERY - SEARCH_EVERY]) and not any(seen[-20:])
+    assert all(seen[: CHECK_EVERY * (PATIENCE + 1)]) and not any(seen[CHECK_EVERY * (PATIENCE + 1) :])
+
+
+def test_where_there_is_no_face_it_is_asked_more_often(scene):
+    assert not any(follow(scene, 12)) and scene.asked == list(range(0, 12, SEARCH_EVERY))
 
 
 def test_a_jump_ends_the_track_and_a_new_one_begins(scene):
     scene.faces = {i: [(50 if i < 7 else 220, 50, 20)] for i in range(20)}
     seen = follow(scene, 20)
-    assert [list(faces) for faces in seen] == [[0]] * 7 + [[]] * 3 + [[1]] * 10
+    assert [list(faces) for faces in seen] == [[0]] * 7 + [[1]] * 13
 
 
 def test_a_cut_ends_all_tracks(scene):

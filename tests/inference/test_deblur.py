@@ -103,6 +103,16 @@ def test_blur_grows_with_the_length_of_a_motion_in_any_direction(picture):
     assert [need_of(blur) for blur in (0.0, 0.46, 0.49, 0.52, 1.0)] == pytest.approx([0, 0, 0.5, 1, 1])
 
 
+def test_blur_is_the_published_metric(picture):
+    from skimage.measure import blur_effect
+
+    for blur in ((1, 1), (7, 1), (1, 11), (5, 5)):
+        image = cv2.blur(picture(128, 128, [(64, 64, 50)]), blur).astype(np.float32) / 255
+        expected = blur_effect(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), h_size=11)
+        assert blur_of(image) == pytest.approx(expected, abs=1e-3)
+    assert blur_of(np.full((64, 64, 3), 0.5, np.float32)) == 1.0
+
+
 @pytest.mark.parametrize(("field", "value"), [("faces", "both"), ("batch", 0)])
 def test_options_name_what_is_wrong(field, value):
     with pytest.raises(ValueError, match=f"{field}: must be"):

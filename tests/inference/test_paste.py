@@ -66,13 +66,17 @@ def test_a_tint_is_not_pasted(noise):
     assert np.abs(result.astype(int) - noise).max() <= 1
 
 
-def test_mean_colour_stays_under_the_mask(noise):
-    box, mask = CropBox(20, 10, 90), feather(90)[..., None]
-    edit = np.linspace(0, 0.2, SIZE, dtype=np.float32)[:, None, None]
-    result = pasted(noise, [box], lambda face: face + edit)
-    change = crop(result, box).astype(float) - crop(noise, box)
-    assert np.abs(change).max() > 10
-    assert np.abs(change.sum(axis=(0, 1)) / mask.sum()).max() < 0.05
+@pytest.mark.parametrize("shade", [np.linspace(0, 0.4, SIZE), 0.2 * np.sin(np.linspace(0, np.pi, SIZE))])
+def test_a_shade_is_hardly_pasted_but_detail_is(noise, shade):
+    box = CropBox(20, 10, 90)
+    detail = 0.1 * np.sin(np.arange(SIZE) * 2 * np.pi / 8)
+    change = {}
+    for name, edit in (("shade", shade), ("detail", detail)):
+        edit = np.float32(edit)[:, None, None]
+        result = pasted(noise // 2 + 64, [box], lambda face, edit=edit: face + edit)
+        change[name] = np.abs(crop(result, box).astype(float) - crop(noise // 2 + 64, box))[20:70, 20:70].mean() / 255
+    assert change["shade"] < 0.25 * np.abs(shade - shade.mean()).mean() + 0.02
+    assert change["detail"] > 0.85 * np.abs(detail).mean()
 
 
 def test_the_mask_is_one_inside_and_falls_smoothly_to_nothing():
