@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--clips FOLDER] [--rounds N]`: every ratio the README speaks of, measured in one run."""
+"""`python -m benchmarks [--clips FOLDER] [--deblur CLIP] [--rounds N]`: every ratio the README speaks of, measured in one run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import stream, timing, training
+from benchmarks import deblurring, stream, timing, training
 
 
 def help_seconds(repeats: int = 5) -> float:
@@ -25,6 +25,7 @@ def help_seconds(repeats: int = 5) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--clips", type=Path, help="videos to stream (default: a rendered demo corpus)")
+    parser.add_argument("--deblur", type=Path, help="a video with a face to deblur (default: a rendered one)")
     parser.add_argument("--rounds", type=int, default=5, help="paired turns per ratio")
     arguments = parser.parse_args()
     print(timing.provenance())
@@ -33,6 +34,8 @@ def main() -> None:
         print(line, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for line in stream.report(arguments.clips, Path(folder), arguments.rounds):
+            print(line, flush=True)
+        for line in deblurring.report(arguments.deblur, Path(folder), arguments.rounds):
             print(line, flush=True)
 
 

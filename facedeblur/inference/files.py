@@ -92,7 +92,7 @@ class FileDeblurrer:
 
         rewrite_video(job.source, job.target, changed, self.crf)
         counts = change.counts
-        text = f"{job.name}: {counts.frames} frames, {counts.with_face} with {_faces(counts.faces)}"
+        text = f"{job.name}: {_faces(counts.faces)} in {counts.with_face} of {counts.frames} frames"
         return Outcome(counts.faces, counts.sharp, text + _sharp(counts.sharp))
 
 

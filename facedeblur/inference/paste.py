@@ -95,9 +95,11 @@ def _added(face: np.ndarray, change: np.ndarray) -> np.ndarray:
 def matched(change: np.ndarray) -> np.ndarray:
     """A network's change (size, size, 3) without its broad part, so that colours match what surrounds the face."""
     size = change.shape[0]
-    mask, sigma = feather(size), BROAD * size
-    weight = cv2.GaussianBlur(mask, (0, 0), sigma)
-    return change - cv2.GaussianBlur(change * mask[..., None], (0, 0), sigma) / weight[..., None]
+    coarse = max(size // 4, 1)  # what is broad needs no more
+    mask, sigma = feather(size), BROAD * coarse
+    total = cv2.GaussianBlur(resize(change * mask[..., None], coarse), (0, 0), sigma)
+    weight = cv2.GaussianBlur(resize(mask, coarse), (0, 0), sigma)
+    return change - resize(total / weight[..., None], size)
 
 
 def whole_box(picture: np.ndarray) -> CropBox:

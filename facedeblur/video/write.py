@@ -12,11 +12,16 @@ from facedeblur.files import write_atomic
 
 
 def write_video(
-    path: str | Path, frames: Iterable[np.ndarray], fps: float = 25.0, crf: int = 16, preset: str = "veryfast"
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    fps: float = 25.0,
+    crf: int = 16,
+    preset: str = "veryfast",
+    threads: int = 1,
 ) -> int:
     """Encode RGB uint8 frames (H, W, 3) of one size as H.264 (yuv420p) and return how many there were.
 
-    One encoder thread, so that the same frames always give the same file. The file appears under its name only when
+    One encoder thread, so that the same frames give the same file on every machine; 0 takes all cores. The file appears under its name only when
     it is complete. H.264 with halved chroma wants even sides: an odd last row or column is repeated once.
 
     Raises ValueError for an empty sequence, or a frame of another shape or type than RGB uint8 or the first frame's.
@@ -26,20 +31,22 @@ def write_video(
 
     def encode(temporary: Path) -> None:
         nonlocal count
-        count = _encode(temporary, path, frames, fps, {"crf": str(crf), "preset": preset})
+        count = _encode(temporary, path, frames, fps, threads, {"crf": str(crf), "preset": preset})
 
     write_atomic(path, encode)
     return count
 
 
-def _encode(temporary: Path, path: Path, frames: Iterable[np.ndarray], fps: float, options: dict[str, str]) -> int:
+def _encode(
+    temporary: Path, path: Path, frames: Iterable[np.ndarray], fps: float, threads: int, options: dict[str, str]
+) -> int:
     import av
 
     count, shape = 0, None
     with av.open(str(temporary), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
+        stream.codec_context.thread_count = threads
         for frame in frames:
             shape = shape or frame.shape
             _check(path, frame, shape, count)

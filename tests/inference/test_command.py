@@ -202,7 +202,7 @@ def test_a_video_keeps_its_sound_and_its_irregular_times(deblur, video, capsys):
     with av.open("a.mp4") as one, av.open("out/a.mp4") as other:
         sounds = [[bytes(p) for p in c.demux(audio=0) if p.dts is not None] for c in (one, other)]
     assert sounds[0] == sounds[1] and len(sounds[0]) > 10
-    one_line(capsys, "a.mp4: 12 frames, 12 with 12 faces")
+    one_line(capsys, "a.mp4: 12 faces in 12 of 12 frames")
 
 
 def test_a_video_without_sound_from_standard_input(deblur, video, monkeypatch, here):

@@ -1,0 +1,119 @@
+"""The whole video pipeline against its slowest stage alone, and what each stage takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.timing import paired, ratio_line
+from facedeblur.data.demo import DemoSettings, render_demo
+from facedeblur.faces.crop import crop_box
+from facedeblur.faces.dlib_models import has_dlib
+from facedeblur.faces.follow_all import FacesFollower
+from facedeblur.inference.api import FaceDeblurrer
+from facedeblur.inference.deblur import DeblurOptions, run
+from facedeblur.inference.load import load
+from facedeblur.inference.paste import network_crop, paste
+from facedeblur.inference.tracks import track_faces
+from facedeblur.inference.video import VideoDeblurrer
+from facedeblur.models.build import build_networks
+from facedeblur.models.deblurrer import NetworkDeblurrer
+from facedeblur.models.registry import known
+from facedeblur.models.settings import ModelSettings
+from facedeblur.training import hardware
+from facedeblur.video.rewrite import rewrite_video
+from facedeblur.video.source import open_source
+from facedeblur.video.write import write_video
+
+FRAMES = 96
+MODEL = ModelSettings(image_size=128, base_width=32, hourglass_features=128, hourglass_stacks=1)  # scale=small
+
+
+def report(clip: Path | None, folder: Path, rounds: int) -> Iterator[str]:
+    """A line per stage, then the ratio. `clip` is a video with a face, of which the beginning is taken, or None: a demo
+    clip. The network is that of the shipped weights, else one of scale=small without training, which costs the same."""
+    if not has_dlib():
+        yield "video pipeline: needs the extra faces (dlib)"
+        return
+    hardware.set_threads("auto")
+    bench = _Bench(_clip(clip, folder), folder)
+    seconds = {name: _seconds(stage) for name, stage in bench.stages().items()}
+    for name, taken in seconds.items():
+        yield f"{f'deblur a video, {name} alone, ms a frame':<58}{1000 * taken / bench.count:8.2f}"
+    slowest = max(seconds, key=seconds.get)
+    alone, whole = paired(bench.stages()[slowest], bench.whole, rounds)
+    yield ratio_line(f"deblur a video, whole pipeline / {slowest} alone, speed", alone, whole, "at least 0.5")
+
+
+class _Bench:
+    """Every stage on the same frames, with the threads it has in the pipeline."""
+
+    def __init__(self, clip: Path, folder: Path) -> None:
+        self.model = load() if known() else _untrained()
+        self.clip, self.out, self.options = clip, folder / "out.mp4", DeblurOptions(always=True)
+        self.frames = _read(clip)
+        self.count = len(self.frames)
+        self.boxes = [[crop_box(face.landmarks) for face in faces] for _, faces in self._track()]
+        self.given = [
+            [network_crop(frame, box, self.model.size) for box in boxes]
+            for frame, boxes in zip(self.frames, self.boxes, strict=True)
+        ]
+        self.crops = [face for faces in self.given for face in faces]
+        if len(self.crops) < self.count // 2:
+            raise SystemExit(f"{clip}: faces in {len(self.crops)} of {self.count} frames; give another clip")
+
+    def stages(self) -> dict[str, Callable[[], object]]:
+        return {
+            "decoding": lambda: _read(self.clip),
+            "following faces": self._track,
+            "the network": lambda: run(self.model.deblurrer, self.crops, self.options.batch),
+            "pasting": self._paste,
+            "encoding": lambda: write_video(self.out, self.frames, preset="fast", threads=0),
+        }
+
+    def whole(self) -> None:
+        change = VideoDeblurrer(self.model.deblurrer, self.model.size, self.model.video_finder, self.options)
+        rewrite_video(self.clip, self.out, lambda frames: (after for _, after in change(frames)))
+
+    def _track(self) -> list:
+        finder = self.model.video_finder
+        return list(track_faces(self.frames, FacesFollower(finder.detector, finder.localizer)))
+
+    def _paste(self) -> None:
+        for frame, boxes, given in zip(self.frames, self.boxes, self.given, strict=True):
+            paste(frame, boxes, given, [1 - face for face in given])
+
+
+def _untrained() -> FaceDeblurrer:
+    torch.manual_seed(0)
+    networks = build_networks(MODEL).to(memory_format=torch.channels_last)
+    return FaceDeblurrer(NetworkDeblurrer(networks.generator, networks.hourglass), MODEL.image_size)
+
+
+def _clip(clip: Path | None, folder: Path) -> Path:
+    if clip is None:
+        demo = render_demo(folder / "faces", DemoSettings(identities=1, val_identities=0, clips_per_identity=1))
+        clip = sorted(demo.rglob("*.mp4"))[0]
+    short = folder / "short.mp4"
+    with open_source(clip) as source:
+        write_video(short, source.frames(0, FRAMES), fps=source.fps)
+    return short
+
+
+def _read(clip: Path) -> list[np.ndarray]:
+    with open_source(clip, "pyav") as source:
+        return list(source.frames())
+
+
+def _seconds(stage: Callable[[], object]) -> float:
+    """The faster of two turns."""
+    times = []
+    for _ in range(2):
+        begin = time.perf_counter()
+        stage()
+        times.append(time.perf_counter() - begin)
+    return min(times)
