@@ -20,6 +20,7 @@ usage: facedeblur <command> [key=value ...]
   train      train a deblurrer: corpus, hourglass stage, adversarial stage, table, preview.png
   prepare    index, track and plan the videos without training; prints counts, writes plots
   evaluate   score methods on a test set under blurs: landmarks, identity, SSIM, time; one row per image
+  score      the same metrics for two folders of images: facedeblur score RESTORED SHARP
   report     tables, plots and one HTML page from an evaluation's folder
   export     a run's network as weights to ship, or for other runtimes
   doctor     versions, devices, codecs and one training step on every device
@@ -42,6 +43,7 @@ FLAGGED = {
     "doctor": "facedeblur.training.doctor",
     "export": "facedeblur.export.command",
     "report": "facedeblur.report.command",
+    "score": "facedeblur.evaluation.score",
 }
 
 

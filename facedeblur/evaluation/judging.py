@@ -136,6 +136,11 @@ class JudgePool:
             return list(questions)
         return [self._pool.submit(judge, question, self.settings) for question in questions]
 
+    @staticmethod
+    def ready(submitted: Sequence[Future | Question]) -> int:
+        """How many of what was submitted are judged already, in whatever order."""
+        return sum(item.done() for item in submitted if isinstance(item, Future))
+
     def results(self, submitted: Sequence[Future | Question]) -> Iterator[list[Judgement]]:
         """The judgements of what was submitted, in order, as they come."""
         for item in submitted:

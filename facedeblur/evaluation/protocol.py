@@ -26,6 +26,20 @@ FILE = "protocol.json"
 FIXED = ("format", "image_size", "corpus", "judges", "schedule")  # what may not change within one folder
 
 
+METRICS = {
+    "psnr": f"dB of 8-bit crops over all channels, at most {PSNR_CAP:.0f}",
+    "ssim": f"luminance (BT.601), Gaussian window {SSIM_WINDOW}x{SSIM_WINDOW}, sigma {SSIM_SIGMA}, K1 .01, "
+    "K2 .03, population covariance, of 8-bit crops",
+    "landmark_error": "mean of 68 distances over the diagonal of the truth's tight box; +inf without a face",
+    "auc": f"area under the CED on [0, {LIMIT}] by Simpson's rule, step {STEP:g}, divided by {LIMIT}",
+    "failure_rate": f"share of errors above {LIMIT}",
+    "failure_threshold": LIMIT,
+    "not_delivered": "an image that a method did not deliver, and pixels that are not finite, count as black, "
+    "and the face as not found",
+    "seconds": "the deblurring alone, per image, in batches, the first batch repeated to warm up",
+}
+
+
 def protocol(settings: EvaluationSettings, size: int, methods: Sequence[Method], tests: TestSet) -> dict[str, Any]:
     """The protocol of this call; `merged` joins it with what the folder holds already."""
     corpus = settings.data.corpus
@@ -56,18 +70,7 @@ def protocol(settings: EvaluationSettings, size: int, methods: Sequence[Method],
         "judges": asdict(settings.judge),
         "schedule": asdict(settings.schedule),
         "methods": {method.name: dict(method.source) for method in methods},
-        "metrics": {
-            "psnr": f"dB of 8-bit crops over all channels, at most {PSNR_CAP:.0f}",
-            "ssim": f"luminance (BT.601), Gaussian window {SSIM_WINDOW}x{SSIM_WINDOW}, sigma {SSIM_SIGMA}, K1 .01, "
-            "K2 .03, population covariance, of 8-bit crops",
-            "landmark_error": "mean of 68 distances over the diagonal of the truth's tight box; +inf without a face",
-            "auc": f"area under the CED on [0, {LIMIT}] by Simpson's rule, step {STEP:g}, divided by {LIMIT}",
-            "failure_rate": f"share of errors above {LIMIT}",
-            "failure_threshold": LIMIT,
-            "not_delivered": "an image that a method did not deliver, and pixels that are not finite, count as black, "
-            "and the face as not found",
-            "seconds": "the deblurring alone, per image, in batches, the first batch repeated to warm up",
-        },
+        "metrics": METRICS,
         "batch": settings.batch,
         "versions": versions(),
     }

@@ -63,7 +63,7 @@ class Evaluation:
 
     def __init__(self, settings: EvaluationSettings) -> None:
         self.settings, self.folder = settings, settings.folder
-        self.jobs = _cores() if settings.jobs == "auto" else int(settings.jobs)
+        self.jobs = cores() if settings.jobs == "auto" else int(settings.jobs)
         self.device = torch.device(_device(settings.device))
         self.methods = load_methods(settings.methods, self.device)
         self.size = image_size(self.methods, settings.size)
@@ -135,7 +135,8 @@ class Evaluation:
     def _finish(self, flying: _InFlight, pool: JudgePool, progress: StepProgress, done: int, windows: int) -> int:
         """Scores and saves a shard while its judgements come in, and writes its rows; returns the windows done."""
         rows: dict[str, list[dict]] = {name: [] for name in flying.shard.files}
-        scores = {name: _scores(images, flying.pairs) for name, images in flying.restored.items()}
+        sharp = [pair.sharp for pair in flying.pairs]
+        scores = {name: image_scores([r.image for r in made], sharp) for name, made in flying.restored.items()}
         paths = [self._save(pair, flying.restored, i) for i, pair in enumerate(flying.pairs)]
         for i, judgements in enumerate(pool.results(flying.answers)):
             pair = flying.pairs[i]
@@ -143,7 +144,7 @@ class Evaluation:
                 row = _row(name, pair, images[i], judgement, scores[name][i], paths[i].get(name))
                 self.flags[name].update(flag for flag in row["flags"].split(",") if flag)
                 rows[name].append(row)
-            progress(done + i + 1, windows, pair.case.video)
+            progress(done + max(i + 1, pool.ready(flying.answers)), windows, pair.case.video)
         for name, file in flying.shard.files.items():
             write_rows(file, rows[name])
         done += len(flying.shard.rows)
@@ -200,13 +201,11 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "-"
 
 
-def _scores(restored: Sequence[Restored], pairs: Sequence[TestPair]) -> list[tuple[float, float]]:
-    """(PSNR, SSIM) of every image, in pieces: both work in float64."""
+def image_scores(restored: Sequence[np.ndarray], sharp: Sequence[np.ndarray]) -> list[tuple[float, float]]:
+    """(PSNR, SSIM) of every image, RGB uint8 (H, W, 3), in pieces: both work in float64."""
     scores: list[tuple[float, float]] = []
-    for first in range(0, len(pairs), 16):
-        part = slice(first, first + 16)
-        images = _tensor([r.image for r in restored[part]])
-        references = _tensor([pair.sharp for pair in pairs[part]])
+    for first in range(0, len(sharp), 16):
+        images, references = _tensor(restored[first : first + 16]), _tensor(sharp[first : first + 16])
         scores += zip(psnr(images, references).tolist(), ssim(images, references).tolist(), strict=True)
     return scores
 
@@ -237,7 +236,8 @@ def _row(
     }
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Usable cores: what `jobs=auto` stands for."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

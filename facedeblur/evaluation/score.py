@@ -1,0 +1,246 @@
+"""`facedeblur score RESTORED SHARP`: the metrics of an evaluation for two folders of images made by any program.
+
+Images are partners by their path inside their folder, whatever the suffix. PSNR and SSIM compare whole images; the
+judges see the face, cut out by the one crop rule, or the whole image where that is such a crop already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from facedeblur.errors import UsageError
+from facedeblur.evaluation.command import print_summary
+from facedeblur.evaluation.judging import Judgement, JudgePool, Question
+from facedeblur.evaluation.protocol import METRICS, write_protocol
+from facedeblur.evaluation.rows import FOLDER, SCHEMA, flat, joined, write_rows
+from facedeblur.evaluation.runner import cores, file_name, image_scores
+from facedeblur.evaluation.settings import JudgeSettings
+from facedeblur.faces import judges
+from facedeblur.faces.crop import CropBox, crop, crop_box, points_from_crop, points_to_crop
+from facedeblur.faces.pts import read_pts
+from facedeblur.files import write_json
+from facedeblur.metrics.image import SSIM_WINDOW
+from facedeblur.progress import StepProgress
+from facedeblur.video.album import Still
+from facedeblur.video.source import IMAGE_SUFFIXES
+
+CHUNK = 64  # images in memory at a time
+CROPPED = 0.85  # an image is a crop already when the crop rule would take so much of its side, or more
+BLUR = "given"  # what the column blur says: nobody told
+
+EPILOG = """\
+examples:
+  facedeblur score restored/ sharp/                           PSNR, SSIM, landmarks and identity of restored faces
+  facedeblur score restored/ sharp/ --blurred blurry/ --out outputs/evaluation/theirs
+                                                              rows for `facedeblur report`, with the input's beside them
+
+True landmarks are read from <photo>.pts beside a sharp image; without one they are found in it.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Face:
+    """Where the judges look in one image: the box, and the true landmarks (68, 2) in pixels of the image."""
+
+    box: CropBox
+    truth: np.ndarray
+
+
+def main(argv: Sequence[str]) -> int:
+    """Scores two folders and prints a table. Returns the exit status; raises UsageError."""
+    parser = argparse.ArgumentParser(
+        prog="facedeblur score",
+        description="Score restored images against sharp ones: PSNR, SSIM, landmark AUC and failures, identity.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("restored", type=Path, metavar="RESTORED", help="folder of images to score")
+    parser.add_argument("sharp", type=Path, metavar="SHARP", help="folder of their ground truths, of the same names")
+    parser.add_argument(
+        "--blurred", type=Path, metavar="FOLDER", help="the blurry inputs, scored as a row of their own"
+    )
+    parser.add_argument("--name", help="what the row is called (default: the folder's name)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write rows and protocol there, for the report")
+    parser.add_argument("--jobs", type=int, default=None, help="judging processes (default: one per core)")
+    parser.add_argument("--localizer", default="dlib", help="who finds landmarks in restored faces (default: dlib)")
+    parser.add_argument("--truth", default="dlib", help="who finds them in sharp ones without a .pts (default: dlib)")
+    parser.add_argument("--embedder", default="dlib", help="dlib, none, or a FaceNet's weight file (default: dlib)")
+    parser.add_argument("--box", default="detect", choices=("detect", "truth"), help="give the judge the true box")
+    parser.add_argument(
+        "--align", default="truth", choices=("truth", "judge"), help="whose landmarks the embedder uses"
+    )
+    options = parser.parse_args(argv)
+    settings = JudgeSettings(options.localizer, options.truth, options.embedder, options.box, options.align)
+    name = options.name or options.restored.resolve().name
+    folders = {name: options.restored, "oracle": options.sharp}
+    if options.blurred:
+        folders["blurred"] = options.blurred
+    rows = score(folders, options.sharp, settings, cores() if options.jobs is None else options.jobs)
+    if options.out:
+        _write(options.out, rows, folders, settings)
+    print_summary(pa.Table.from_pylist(rows, schema=SCHEMA))
+    flagged = sorted({(row["video"], row["flags"]) for row in rows if row["method"] == name and row["flags"]})
+    for video, flags in flagged[:10]:
+        print(f"{video}: {flags}", file=sys.stderr)
+    if len(flagged) > 10:
+        print(f"... and {len(flagged) - 10} more with flags", file=sys.stderr)
+    return 0
+
+
+def score(folders: dict[str, Path], sharp: Path, settings: JudgeSettings, jobs: int = 0) -> list[dict[str, Any]]:
+    """One row per method and sharp image (see `rows`); an image that a folder lacks counts as black, flagged "error".
+
+    Raises UsageError for a folder that is missing or holds no image, and where no image of a folder has a partner.
+    """
+    truths = images_in(sharp)
+    found = {name: images_in(folder) for name, folder in folders.items()}
+    for name, images in found.items():
+        if not set(images) & set(truths):
+            raise UsageError(f"{folders[name]}: no image has a partner in {sharp}; partners have the same name")
+        for lacking in sorted(set(images) - set(truths))[:3]:
+            print(f"{folders[name]}: {lacking} has no partner in {sharp} and is not scored", file=sys.stderr)
+    names, rows = sorted(truths), []
+    progress = StepProgress(f"scoring {', '.join(folders)}")
+    with JudgePool(settings, jobs) as pool:
+        for first in range(0, len(names), CHUNK):
+            chunk = names[first : first + CHUNK]
+            loaded = [_load(name, truths, found, settings) for name in chunk]
+            submitted = pool.submit([question for *_, question in loaded if question is not None])
+            answers = pool.results(submitted)
+            for i, (name, face, sharp_image, images, question) in enumerate(loaded):
+                judgements = [None] * len(folders) if question is None else next(answers)
+                rows += _rows(name, face, sharp_image, images, judgements, sharp.resolve().name)
+                progress(first + i + 1, len(names), name)
+    return rows
+
+
+def images_in(folder: Path) -> dict[str, Path]:
+    """Path inside the folder, without suffix -> image file. Raises UsageError where there is none."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith("."))
+    if not files:
+        raise UsageError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
+    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+
+
+def _load(name: str, truths: dict[str, Path], found: dict[str, dict[str, Path]], settings: JudgeSettings) -> tuple:
+    """(name, face, sharp image, {method: (image, flags)}, question to the judges or None)."""
+    sharp = Still(str(truths[name])).load()
+    if sharp is None:
+        raise UsageError(f"{truths[name]}: not a readable image")
+    if min(sharp.shape[:2]) < SSIM_WINDOW:
+        raise UsageError(f"{truths[name]}: SSIM needs sides of at least {SSIM_WINDOW} pixels")
+    images = {method: _partner(files.get(name), sharp) for method, files in found.items()}
+    face = _find_face(truths[name], sharp, settings)
+    if face is None:
+        return name, None, sharp, images, None
+    truth = points_to_crop(face.truth, face.box, face.box.side)
+    seen = [None if "error" in flags else _cut(image, face.box) for image, flags in images.values()]
+    return name, face, sharp, images, Question(_cut(sharp, face.box), truth, seen)
+
+
+def _partner(file: Path | None, sharp: np.ndarray) -> tuple[np.ndarray, set[str]]:
+    """A restored image at the size of the sharp one, with flags; black where there is none."""
+    image = None if file is None else Still(str(file)).load()
+    if image is None:
+        return np.zeros_like(sharp), {"error"}
+    if image.shape != sharp.shape:
+        smaller = image.shape[0] > sharp.shape[0]
+        method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+        return cv2.resize(image, sharp.shape[1::-1], interpolation=method), {"size_mismatch"}
+    return image, set()
+
+
+def _find_face(file: Path, sharp: np.ndarray, settings: JudgeSettings) -> _Face | None:
+    points = file.with_suffix(".pts")
+    if points.is_file():
+        truth = read_pts(points)
+    else:
+        found = judges.detector().detect(sharp)
+        if not found:
+            return None
+        truth = judges.localizer(settings.truth).localize(sharp, found[0][:4])
+    box = crop_box(truth)
+    height, width = sharp.shape[:2]
+    if height == width and box.side >= CROPPED * width:
+        box = CropBox(0, 0, width)
+    return _Face(box, np.asarray(truth, np.float32))
+
+
+def _cut(image: np.ndarray, box: CropBox) -> np.ndarray:
+    return np.ascontiguousarray(crop(image, box))
+
+
+def _rows(
+    name: str,
+    face: _Face | None,
+    sharp: np.ndarray,
+    images: dict[str, tuple[np.ndarray, set[str]]],
+    judgements: Sequence[Judgement | None],
+    corpus: str,
+) -> Iterator[dict[str, Any]]:
+    for (method, (image, flags)), judged in zip(images.items(), judgements, strict=True):
+        psnr, ssim = image_scores([image], [sharp])[0]
+        flags = set(flags)
+        landmarks = None
+        if judged is None:
+            flags.add("no_truth")
+        elif judged.landmarks is None:
+            flags.add("no_face")
+        else:
+            landmarks = points_from_crop(judged.landmarks, face.box, face.box.side)
+        parts = Path(name).parts
+        yield {
+            "method": method,
+            "corpus": corpus,
+            "category": "",
+            "identity": parts[0],
+            "blur": BLUR,
+            "video": name,
+            "frame": 0,
+            "L": 0,
+            "psnr": psnr,
+            "ssim": ssim,
+            "landmark_error": None if judged is None else judged.error,
+            "identity_cosine": None if judged is None else judged.cosine,
+            "seconds": None,
+            "flags": joined(flags),
+            "landmarks": flat(landmarks),
+            "truth": None if face is None else flat(face.truth),
+            "embedding": None if judged is None else flat(judged.embedding),
+            "image": None,
+        }
+
+
+def _write(folder: Path, rows: list[dict[str, Any]], folders: dict[str, Path], settings: JudgeSettings) -> None:
+    roots = {name: Path(os.path.relpath(path, folder)) for name, path in folders.items()}
+    files = {name: images_in(path) for name, path in folders.items()}
+    for row in rows:
+        file = files[row["method"]].get(row["video"])
+        if file is not None:
+            row["image"] = (roots[row["method"]] / file.relative_to(folders[row["method"]])).as_posix()
+    for name in folders:
+        write_rows(folder / FOLDER / f"{BLUR}-{file_name(name)}.parquet", [r for r in rows if r["method"] == name])
+    content = {
+        "format": 1,
+        "image_size": "as given",
+        "corpus": {"name": rows[0]["corpus"], "kind": "images", "images": len({row["video"] for row in rows})},
+        "blurs": {BLUR: {"windows": len({row["video"] for row in rows})}},
+        "judges": asdict(settings),
+        "methods": {name: {"kind": "images", "path": str(path.resolve())} for name, path in folders.items()},
+        "metrics": METRICS,
+    }
+    write_protocol(folder, content)
+    write_json(folder / "status.json", {"state": "done"})
+    print(f"evaluation folder: {folder} (rows/, protocol.json)")
