@@ -37,9 +37,43 @@ keys people change most:
   -m                        multirun: every combination of comma-separated values
 """
 
+EVALUATE_HELP = """\
+facedeblur evaluate: {what}
+
+usage: facedeblur evaluate [method=...] [data=...] [blur=...] [key=value ...]
+
+  method=<a>,<b>   each of them a run folder of `facedeblur train`, the name of shipped weights, a .safetensors file or
+                   <file>.py:<Class>; <label>=<any of these> names its row
+  data=<corpus>    {data}; data.root=<folder> where it lies
+  blur=<a>,<b>     of pravg7, pravg9, pravg11, pravg15, pravg21, vla, trajectory (default: all of these), camera_shake
+
+keys people change most:
+  name=<text>               rows, images and protocol go to <output>/evaluation/<name>; a later call adds to them,
+                            and one that was interrupted goes on
+  images=<n>                at most so many windows per blur, spread over people and blur strengths
+  split=train|val|test|all  of the corpus; size=<pixels> of the images; save=false keeps no images
+  judge.localizer=dlib|<run folder>|<file>.py:<Class>    finds landmarks in restored faces; judge.truth in sharp ones
+  judge.box=detect|truth    a face the judge does not find is a failure, or it is given the true box
+  judge.embedder=dlib|none|<weight file of a FaceNet>    tells people apart
+  jobs=<n>                  judging processes (default: one per core)
+
+examples:
+  facedeblur evaluate method=outputs/final/demo-s0,outputs/no_identity/demo-s0
+  facedeblur evaluate method=ours=outputs/final/demo-s0 data=stills data.root=~/photos blur=trajectory
+  facedeblur evaluate data=vw300 data.root=~/300VW method=mine.py:Deblurrer blur=pravg7,vla
+  facedeblur report outputs/evaluation/demo                then tables, plots, galleries and one page
+
+  --cfg job                 print the composed configuration and stop
+"""
+
 
 def command_help(command: str) -> str:
     """What `facedeblur <command> --help` prints: the groups as they lie on disk, and the keys people change most."""
+    if command == "evaluate":
+        # one corpus at a time, not the mixtures of them that training draws from
+        single = {path.stem for path in (conf_dir() / "data").glob("*.yaml")} - {"mixture", "paper"}
+        data = ", ".join(sorted(single))
+        return EVALUATE_HELP.format(what=SUMMARIES[command], data=data)
     groups = []
     for folder in sorted(path for path in conf_dir().iterdir() if path.is_dir()):
         options = sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "base")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,8 @@ def _test_data(data: Mapping[str, Any], split: str) -> dict[str, Any]:
         if kind not in KINDS:
             raise SettingsError(f"data.kind: one of demo, {', '.join(KINDS)}, got {kind!r}")
         if not data.get("root"):
-            raise SettingsError(f"data.root: data={data['name']} needs its folder; give data.root=<folder>")
+            layout = import_module(f"facedeblur.data.corpora.{kind}").LAYOUT
+            raise SettingsError(f"data.root: the folder of {data['name']} is missing; expected is {layout}")
         known = {f.name for f in fields(CorpusSettings)}
         # nobody is held out by chance: a test set is all of a folder, or what its layout says
         corpus = {key: value for key, value in data.items() if key in known} | {"val_fraction": 0.0}
