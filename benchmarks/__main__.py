@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--clips FOLDER] [--deblur CLIP] [--rounds N]`: every ratio the README speaks of, measured in one run."""
+"""`python -m benchmarks [--clips FOLDER] [--deblur CLIP] [--rounds N]`: every ratio the README speaks of, in one run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import deblurring, stream, timing, training
+from benchmarks import deblurring, evaluation, stream, timing, training
 
 
 def help_seconds(repeats: int = 5) -> float:
@@ -33,8 +33,9 @@ def main() -> None:
     for line in training.report(arguments.rounds):
         print(line, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for line in stream.report(arguments.clips, Path(folder), arguments.rounds):
-            print(line, flush=True)
+        for part in (stream, evaluation):
+            for line in part.report(arguments.clips, Path(folder), arguments.rounds):
+                print(line, flush=True)
         for line in deblurring.report(arguments.deblur, Path(folder), arguments.rounds):
             print(line, flush=True)
 

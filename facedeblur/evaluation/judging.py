@@ -7,10 +7,12 @@ method. Judges see the crop resized to `settings.size`, and search it once.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -123,12 +125,21 @@ class JudgePool:
     """
 
     def __init__(self, settings: JudgeSettings, jobs: int) -> None:
-        self.settings = settings
+        self.settings, self.jobs = settings, jobs
         load_judges(settings)
         self._pool = None
         if jobs:
             context = multiprocessing.get_context("spawn")  # neither decoders nor thread pools survive a fork
             self._pool = ProcessPoolExecutor(jobs, context, _prepare, (settings,))
+
+    def warm_up(self) -> None:
+        """Returns when every process has loaded its models."""
+        if self._pool is not None:
+            wait([self._pool.submit(time.sleep, 1.0) for _ in range(self.jobs)])
+
+    def run(self, work: Callable[[Any], Any], argument: Any) -> Future:
+        """Calls another function in one of the judging processes."""
+        return self._pool.submit(work, argument)
 
     def submit(self, questions: Sequence[Question]) -> list[Future | Question]:
         """Starts judging; `results` gives the answers."""

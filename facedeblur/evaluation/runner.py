@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,11 @@ class Evaluation:
         self.lost: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that could not be read
         self.flags: dict[str, Counter[str]] = {method.name: Counter() for method in self.methods}
 
-    def run(self) -> None:
-        """Makes the rows that are missing. An interruption loses the shard in flight alone."""
+    def run(self, pool: JudgePool | None = None) -> None:
+        """Makes the rows that are missing, with judges of its own or those of `pool`.
+
+        An interruption loses the shards in flight alone.
+        """
         waiting = [shard for shard in self.shards() if shard.files]
         windows = sum(len(shard.rows) for shard in waiting)
         done, self.started = 0, time.monotonic()
@@ -84,15 +88,15 @@ class Evaluation:
         write_protocol(self.folder, self.protocol)
         progress = StepProgress(f"evaluating {', '.join(m.name for m in self.methods)} on {self.tests.name}")
         try:
-            with JudgePool(self.settings.judge, self.jobs) as pool:
+            with nullcontext(pool) if pool else JudgePool(self.settings.judge, self.jobs) as judging:
                 flying: _InFlight | None = None
                 for shard in waiting:
                     pairs = list(self._read(shard))  # while the judges look at the shard before
                     if flying is not None:
-                        done = self._finish(flying, pool, progress, done, windows)
-                    flying = self._start(shard, pairs, pool)
+                        done = self._finish(flying, judging, progress, done, windows)
+                    flying = self._start(shard, pairs, judging)
                 if flying is not None:
-                    self._finish(flying, pool, progress, done, windows)
+                    self._finish(flying, judging, progress, done, windows)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             self._status("interrupted" if interrupted else "failed", windows, done, f"{type(error).__name__}: {error}")
