@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--clips FOLDER] [--deblur CLIP] [--rounds N]`: every ratio the README speaks of, in one run."""
+"""`python -m benchmarks [--clips FOLDER] [--deblur CLIP] [--rounds N]`: every ratio of the README, in one run."""
 
 from __future__ import annotations
 

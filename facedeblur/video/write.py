@@ -22,7 +22,8 @@ def write_video(
     """Encode RGB uint8 frames (H, W, 3) of one size as H.264 (yuv420p) and return how many there were.
 
     One encoder thread, so that the same frames give the same file on every machine; 0 takes all cores. The file appears
-    under its name only when it is complete. H.264 with halved chroma wants even sides: an odd last row or column is repeated once.
+    under its name only when it is complete. H.264 with halved chroma wants even sides: an odd last row or column is
+    repeated once.
 
     Raises ValueError for an empty sequence, or a frame of another shape or type than RGB uint8 or the first frame's.
     """
