@@ -16,6 +16,7 @@ from facedeblur.report.breakdowns import breakdown, column_parts, length_parts, 
 from facedeblur.report.gallery import best_sliders, gallery
 from facedeblur.report.paper_tables import comparison_table, paper_table
 from facedeblur.report.plots import ced_figure, cosine_figure, svg_uri, write_figure
+from facedeblur.report.protocol import flattened, is_nested, protocol_sentence, value_text
 from facedeblur.report.rows import BLURRED, ORACLE, Rows, common_protocol
 from facedeblur.report.score_tables import Summaries, all_summaries, difference_table, score_table
 from facedeblur.report.summary import blur_title, ordered_blurs, ordered_methods, paired, per_image
@@ -25,6 +26,8 @@ from facedeblur.report.table import Table, comma_separated, latex, markdown, pla
 TABLE_BLURS = 3
 # rows beyond which a table is folded and gets a filter
 LONG_TABLE = 12
+# keys of protocol.json that decide what a score is
+DECISIVE = ("corpus", "image_size", "judges", "metrics", "schedule")
 
 
 @dataclass
@@ -47,10 +50,10 @@ class Report:
         self.figures[name] = figure
         return html.figure(html.image(svg_uri(figure), alt), class_="plot")
 
-    def section(self, title: str, *content: html.Content, lead: str | None = None) -> None:
-        """Adds a section to the page, unless it is empty."""
+    def section(self, title: str, *content: html.Content, lead: str | None = None, at: int | None = None) -> None:
+        """Adds a section to the page, as its last or as number `at`, unless it is empty."""
         if any(content):
-            self.sections.append(html.section(title, *content, lead=lead))
+            self.sections.insert(len(self.sections) if at is None else at, html.section(title, *content, lead=lead))
 
     def overview(self) -> str:
         """The first tables as text for the terminal: the paper's own, or else all scores."""
@@ -72,11 +75,12 @@ class Report:
         return folder / "index.html"
 
 
-def evaluation_report(rows: Rows, title: str = "Evaluation", cases: int = 2) -> Report:
+def evaluation_report(rows: Rows, title: str = "Evaluation", cases: int = 2, tables: Sequence[int] = ()) -> Report:
     """Everything that score rows say, in the order a reader asks for it.
 
     Args:
         cases: images of each kind (best, median, worst) in each gallery; 0 leaves pictures out.
+        tables: numbers of the paper's tables (5, 6, 7) whose printed rows are put below ours.
     """
     blurs, methods = ordered_blurs(rows), ordered_methods(rows)
     summaries = all_summaries(rows, blurs)
@@ -86,7 +90,7 @@ def evaluation_report(rows: Rows, title: str = "Evaluation", cases: int = 2) -> 
     report.section("Summary", *_remarks(rows, summaries), _summary(rows, summaries, blurs, focus))
     if cases and focus:
         report.section("Before and after", best_sliders(rows, focus, blurs), lead=f"Blurred input and {focus}.")
-    report.section("Tables", *_tables(report, rows, summaries, blurs))
+    report.section("Tables", *_tables(report, rows, summaries, blurs, tables))
     report.section("Plots", *_plots(report, rows, blurs))
     report.section("Breakdown", *_breakdowns(report, rows, blurs))
     if cases and focus:
@@ -117,8 +121,7 @@ def _remarks(rows: Rows, summaries: Summaries) -> list[html.Html]:
     for source in rows.sources:
         if source.state and source.state != "done":
             remarks.append(f"{source.folder} is {source.state}: these are the rows it has so far.")
-    _, differing = common_protocol(rows.sources)
-    differing = [key for key in differing if key in ("judges", "judge", "image_size", "ssim", "thresholds", "limit")]
+    differing = [key for key in common_protocol(rows.sources)[1] if key in DECISIVE]
     if differing:
         remarks.append(f"The evaluations joined here differ in {', '.join(differing)}; see Protocol.")
     for blur in dict.fromkeys(blur for _, blur in summaries):
@@ -198,7 +201,9 @@ def _listed(names: Sequence[str], of: int) -> str:
     return f"all {of} blurs" if 1 < of == len(names) else ", ".join(names)
 
 
-def _tables(report: Report, rows: Rows, summaries: Summaries, blurs: Sequence[str]) -> list[html.Html]:
+def _tables(
+    report: Report, rows: Rows, summaries: Summaries, blurs: Sequence[str], tables: Sequence[int]
+) -> list[html.Html]:
     corpora = ", ".join(rows.distinct("corpus"))
     content = []
     if np.isfinite(rows["landmark_error"]).any():
@@ -206,7 +211,9 @@ def _tables(report: Report, rows: Rows, summaries: Summaries, blurs: Sequence[st
             part = blurs[start : start + TABLE_BLURS]
             caption = f"Landmark localisation on {corpora}: {', '.join(map(blur_title, part))}"
             content.append(
-                report.table(f"landmarks-{start // TABLE_BLURS + 1}", paper_table(rows, summaries, part, caption))
+                report.table(
+                    f"landmarks-{start // TABLE_BLURS + 1}", paper_table(rows, summaries, part, caption, tables)
+                )
             )
     published = comparison_table(summaries)
     if published:
@@ -258,19 +265,21 @@ def _breakdowns(report: Report, rows: Rows, blurs: Sequence[str]) -> list[html.H
 
 def _protocol(rows: Rows) -> list[html.Html]:
     same, differing = common_protocol(rows.sources)
-    content = [html.facts((key.replace("_", " "), _plain(value)) for key, value in same.items())] if same else []
-    if differing:
-        for source in rows.sources:
-            pairs = [(key.replace("_", " "), _plain(source.protocol.get(key, "–"))) for key in differing]
-            content.append(html.details(f"only {source.folder}", html.facts(pairs)))
-    folders = html.facts([("evaluation", str(source.folder)) for source in rows.sources])
-    return [*content, folders]
+    content = [html.paragraph(protocol_sentence(same))] if same else []
+    content += _described(same)
+    for source in rows.sources if differing else ():
+        content.append(html.subheading(str(source.folder)))
+        content += _described({key: source.protocol[key] for key in differing if key in source.protocol})
+    content.append(html.facts([("evaluation", str(source.folder)) for source in rows.sources]))
+    return content
 
 
-def _plain(value: Any) -> str:
-    """A protocol's value in one line: nested tables as "key: value", lists with commas."""
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {_plain(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_plain(item) for item in value)
-    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def _described(protocol: dict) -> list[html.Html]:
+    """A protocol's plain values in one list, its nested ones to be unfolded."""
+    simple = [(key.replace("_", " "), value_text(value)) for key, value in protocol.items() if not is_nested(value)]
+    nested = [
+        html.details(key.replace("_", " "), html.facts(flattened(value)))
+        for key, value in protocol.items()
+        if is_nested(value)
+    ]
+    return [*([html.facts(simple)] if simple else []), *nested]

@@ -82,7 +82,7 @@ def make_evaluation():
                             path = folder / image
                             path.parent.mkdir(parents=True, exist_ok=True)
                             cv2.imwrite(str(path), face(x, left))
-                        vector = np.eye(128)[0] + 0.05 * left * np.eye(128)[1 + person]
+                        vector = np.eye(128)[1 + person] + 0.05 * left * np.eye(128)[0]
                         records.append(
                             {
                                 "method": method,
@@ -96,7 +96,7 @@ def make_evaluation():
                                 "psnr": 60.0 if share == 1 else 40.0 - 2 * left,
                                 "ssim": 1.0 if share == 1 else 1 - 0.03 * left,
                                 "landmark_error": (np.inf if missed else error) if landmarks else None,
-                                "identity_cosine": float(vector[0] / np.linalg.norm(vector)),
+                                "identity_cosine": float(vector[1 + person] / np.linalg.norm(vector)),
                                 "seconds": 0.0 if share in (0, 1) else 0.012,
                                 "flags": "no_face" if missed else "" if landmarks else "no_truth",
                                 "landmarks": found.ravel().tolist() if landmarks and not missed else None,

@@ -1,0 +1,124 @@
+"""Face verification from score rows (section 5.5, table 8): pairs of videos, embeddings of their restored faces."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from facedeblur.metrics.verification import FacePair, Verification, pair_similarities, verification
+from facedeblur.report.published import printed
+from facedeblur.report.rows import BLURRED, ORACLE, Rows
+from facedeblur.report.summary import blur_title, ordered_methods
+from facedeblur.report.table import Cell, Column, Table, label, number, ranked
+
+HALVES = ("first half", "second half")
+
+
+def video_items(rows: Rows) -> list[str]:
+    """The item of each row in a published list of pairs: its video without suffix, "Name/number" for YTF."""
+    return [str(PurePosixPath(video).with_suffix("")) for video in rows["video"].tolist()]
+
+
+def half_items(rows: Rows) -> list[str]:
+    """The item of each row where no list is published: the first or the second half of its video, by target frame."""
+    frames = defaultdict(list)
+    for video, frame in zip(rows["video"].tolist(), rows["frame"].tolist(), strict=True):
+        frames[video].append(frame)
+    middle = {video: (min(of) + max(of)) / 2 for video, of in frames.items()}
+    return [
+        f"{video}, {HALVES[frame > middle[video]]}"
+        for video, frame in zip(rows["video"].tolist(), rows["frame"].tolist(), strict=True)
+    ]
+
+
+def made_pairs(rows: Rows, most_folds: int = 10) -> list[FacePair]:
+    """Pairs of half videos for a corpus without a published list: as many of one person as of two.
+
+    The same person is shown by halves of different videos where there are two videos, else by both halves of the one.
+    Nobody is in two folds, so that a threshold is tested on people it was not chosen on; with fewer than 20 people
+    there are fewer than ten folds. The choice depends on names alone.
+    """
+    halves: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    columns = (rows["identity"].tolist(), rows["video"].tolist(), half_items(rows))
+    for person, video, item in zip(*columns, strict=True):
+        halves[person][video].add(item)
+    people = sorted(halves, key=_hashed)
+    folds = min(most_folds, len(people) // 2)
+    pairs: list[FacePair] = []
+    for fold in range(folds):
+        members = people[fold::folds]
+        own = [pair for person in members for pair in _of_one(halves[person])]
+        items = {person: sorted(item for of in halves[person].values() for item in of) for person in members}
+        others = [(a, b) for one, two in combinations(members, 2) for a in items[one] for b in items[two]]
+        others.sort(key=lambda pair: _hashed("|".join(pair)))
+        count = min(len(own), len(others))
+        own.sort(key=lambda pair: _hashed("|".join(pair)))
+        pairs += [FacePair(fold + 1, *pair, True) for pair in own[:count]]
+        pairs += [FacePair(fold + 1, *pair, False) for pair in others[:count]]
+    return pairs
+
+
+def verify(rows: Rows, pairs: Sequence[FacePair], items: Sequence[str]) -> Verification:
+    """Accuracy of one method under one blur: `rows` are its rows, `items` their names in `pairs`."""
+    wanted = {name for pair in pairs for name in (pair.first, pair.second)}
+    embeddings: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    for item, vector in zip(items, rows.vectors("embedding"), strict=True):
+        if item in wanted and vector is not None:
+            embeddings[item].append(vector)
+    stacked = {name: np.stack(vectors) for name, vectors in embeddings.items() if vectors}
+    similarities = pair_similarities(pairs, stacked)
+    return verification(similarities, [pair.same for pair in pairs], [pair.fold for pair in pairs])
+
+
+def verification_table(
+    results: dict[tuple[str, str], Verification], rows: Rows, blurs: Sequence[str], caption: str, notes: Sequence[str]
+) -> Table:
+    """Table 8: mean accuracy and standard deviation over folds per (method, blur), and the printed figures below."""
+    columns = [Column("Method", numeric=False)]
+    for blur in blurs:
+        group = blur_title(blur)
+        columns += [Column("Mean acc.", group), Column("std", group, higher=False, hint="over the folds")]
+    lines, competing = [], []
+    for method in ordered_methods(rows):
+        cells = [label(method)]
+        for blur in blurs:
+            found = results.get((method, blur))
+            cells += [number(found and found.mean, 4), number(found and found.std, 4)]
+        if method not in (BLURRED, ORACLE):
+            competing.append(len(lines))
+        lines.append(tuple(cells))
+    lines += _printed_lines(blurs)
+    table = Table(tuple(columns), tuple(lines), caption, tuple(notes))
+    for i in range(len(blurs) if len(competing) > 1 else 0):
+        table = ranked(table, 1 + 2 * i, {1 + 2 * i: [1 + 2 * i, 2 + 2 * i]}, competing)
+    return table
+
+
+def _printed_lines(blurs: Sequence[str]) -> list[tuple[Cell, ...]]:
+    rows = {(row.method, blur): row for blur in blurs for row in printed((8,), blur)}
+    lines = []
+    for method in dict.fromkeys(method for method, _ in rows):
+        cells = [label(method, note="printed")]
+        for blur in blurs:
+            row = rows.get((method, blur))
+            cells += [number(row and row.accuracy, 4), number(row and row.std, 4)]
+        lines.append(tuple(cells))
+    return lines
+
+
+def _of_one(videos: dict[str, set[str]]) -> list[tuple[str, str]]:
+    if len(videos) == 1:
+        (halves,) = videos.values()
+        return list(combinations(sorted(halves), 2))
+    return [
+        (a, b) for one, two in combinations(sorted(videos), 2) for a in sorted(videos[one]) for b in sorted(videos[two])
+    ]
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
