@@ -21,12 +21,12 @@ OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.roo
             $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deblur train prepare evaluate report test lint bench doctor clean
+.PHONY: help setup deblur train prepare evaluate report experiment test lint bench doctor clean
 
 help: ## list every target
 	@echo "facedeblur: train, compare and use face motion-deblurring networks"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  EXP=hourglass|final|no_identity|identity_nohg|identity_nohg_only2mf2   what to train (default final)"
 	@echo "  DATA=demo|clips CLIPS=<folder of videos, one sub-folder per identity> VAL=<another such folder>"
@@ -62,6 +62,9 @@ evaluate: $(STAMP) ## score METHOD=<run folder,...> on DATA under BLUR=<schedule
 
 report: $(STAMP) ## tables, plots and one HTML page of FOLDER (what evaluate wrote)
 	$(BIN)/facedeblur report $(FOLDER) $(ARGS)
+
+experiment: $(STAMP) ## a table of the paper: NAME=self_evaluation|landmark_localization|face_verification|real_world
+	$(BIN)/python experiments/$(or $(NAME),landmark_localization).py $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') $(ARGS)
 
 test: $(STAMP) ## run the tests (TESTS=path, ARGS="-k name" narrow them down)
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)

@@ -50,7 +50,8 @@ def _report_evaluation(options: argparse.Namespace) -> int:
     title = options.title or f"Evaluation: {', '.join(folder.resolve().name for folder in options.folders)}"
     report = evaluation_report(rows, title, options.cases)
     page = report.write(out)
-    print(report.overview())
+    for name in [name for name in report.tables if name.startswith("landmarks-")] or ["scores"]:
+        print(report.text(name))
     print(
         f"{page} ({page.stat().st_size / 1e6:.1f} MB), with {len(report.tables)} tables and {len(report.figures)} plots"
     )

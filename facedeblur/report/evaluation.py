@@ -45,20 +45,19 @@ class Report:
         self.tables[name] = table
         return html.table(table, filterable)
 
-    def figure(self, name: str, figure: Any, alt: str) -> html.Html:
-        """Adds a matplotlib figure; returns it for the page."""
+    def figure(self, name: str, figure: Any, alt: str, wide: bool = False) -> html.Html:
+        """Adds a matplotlib figure; returns it for the page, where a wide one takes the whole width."""
         self.figures[name] = figure
-        return html.figure(html.image(svg_uri(figure), alt), class_="plot")
+        return html.figure(html.image(svg_uri(figure), alt), class_="plot wide" if wide else "plot")
 
     def section(self, title: str, *content: html.Content, lead: str | None = None, at: int | None = None) -> None:
         """Adds a section to the page, as its last or as number `at`, unless it is empty."""
         if any(content):
             self.sections.insert(len(self.sections) if at is None else at, html.section(title, *content, lead=lead))
 
-    def overview(self) -> str:
-        """The first tables as text for the terminal: the paper's own, or else all scores."""
-        names = [name for name in self.tables if name.startswith("landmarks-")] or ["scores"]
-        return "\n".join(plain(self.tables[name]) for name in names)
+    def text(self, name: str) -> str:
+        """A table for the terminal."""
+        return plain(self.tables[name])
 
     def write(self, folder: Path) -> Path:
         """Writes index.html, report.md, tables/*.{md,tex,csv} and plots/*.{svg,png}; returns the page's path."""
@@ -80,7 +79,8 @@ def evaluation_report(rows: Rows, title: str = "Evaluation", cases: int = 2, tab
 
     Args:
         cases: images of each kind (best, median, worst) in each gallery; 0 leaves pictures out.
-        tables: numbers of the paper's tables (5, 6, 7) whose printed rows are put below ours.
+        tables: numbers of the paper's tables (5, 6, 7): ours are called after them, three blurs each, and have their
+            printed rows below.
     """
     blurs, methods = ordered_blurs(rows), ordered_methods(rows)
     summaries = all_summaries(rows, blurs)
@@ -201,20 +201,24 @@ def _listed(names: Sequence[str], of: int) -> str:
     return f"all {of} blurs" if 1 < of == len(names) else ", ".join(names)
 
 
+def _batched(values: Sequence[str], size: int) -> list[Sequence[str]]:
+    """Consecutive parts of `size` values, the last one shorter."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
 def _tables(
     report: Report, rows: Rows, summaries: Summaries, blurs: Sequence[str], tables: Sequence[int]
 ) -> list[html.Html]:
     corpora = ", ".join(rows.distinct("corpus"))
     content = []
     if np.isfinite(rows["landmark_error"]).any():
-        for start in range(0, len(blurs), TABLE_BLURS):
-            part = blurs[start : start + TABLE_BLURS]
-            caption = f"Landmark localisation on {corpora}: {', '.join(map(blur_title, part))}"
-            content.append(
-                report.table(
-                    f"landmarks-{start // TABLE_BLURS + 1}", paper_table(rows, summaries, part, caption, tables)
-                )
-            )
+        for i, part in enumerate(_batched(blurs, TABLE_BLURS)):
+            name, title = f"landmarks-{i + 1}", "Landmark localisation"
+            if i < len(tables):
+                name, title = f"table-{tables[i]}", f"Table {tables[i]}: landmark localisation"
+            caption = f"{title} on {corpora}, {', '.join(map(blur_title, part))}"
+            table = paper_table(rows, summaries, part, caption, tables)
+            content.append(report.table(name, table.noted(protocol_sentence(common_protocol(rows.sources)[0]))))
     published = comparison_table(summaries)
     if published:
         content.append(report.table("published", published))

@@ -87,6 +87,10 @@ class Table:
                 spans.append((column.group, 1))
         return spans
 
+    def noted(self, *notes: str) -> Table:
+        """The table with further notes."""
+        return replace(self, notes=(*self.notes, *filter(None, notes)))
+
     @property
     def grouped(self) -> bool:
         """Whether there is an upper heading."""

@@ -10,10 +10,11 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from facedeblur.metrics.verification import FacePair, Verification, pair_similarities, verification
+from facedeblur.errors import UsageError
+from facedeblur.metrics.verification import FacePair, PairLike, Verification, pair_similarities, verification
 from facedeblur.report.published import printed
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
-from facedeblur.report.summary import blur_title, ordered_methods
+from facedeblur.report.summary import blur_title, ordered_blurs, ordered_methods
 from facedeblur.report.table import Cell, Column, Table, label, number, ranked
 
 HALVES = ("first half", "second half")
@@ -63,7 +64,36 @@ def made_pairs(rows: Rows, most_folds: int = 10) -> list[FacePair]:
     return pairs
 
 
-def verify(rows: Rows, pairs: Sequence[FacePair], items: Sequence[str]) -> Verification:
+def face_verification(rows: Rows, pairs: Sequence[PairLike] | None, caption: str) -> Table:
+    """Table 8 from rows: every method and blur over published pairs of videos, or over pairs made of half videos.
+
+    Raises UsageError when the rows do not hold the people for two folds.
+    """
+    blurs = ordered_blurs(rows)
+    notes = []
+    if pairs is None:
+        pairs, name_items = made_pairs(rows), half_items
+        notes.append("No published pairs: halves of videos, as many of one person as of two, nobody in two folds.")
+    else:
+        name_items = video_items
+        known = set(video_items(rows))
+        given, pairs = len(pairs), [pair for pair in pairs if {pair.first, pair.second} <= known]
+        if len(pairs) < given:
+            notes.append(f"{given - len(pairs)} of {given} published pairs have a video without images here: left out.")
+    folds = {str(pair.fold) for pair in pairs}
+    if len(folds) < 2:
+        raise UsageError(f"verification: {len(folds)} fold(s) of pairs; it takes two, of two people each at least")
+    notes.insert(0, f"{len(pairs)} pairs in {len(folds)} folds; thresholds from the other folds.")
+    results = {}
+    for method in ordered_methods(rows):
+        for blur in blurs:
+            mine = rows.where(method=method, blur=blur)
+            if len(mine):
+                results[method, blur] = verify(mine, pairs, name_items(mine))
+    return verification_table(results, rows, blurs, caption, notes)
+
+
+def verify(rows: Rows, pairs: Sequence[PairLike], items: Sequence[str]) -> Verification:
     """Accuracy of one method under one blur: `rows` are its rows, `items` their names in `pairs`."""
     wanted = {name for pair in pairs for name in (pair.first, pair.second)}
     embeddings: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
