@@ -122,6 +122,19 @@ def published_pairs(options: Options) -> list | None:
     return read_pairs(options.override("data.splits", str(root / "splits.txt")))
 
 
+def demo_clip(options: Options) -> Path:
+    """The first held-out clip of the rendered demo corpus, which is rendered where it is not there yet."""
+    from facedeblur.composition import as_plain, compose_config, quoted
+    from facedeblur.data.demo import render_demo
+    from facedeblur.evaluation.settings import evaluation_settings
+    from facedeblur.progress import StepProgress
+
+    overrides = [quoted(override) for override in (f"output={options.output}", *options.overrides)]
+    data = evaluation_settings(as_plain(compose_config(overrides, "evaluate"))).data
+    root = render_demo(Path(data.cache) / "demo", data.demo, jobs=2, progress=StepProgress("rendering the demo corpus"))
+    return sorted(root.glob("val/*/*.mp4"))[0]
+
+
 def caption(rows: Rows) -> str:
     """The protocol in a sentence, for the captions of the tables."""
     return protocol_sentence(common_protocol(rows.sources)[0])
