@@ -51,7 +51,7 @@ def main(argv: list[str] | None) -> int:
     folder = options.output / "evaluation" / f"{NAME}-{video.stem}"
     score_video(video, faces, chosen, said, methods, folder, progress=StepProgress("judging"))
     rows = read_rows([folder])
-    report = evaluation_report(rows, f"Real-world blurry video: {video.name}")
+    report = evaluation_report(rows, f"Real-world blurry video: {video.name}", plots=False)
     note = f"Cosine to {said}; {len(faces)} faces of one video, so no interval over videos. {caption(rows)}"
     figure = report.figure("figure-18", cosine_figure(rows, ["real"]), "cosine curves")
     report.section("Figure 18", figure, lead=note, at=1)

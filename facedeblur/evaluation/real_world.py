@@ -7,6 +7,7 @@ blurry video, the same for every method.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from facedeblur.inference.tracks import track_faces
 from facedeblur.metrics.identity import cosine
 from facedeblur.training.preview import write_png
 from facedeblur.training.run_folder import versions
+from facedeblur.video.files import fingerprint
 from facedeblur.video.source import open_source
 
 BLUR, CORPUS = "real", "real_world"
@@ -80,7 +82,7 @@ def score_video(
     batch: int = 16,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> None:
-    """Writes the rows, images and protocol of every method on every face into `folder`.
+    """Writes the rows, images and protocol of every method on every face into `folder`; what is there is kept.
 
     Args:
         faces: of the blurry video, all of one size; `sharp` the face that is compared with, `chosen` says which it is.
@@ -92,6 +94,9 @@ def score_video(
     reference = _embedded(model, sharp.image, sharp)
     methods = [method for method in methods if not method.sharp]
     for number, method in enumerate(methods):
+        shard = folder / FOLDER / f"{_key(video, faces, sharp, method, embedder)}.parquet"
+        if shard.exists():
+            continue
         restored = Restorer(method, device, batch)([face.image for face in faces])
         rows = []
         for face, result in zip(faces, restored, strict=True):
@@ -114,7 +119,7 @@ def score_video(
                     "identity_cosine": None if embedding is None else float(cosine(embedding, reference)),
                     "seconds": result.seconds,
                     "flags": joined({*result.flags, "no_truth"}),
-                    "landmarks": flat(face.landmarks),
+                    "landmarks": None,
                     "truth": None,
                     "embedding": flat(embedding),
                     "image": image.as_posix(),
@@ -122,7 +127,9 @@ def score_video(
             )
             if progress:
                 progress(number * len(faces) + len(rows), len(methods) * len(faces), method.name)
-        write_rows(folder / FOLDER / f"{video.stem}-{method.name}.parquet", rows)
+        for stale in (folder / FOLDER).glob(f"{method.name}@*.parquet"):  # of another video, frame or training
+            stale.unlink()
+        write_rows(shard, rows)
     write_png(folder / "images" / "chosen.png", sharp.image)
     size = sharp.image.shape[0]
     write_json(
@@ -136,6 +143,12 @@ def score_video(
         },
     )
     write_json(folder / "status.json", {"state": "done"})
+
+
+def _key(video: Path, faces: Sequence[Face], sharp: Face, method: Method, embedder: str) -> str:
+    """Name of a method's rows, which changes with everything that they depend on."""
+    parts = (fingerprint(video), len(faces), sharp.image.tobytes(), method.source.get("fingerprint"), embedder)
+    return f"{method.name}@{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"
 
 
 def _cut(index: int, frame: np.ndarray, landmarks: np.ndarray, size: int) -> Face:

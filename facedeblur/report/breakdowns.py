@@ -51,9 +51,10 @@ def column_parts(rows: Rows, column: str) -> list[tuple[str, np.ndarray]]:
 
 
 def strength_parts(rows: Rows) -> list[tuple[str, np.ndarray]]:
-    """Quarters of the images by PSNR(blurred, sharp), the strongest blur first; empty without blurred rows."""
+    """Quarters of the images by PSNR(blurred, sharp), the strongest blur first; empty without PSNR of blurred rows."""
     blurred = rows.where(method=BLURRED)
-    strength = dict(zip(blurred.image_keys(), blurred["psnr"].tolist(), strict=True))
+    pairs = zip(blurred.image_keys(), blurred["psnr"].tolist(), strict=True)
+    strength = {key: value for key, value in pairs if np.isfinite(value)}
     if len(strength) < 8:
         return []
     cuts = np.quantile(list(strength.values()), [0.25, 0.5, 0.75])

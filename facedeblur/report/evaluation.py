@@ -74,13 +74,16 @@ class Report:
         return folder / "index.html"
 
 
-def evaluation_report(rows: Rows, title: str = "Evaluation", cases: int = 2, tables: Sequence[int] = ()) -> Report:
+def evaluation_report(
+    rows: Rows, title: str = "Evaluation", cases: int = 2, tables: Sequence[int] = (), plots: bool = True
+) -> Report:
     """Everything that score rows say, in the order a reader asks for it.
 
     Args:
         cases: images of each kind (best, median, worst) in each gallery; 0 leaves pictures out.
         tables: numbers of the paper's tables (5, 6, 7): ours are called after them, three blurs each, and have their
             printed rows below.
+        plots: False leaves the curves out, for who draws them himself.
     """
     blurs, methods = ordered_blurs(rows), ordered_methods(rows)
     summaries = all_summaries(rows, blurs)
@@ -91,7 +94,8 @@ def evaluation_report(rows: Rows, title: str = "Evaluation", cases: int = 2, tab
     if cases and focus:
         report.section("Before and after", best_sliders(rows, focus, blurs), lead=f"Blurred input and {focus}.")
     report.section("Tables", *_tables(report, rows, summaries, blurs, tables))
-    report.section("Plots", *_plots(report, rows, blurs))
+    if plots:
+        report.section("Plots", *_plots(report, rows, blurs))
     report.section("Breakdown", *_breakdowns(report, rows, blurs))
     if cases and focus:
         lead = (
@@ -110,10 +114,9 @@ def evaluation_report(rows: Rows, title: str = "Evaluation", cases: int = 2, tab
 def _subtitle(rows: Rows, blurs: Sequence[str], methods: Sequence[str]) -> str:
     images = len(set(rows.image_keys()))
     videos = len(set(zip(rows["corpus"].tolist(), rows["video"].tolist(), strict=True)))
-    return (
-        f"{', '.join(rows.distinct('corpus'))}: {images:,} blurred images of {videos:,} videos under "
-        f"{', '.join(map(blur_title, blurs))}; {', '.join(methods)}"
-    )
+    count = f"{images:,} blurred images of {videos:,} video{'s'[: videos != 1]}"
+    kinds = ", ".join(map(blur_title, blurs))
+    return f"{', '.join(rows.distinct('corpus'))}: {count} under {kinds}; {', '.join(methods)}"
 
 
 def _remarks(rows: Rows, summaries: Summaries) -> list[html.Html]:

@@ -106,7 +106,8 @@ def gallery(rows: Rows, method: str, blur: str, count: int = 2) -> html.Html | N
 
 def best_sliders(rows: Rows, method: str, blurs: Sequence[str], count: int = 4) -> html.Html | None:
     """Before/after pairs of typical and of the best images of `method`, without landmarks; None without images."""
-    cases = [case for blur in blurs for case in choose_cases(rows, method, blur, 1) if case.kind != "worst"]
+    each = max(1, count // (2 * len(blurs)))
+    cases = [case for blur in blurs for case in choose_cases(rows, method, blur, each) if case.kind != "worst"]
     cases.sort(key=lambda case: (case.kind != "median", -case.gain))
     pairs = []
     for case in cases[:count]:

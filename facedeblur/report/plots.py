@@ -194,7 +194,7 @@ def svg_uri(figure: Figure) -> str:
 
 
 def write_figure(stem: Path, figure: Figure) -> list[Path]:
-    """Writes `stem`.svg and `stem`.png (200 dpi), atomically, the same bytes for the same figure."""
+    """Writes `stem`.svg and `stem`.png (150 dpi), atomically, the same bytes for the same figure."""
     paths = []
     for kind in ("svg", "png"):
         paths.append(stem.with_name(f"{stem.name}.{kind}"))
@@ -205,7 +205,7 @@ def write_figure(stem: Path, figure: Figure) -> list[Path]:
 def _rendered(figure: Figure, kind: str) -> bytes:
     file = io.BytesIO()
     with house_style():
-        figure.savefig(file, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return file.getvalue()
 
 

@@ -62,7 +62,7 @@ def score_table(rows: Rows, summaries: Summaries, caption: str) -> Table:
         notes.append(
             "Cosines are means over the faces that the embedder could read in both images, not the same for all."
         )
-    return Table(columns, tuple(lines), caption, tuple(notes))
+    return Table(columns, tuple(lines), caption, tuple(notes)).filled()
 
 
 def difference_table(rows: Rows, blurs: Sequence[str], caption: str) -> Table:
@@ -103,7 +103,7 @@ def difference_table(rows: Rows, blurs: Sequence[str], caption: str) -> Table:
         "sample supports the difference.",
         "p: sign-flip test over the same groups; with n groups it cannot fall below 2 / 2^n.",
     )
-    return Table(columns, tuple(lines), caption, notes)
+    return Table(columns, tuple(lines), caption, notes).filled()
 
 
 def interval_text(interval: Interval, digits: int, scale: float = 1) -> str:

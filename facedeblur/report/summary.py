@@ -18,6 +18,13 @@ from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
 
 NAN = float("nan")
+BLUR_TITLES = {
+    "vla": "VLA",
+    "pravg": "PrAvg",
+    "trajectory": "synthetic",
+    "camera_shake": "camera shake",
+    "real": "real blur",
+}
 # what is compared between methods, in the order of the tables; all but failure: higher is better
 MEASURES = ("auc", "failure", "ssim", "psnr", "cosine")
 
@@ -161,10 +168,9 @@ def ordered_blurs(rows: Rows) -> list[str]:
 
 def blur_title(blur: str) -> str:
     """As the paper writes it: pravg7 -> PrAvg 7, vla -> VLA."""
-    titles = {"vla": "VLA", "pravg": "PrAvg", "trajectory": "synthetic", "camera_shake": "camera shake"}
     if blur.startswith("pravg") and blur[5:].isdigit():
         return f"PrAvg {blur[5:]}"
-    return titles.get(blur, blur)
+    return BLUR_TITLES.get(blur, blur)
 
 
 def _mean(values: np.ndarray) -> float:

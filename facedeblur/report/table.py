@@ -91,6 +91,16 @@ class Table:
         """The table with further notes."""
         return replace(self, notes=(*self.notes, *filter(None, notes)))
 
+    def filled(self) -> Table:
+        """The table without the numeric columns that have no value in any row."""
+        kept = [
+            i
+            for i, column in enumerate(self.columns)
+            if not column.numeric or any(row[i].value is not None for row in self.rows)
+        ]
+        rows = tuple(tuple(row[i] for i in kept) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[i] for i in kept), rows=rows)
+
     @property
     def grouped(self) -> bool:
         """Whether there is an upper heading."""
