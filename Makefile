@@ -21,7 +21,7 @@ OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.roo
             $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deblur train prepare evaluate report experiment test lint bench doctor clean
+.PHONY: help setup deblur train sweep prepare evaluate report experiment test lint bench doctor clean
 
 help: ## list every target
 	@echo "facedeblur: train, compare and use face motion-deblurring networks"
@@ -43,7 +43,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade "pip<27"
 	# torch first and by its exact pin: a range may resolve to another, far larger build
 	$(BIN)/python -m pip install --quiet -c constraints.txt "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[faces,dev,tensorboard]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[faces,dev,tensorboard,workspaces]"
 	@touch $@
 
 deblur: $(STAMP) ## deblur the faces in IN, a photo, video or folder, into OUT
@@ -52,6 +52,10 @@ deblur: $(STAMP) ## deblur the faces in IN, a photo, video or folder, into OUT
 
 train: $(STAMP) ## train EXP on DATA: stages, validation, table, preview.png
 	$(BIN)/facedeblur train $(OVERRIDES)
+
+sweep: $(STAMP) ## SWEEP=ablations|blur_schedules|lambdas|two_step: variants x seeds, one job per GPU, then their page
+	$(BIN)/facedeblur sweep $(SWEEP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') \
+	  $(if $(VAL),'data.val_root=$(VAL)') $(ARGS)
 
 prepare: $(STAMP) ## index, track and plan DATA without training; prints counts, writes plots
 	$(BIN)/facedeblur prepare $(OVERRIDES)

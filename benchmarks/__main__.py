@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import deblurring, evaluation, stream, timing, training
+from benchmarks import deblurring, evaluation, launcher, stream, timing, training
 
 
 def help_seconds(repeats: int = 5) -> float:
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, help="videos to stream (default: a rendered demo corpus)")
     parser.add_argument("--deblur", type=Path, help="a video with a face to deblur (default: a rendered one)")
     parser.add_argument("--rounds", type=int, default=5, help="paired turns per ratio")
+    parser.add_argument("--quick", action="store_true", help="leave out the sweep, which takes minutes")
     arguments = parser.parse_args()
     print(timing.provenance())
     print(f"{'facedeblur --help, seconds':<58}{help_seconds():8.3f}  below 0.5")
@@ -38,6 +39,10 @@ def main() -> None:
                 print(line, flush=True)
         for line in deblurring.report(arguments.deblur, Path(folder), arguments.rounds):
             print(line, flush=True)
+    if not arguments.quick:
+        with tempfile.TemporaryDirectory() as folder:
+            for line in launcher.report(Path(folder)):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ usage: facedeblur <command> [key=value ...]
 
   deblur     deblur the faces in photos and videos: facedeblur deblur photo.jpg -o photo.png
   train      train a deblurrer: corpus, hourglass stage, adversarial stage, table, preview.png
+  sweep      train every variant of a ready sweep with every seed, one job per device, and compare them on one page
   prepare    index, track and plan the videos without training; prints counts, writes plots
   evaluate   score methods on a test set under blurs: landmarks, identity, SSIM, time; one row per image
   score      the same metrics for two folders of images: facedeblur score RESTORED SHARP
@@ -33,6 +34,7 @@ examples:
   facedeblur train experiment=no_identity seed=1           an ablation of the paper's table 4
   facedeblur evaluate method=outputs/final/demo-s0         its rows beside those of the blurry and the sharp images
   facedeblur train resume=auto                             continue where the last run was stopped
+  facedeblur sweep ablations                               the whole table 4, three seeds each
 """
 
 # commands that take Hydra overrides, with the tree in conf/ they compose; see hydra_run.py
@@ -44,6 +46,7 @@ FLAGGED = {
     "export": "facedeblur.export.command",
     "report": "facedeblur.report.command",
     "score": "facedeblur.evaluation.score",
+    "sweep": "facedeblur.sweep",
 }
 
 

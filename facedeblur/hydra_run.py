@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import sys
+import time
 from pathlib import Path
 
 from facedeblur.composition import as_plain, compose_config, conf_dir, listed, quoted, with_init, with_saved
@@ -91,6 +93,7 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    refuse_missing_launcher(arguments)
     flags = [argument for argument in arguments if argument.startswith("-")]
     trains = config == "train"
     words = with_init([*map(quoted, arguments)]) if trains else [*map(listed, arguments)]
@@ -99,20 +102,24 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
         overrides = with_saved(overrides) if trains else overrides
         checked(compose_config(overrides, config))
 
-    original = sys.argv
+    original, here = sys.argv, os.getpid()
     outcome: list[BaseException] = []
 
     def task(cfg) -> None:
         sys.argv = original  # a DDP child is started with the command line as the user typed it
         try:
-            plain = checked(cfg)
+            plain, folder = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
+            composed_of = list(HydraConfig.get().overrides.task)  # in a multirun, those of this job
             if trains and HydraConfig.get().mode == RunMode.MULTIRUN:
                 from facedeblur.training.checks import refuse_ddp
 
                 refuse_ddp(plain)
-            composed_of = list(HydraConfig.get().overrides.task)  # in a multirun, those of this job
-            _work(command, plain, Path(HydraConfig.get().runtime.output_dir), composed_of)
+                if command == "train" and not _begin_job(plain, folder, composed_of):
+                    return
+            _work(command, plain, folder, composed_of)
         except UsageError as error:
+            if os.getpid() != here:  # a launcher's own process: the launcher reports it
+                raise
             outcome.append(error)  # Hydra would print its own stack around it
         except KeyboardInterrupt as error:
             if flags:  # ends a multirun, not only this job
@@ -127,6 +134,50 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
         sys.argv = original
     if outcome:
         raise outcome[0]
+
+
+LAUNCHER_EXTRAS = {
+    "slurm": ("hydra_submitit_launcher", "slurm"),
+    "slurm_local": ("hydra_submitit_launcher", "slurm"),
+    "ray": ("hydra_ray_launcher", "ray"),
+}
+
+
+def refuse_missing_launcher(arguments: list[str]) -> None:
+    """Raises UsageError with the extra to install where a cluster's launcher is asked for and missing."""
+    from importlib.util import find_spec
+
+    for argument in arguments:
+        group, _, name = argument.partition("=")
+        if group == "hydra/launcher" and name in LAUNCHER_EXTRAS:
+            plugin, extra = LAUNCHER_EXTRAS[name]
+            if find_spec(f"hydra_plugins.{plugin}") is None:
+                raise UsageError(f'{argument}: needs `pip install "facedeblur[{extra}]"`, see docs/sweeps.md')
+
+
+def _begin_job(plain: dict, folder: Path, overrides: list[str]) -> bool:
+    """What the launcher gpu_pool does before it starts a job, for jobs of all others: False where the run is done.
+
+    Sets `resume` where the folder holds an unfinished run, and records the overrides beside it.
+
+    Raises:
+        UsageError: the folder's run had other overrides, or is still alive.
+    """
+    from facedeblur.files import write_json
+    from facedeblur.status import next_step, override_difference
+
+    difference = override_difference(folder, overrides)
+    if difference:
+        raise UsageError(f"{folder}: holds a run of other overrides ({difference}); choose another output=...")
+    step = next_step(folder)
+    if step == "skip":
+        print(f"{folder}: done before, skipped", file=sys.stderr)
+        return False
+    if step == "busy":
+        raise UsageError(f"{folder}: another process is still training here")
+    plain["resume"] = "auto" if step == "resume" else plain["resume"]
+    write_json(folder / "job.json", {"overrides": overrides, "started": time.time(), "slot": platform.node()})
+    return True
 
 
 def checked(cfg) -> dict:
@@ -144,14 +195,19 @@ def checked(cfg) -> dict:
     return plain
 
 
-def check_pool_job(cfg) -> None:
-    """For launchers that give each job one device: raises UsageError where the job would stop, or want several.
+def check_pool_job(cfg) -> dict:
+    """For launchers that give each job one device: the job's configuration as plain numbers.
 
-    `cfg` is the job's whole composed configuration, which must be the one that HydraConfig holds.
+    `cfg` is the whole composed configuration, which must be the one that HydraConfig holds.
+
+    Raises:
+        UsageError: the job would stop at a value, or wants several devices.
     """
     from facedeblur.training.checks import refuse_ddp
 
-    refuse_ddp(checked(cfg), visible=1)
+    plain = checked(cfg)
+    refuse_ddp(plain, visible=1)
+    return plain
 
 
 def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None:

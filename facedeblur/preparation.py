@@ -14,6 +14,7 @@ from facedeblur.files import write_atomic
 from facedeblur.report.preparation import folder_name, write_preparation_page
 from facedeblur.training.corpus import Corpus, export_pairs, make_corpus, pair_stores
 from facedeblur.training.settings import RunSettings, run_settings
+from facedeblur.training.shared_keys import stages_data
 
 FORMAT = 1  # raise it when the report changes, so that it is made anew
 
@@ -26,7 +27,7 @@ def prepare(plain: dict) -> None:
     """
     settings = run_settings(plain)
     corpora, sets = {}, {}
-    for title, data, blur in _stages(settings):
+    for title, data, blur in stages_data(settings):
         corpus = corpora[title] = make_corpus(data, blur, settings.jobs, settings.prepare)
         for split, plan in (("train", corpus.train), ("val", corpus.val)):
             report = corpus.reports[split]
@@ -44,14 +45,6 @@ def prepare(plain: dict) -> None:
         _write(folder, sets, corpora, settings)
         write_atomic(done, key)
     print(f"report: {folder / 'index.html'} (tables: {folder / 'tables'})")
-
-
-def _stages(settings: RunSettings) -> list[tuple]:
-    """(title, data, blur) of the stages that a training with these settings would run."""
-    stages = [("adversarial stage", settings.data, settings.blur)] if settings.stage == "adversarial" else []
-    if settings.model.conditioned or settings.stage == "hourglass":
-        stages.append(("hourglass stage", settings.hourglass.data, settings.hourglass.blur))
-    return stages
 
 
 def _write(

@@ -86,7 +86,7 @@ def test_wrong_corpora_are_one_line(compose, overrides, message):
 @pytest.mark.parametrize("name", ("hourglass.blur", "hourglass.data", "hourglass.trainer"))
 def test_the_first_stage_has_groups_of_its_own(compose, name):
     group = name.split(".")[1]
-    option = {"blur": "trajectory", "data": "demo", "trainer": "smoke"}[group]
+    option = {"blur": "trajectory", "data": "demo", "trainer": "default"}[group]
     settings_of(compose, f"{group}@{name}={option}")
 
 

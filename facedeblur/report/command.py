@@ -8,17 +8,23 @@ from pathlib import Path
 
 from facedeblur.errors import UsageError
 from facedeblur.report.rows import is_evaluation
+from facedeblur.report.sweep.read import is_sweep
 
 EXAMPLES = """\
 examples:
   facedeblur report outputs/evaluation/helen              -> outputs/evaluation/helen/report/index.html
+  facedeblur report outputs/ablations --watch             the page of a sweep, also while it runs
   facedeblur report outputs/evaluation/a outputs/evaluation/b --out both
                                                           two evaluations of the same images in one report
 """
 
 
 def main(argv: Sequence[str]) -> int:
-    """Makes the report of an evaluation, or of several joined; prints where it is. Returns the exit status."""
+    """Makes the report of a sweep, or of evaluations joined; prints where it is. Returns the exit status."""
+    if any(is_sweep(Path(word)) for word in argv if not word.startswith("-")):
+        from facedeblur.report.sweep.command import main as report_sweep
+
+        return report_sweep(argv)
     parser = argparse.ArgumentParser(
         prog="facedeblur report",
         description="Tables (Markdown, LaTeX, CSV), plots (SVG, PNG) and one self-contained HTML page.",

@@ -206,10 +206,10 @@ def page(title: str, *sections: Content, subtitle: Content = None, footer: Conte
             element("meta", **{"http-equiv": "Content-Security-Policy"}, content=POLICY),
             element("meta", **{"http-equiv": "refresh"}, content=refresh) if refresh else None,
             element("title", title),
-            element("style", Html(_static("page.css"))),
+            element("style", Html(static("page.css"))),
         )
     )
-    script = element("script", Html(_static("page.js")))
+    script = element("script", Html(static("page.js")))
     ending = element("footer", footer) if footer else None
     main = element("main", heading, body, ending)
     content = element("body", links if contents else None, main, script)
@@ -221,7 +221,8 @@ def write_page(path: str | Path, document: str) -> None:
     write_atomic(Path(path), document)
 
 
-def _static(name: str) -> str:
+def static(name: str) -> str:
+    """The text of a style or script in `static/`."""
     return (files("facedeblur.report") / "static" / name).read_text(encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ from facedeblur.data.prepare import PrepareError, prepare_plan
 from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.progress import StageProgress, StepProgress
 from facedeblur.training.settings import BlurSettings, DataSettings
+from facedeblur.training.shared_keys import plans_mark
 
 
 @dataclass(frozen=True)
@@ -131,5 +132,8 @@ def make_corpus(
         plans[split], reports[split] = prepare_plan(
             chosen, schedules, cache, jobs=jobs, reverse=reverse, progress=progress, settings=how
         )
+    mark = plans_mark(data, blur, how)
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
     schedules = (*blur.training(), *blur.validation())
     return Corpus(plans["train"], plans["val"], rows, epoch_size(data), schedules, reports)

@@ -20,6 +20,7 @@ from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.training import hardware
 from facedeblur.training.checkpoint import Checkpointer
 from facedeblur.training.corpus import Corpus, pair_stores
+from facedeblur.training.cost import Cost
 from facedeblur.training.estimate import announce
 from facedeblur.training.faces import FaceGrid
 from facedeblur.training.guards import TimeLimit
@@ -101,7 +102,6 @@ def fit_stage(
     logger: LoggerSettings,
     seed: int,
     folder: RunFolder,
-    run_name: str,
     config: dict,
     resume: bool = False,
 ) -> Stage:
@@ -151,11 +151,12 @@ def fit_stage(
         check_val_every_n_epoch=trainer.validate_every,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        logger=make_loggers(logger, folder, run_name, config, resume_step=stage.generator_step),
+        logger=make_loggers(logger, folder, config, resume_step=stage.generator_step),
         callbacks=[
             TrainingProgress(title, steps, trainer.minutes),
             *([FaceGrid(folder, draw)] if draw else []),
             Checkpointer(folder, trainer.checkpoint_minutes),
+            Cost(folder.path),
             *([TimeLimit(trainer.minutes)] if trainer.minutes else []),
         ],
         use_distributed_sampler=False,
@@ -169,6 +170,9 @@ def fit_stage(
         if stage.generator_step < steps:
             loop.fit(stage, datamodule=module)
         loop.validate(stage, datamodule=module, verbose=False)
+        for log in loop.loggers:
+            if hasattr(log, "log_scores") and "schedule" in (stage.validation_rows or [{}])[0]:
+                log.log_scores(stage.validation_rows, stage.methods, stage.generator_step)
     except SystemExit as error:  # how Lightning ends after Ctrl-C
         if loop.interrupted:
             raise KeyboardInterrupt("Ctrl-C or SIGTERM") from error

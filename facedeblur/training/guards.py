@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -35,9 +36,17 @@ class TimeLimit(Callback):
 
 
 class InterruptOnSigterm:
-    """Within it SIGTERM raises KeyboardInterrupt, as Ctrl-C does: the last checkpoint stays, status.json says so."""
+    """Within it SIGTERM raises KeyboardInterrupt, as Ctrl-C does: the last checkpoint stays, status.json says so.
+
+    Not in a job of submitit, which ignores the SIGTERM of a preemption and submits the job again on another signal.
+    """
+
+    previous = None
 
     def __enter__(self) -> None:
+        if "SUBMITIT_EXECUTOR" in os.environ:
+            return
+
         def interrupt(number, frame):
             raise KeyboardInterrupt("SIGTERM")
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from facedeblur.errors import UsageError
 from facedeblur.files import write_json
+from facedeblur.status import is_alive, read_status
 
 HEARTBEAT_SECONDS = 15.0
-DEAD_AFTER_SECONDS = 120.0
 
 
 def is_main_process() -> bool:
@@ -26,31 +26,6 @@ def is_main_process() -> bool:
 
 class RunFolderError(UsageError):
     """The folder cannot be used: it holds another run, or one that still works."""
-
-
-def read_status(folder: Path) -> dict | None:
-    """The folder's status, or None where no run ever started. A torn or foreign file reads as None too."""
-    try:
-        status = json.loads((folder / "status.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return status if isinstance(status, dict) and "state" in status else None
-
-
-def is_alive(status: dict | None) -> bool:
-    """Whether the run behind `status` still works: its heartbeat is fresh, and on this host its process exists."""
-    if not status or status.get("state") != "running":
-        return False
-    if time.time() - float(status.get("heartbeat", 0)) > DEAD_AFTER_SECONDS:
-        return False
-    if status.get("host") == socket.gethostname():
-        try:
-            os.kill(int(status["pid"]), 0)
-        except (ProcessLookupError, KeyError, ValueError):
-            return False
-        except PermissionError:
-            return True
-    return True
 
 
 class RunFolder:

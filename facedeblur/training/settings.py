@@ -261,6 +261,15 @@ class LoggerSettings:
 
 
 @dataclass(frozen=True)
+class SweepSettings:
+    """The sweep a run belongs to: the sweep's name, this run's variant, and the variant others are compared with."""
+
+    name: str
+    variant: str
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
 class HourglassSettings:
     """The first stage's own data, blur and trainer, or a checkpoint that makes them unnecessary."""
 
@@ -287,6 +296,7 @@ class RunSettings:
     hourglass: HourglassSettings
     logger: LoggerSettings = field(default_factory=LoggerSettings)
     loss: LossWeights = field(default_factory=LossWeights)
+    sweep: SweepSettings | None = None
     init: str | None = None
     resume: str | None = None
     jobs: int | str = "auto"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -25,14 +22,11 @@ from facedeblur.training.guards import InterruptOnSigterm
 from facedeblur.training.hourglass import HourglassStage
 from facedeblur.training.preview import write_png
 from facedeblur.training.restoration import RestorationStage
-from facedeblur.training.run_folder import RunFolder, is_main_process, read_status, versions
+from facedeblur.training.run_folder import RunFolder, is_main_process, versions
 from facedeblur.training.scores import score_table, summarise
 from facedeblur.training.settings import RunSettings, run_settings
+from facedeblur.training.shared_keys import KEY_FILE, finished_stage, hourglass_home, hourglass_key
 from facedeblur.training.stage import Stage
-
-KEY_FILE = "hourglass_key"  # in a finished hourglass run's folder: what `hourglass_key` said of it
-NOT_DECISIVE = ("checkpoint_minutes", "validate_every", "log_every", "grid_faces", "threads")
-NOT_DECISIVE_DATA = ("name", "cache", "workers", "val_windows", "export", "export_layout", "export_image")
 
 _named: set[str] = set()  # skipped videos that were named already
 
@@ -83,23 +77,9 @@ def of_run(settings: RunSettings, folder: RunFolder, plain: dict) -> dict:
         "logger": settings.logger,
         "seed": settings.seed,
         "folder": folder,
-        "run_name": f"{settings.experiment}/{settings.name}-s{settings.seed}",
         "config": plain,
         "resume": settings.resume is not None,
     }
-
-
-def hourglass_key(settings: RunSettings) -> str:
-    """Hash of everything that decides the hourglass's weights; equal keys share one trained stage."""
-    own = settings.hourglass
-    decisive = {
-        "model": {k: v for k, v in asdict(settings.model).items() if k == "image_size" or k.startswith("hourglass_")},
-        "data": {k: v for k, v in asdict(own.data).items() if k not in NOT_DECISIVE_DATA},
-        "blur": asdict(own.blur),
-        "trainer": {k: v for k, v in asdict(own.trainer).items() if k not in NOT_DECISIVE},
-        "seed": settings.seed,
-    }
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def hourglass_checkpoint(settings: RunSettings, plain: dict) -> Path:
@@ -108,12 +88,12 @@ def hourglass_checkpoint(settings: RunSettings, plain: dict) -> Path:
     if asked:
         return Path(asked) / "checkpoints" / "last.ckpt" if Path(asked).is_dir() else Path(asked)
     key = hourglass_key(settings)
-    home = Path(settings.output) / "hourglass"
+    home = hourglass_home(settings)
     home.mkdir(parents=True, exist_ok=True)
     # Runs of one sweep share the stage: the first trains it, the others wait. Processes of one DDP group share the
     # first one's lock, and those it starts in mid-stage find it unfinished and take part.
     with FileLock(home / f"{key}.lock") if is_main_process() else nullcontext():
-        done = _finished_stage(home, key)
+        done = finished_stage(home, key)
         path = done or home / key
         if is_main_process():
             print(f"hourglass stage: {'reusing' if done else 'training'} {path}", file=sys.stderr)
@@ -121,15 +101,6 @@ def hourglass_checkpoint(settings: RunSettings, plain: dict) -> Path:
             stage = {"stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
             train({**plain, **stage}, RunFolder(path, resume=True, owner=is_main_process()))
     return path / "checkpoints" / "last.ckpt"
-
-
-def _finished_stage(home: Path, key: str) -> Path | None:
-    """A run folder of the hourglass stage that is done and has this key, whatever its name."""
-    for file in sorted(home.glob(f"*/{KEY_FILE}")):
-        status = read_status(file.parent)
-        if file.read_text() == key and status and status["state"] == "done":
-            return file.parent
-    return None
 
 
 def _describe_run(folder: RunFolder, plain: dict, overrides: Sequence[str] | None) -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from facedeblur.files import write_json
-from facedeblur.training.run_folder import read_status
+from facedeblur.status import read_status
 from hydra_plugins.facedeblur_launcher._jobs import Job
 
 INTERRUPTED = 130  # the exit status of a command that ended on Ctrl-C or SIGTERM, see facedeblur.cli

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sys
 import time
@@ -12,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facedeblur.files import write_json
-from facedeblur.training.run_folder import is_alive, read_status
+from facedeblur.status import next_step, override_difference, read_status
 from hydra_plugins.facedeblur_launcher._errors import SweepError
 
 UNFINISHED = ("waiting", "running")
 GOOD = ("done", "skipped")
-PLACE_ONLY = ("jobs", "output", "resume")  # keys that do not change what a run computes
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Job:
 
     `state`: waiting | running | done | skipped (was done before) | failed | interrupted | busy (another process
     trains in its folder). `started` and `ended` are epoch seconds; `exit` is the child's status, negative for a signal.
+    `plain` is its composed configuration; `shared` marks work that several jobs wait for.
     """
 
     number: int
@@ -41,6 +42,13 @@ class Job:
     exit: int | None = None
     reason: str = ""
     command: list[str] = field(default_factory=list)
+    plain: dict = field(default_factory=dict, repr=False)
+    shared: bool = False
+
+    @property
+    def label(self) -> str:
+        """What stands before the title in tables and lines."""
+        return "shared" if self.shared else str(self.number)
 
     @property
     def log(self) -> Path:
@@ -59,20 +67,6 @@ class Job:
             write_json(self.folder / "job.json", {name: getattr(self, name) for name in names})
 
 
-def decide(folder: Path, skip_done: bool) -> str:
-    """`start`, `resume`, `skip` or `busy`, by the status.json of the run folder.
-
-    A run that is interrupted, failed, or running with a dead process or heartbeat is resumed; so is a finished one
-    unless `skip_done`.
-    """
-    status = read_status(folder)
-    if status is None:
-        return "start"
-    if is_alive(status):
-        return "busy"
-    return "skip" if status["state"] == "done" and skip_done else "resume"
-
-
 def prepare_job(job: Job, skip_done: bool) -> None:
     """Sets the job's state and `resume` by what its folder holds.
 
@@ -80,7 +74,7 @@ def prepare_job(job: Job, skip_done: bool) -> None:
         SweepError: the folder holds a run that was started with other overrides.
     """
     refuse_other_overrides(job)
-    decision = decide(job.folder, skip_done)
+    decision = next_step(job.folder, skip_done)
     job.resume = decision == "resume"
     if decision == "skip":
         job.state = "skipped"
@@ -91,22 +85,12 @@ def prepare_job(job: Job, skip_done: bool) -> None:
 
 def refuse_other_overrides(job: Job) -> None:
     """Raises SweepError with the difference where job.json says that the folder's run had other overrides."""
-    try:
-        before = json.loads((job.folder / "job.json").read_text())["overrides"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    old, new = ({o for o in overrides if _computes(o)} for overrides in (before, job.overrides))
-    if old != new:
-        difference = " ".join([*(f"-{o}" for o in sorted(old - new)), *(f"+{o}" for o in sorted(new - old))])
+    difference = override_difference(job.folder, job.overrides)
+    if difference:
         raise SweepError(
             f"{job.folder}: holds a run of other overrides ({difference}); nothing was changed: "
             "choose another name=..., output=... or hydra.sweep.dir=..."
         )
-
-
-def _computes(override: str) -> bool:
-    key = override.lstrip("+~").partition("=")[0]
-    return key not in PLACE_ONLY and not key.startswith("hydra")
 
 
 def without_resume(overrides: Sequence[str]) -> list[str]:
@@ -139,6 +123,19 @@ def set_titles(jobs: Sequence[Job]) -> None:
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     for job in jobs:
         job.title = " ".join(o for o in job.overrides if o not in common) or f"job {job.number}"
+
+
+def record_sweep(folder: Path, jobs: Sequence[Job]) -> None:
+    """Merges the jobs into sweep.json of the sweep folder: pages show those that wait, too."""
+    path = folder / "sweep.json"
+    try:
+        known = {job["folder"]: job for job in json.loads(path.read_text())["jobs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
+    for job in jobs:
+        place = os.path.relpath(job.folder, folder)
+        known[place] = {"folder": place, "title": job.title, "overrides": job.overrides}
+    write_json(path, {"jobs": list(known.values())})
 
 
 def quoted(path: Path) -> str:

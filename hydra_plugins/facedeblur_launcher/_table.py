@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from hydra_plugins.facedeblur_launcher._ending import progress
 from hydra_plugins.facedeblur_launcher._jobs import GOOD, UNFINISHED, Job
@@ -23,6 +24,7 @@ def clock(seconds: float) -> str:
 
 def seconds_left(jobs: Sequence[Job], slots: int) -> float | None:
     """Estimate for the whole sweep from the mean time of jobs that this command brought to an end; None before."""
+    jobs = [job for job in jobs if not job.shared]
     finished = [job.seconds for job in jobs if job.state == "done"]
     if not finished:
         return None
@@ -33,7 +35,7 @@ def seconds_left(jobs: Sequence[Job], slots: int) -> float | None:
 
 def overview(jobs: Sequence[Job], slots: int) -> str:
     """`3 done, 2 running, 3 waiting, about 0:12:00 left`."""
-    counts = Counter(job.state for job in jobs)
+    counts = Counter(job.state for job in jobs if not job.shared)
     order = ("done", "skipped", "running", "waiting", "failed", "interrupted", "busy")
     text = ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
     left = seconds_left(jobs, slots)
@@ -52,7 +54,7 @@ class JobTable:
     def __init__(self, slots: int, terminal: bool | None = None):
         self.slots = slots
         self.terminal = sys.stderr.isatty() if terminal is None else terminal
-        self.states: dict[int, str] = {}
+        self.states: dict[Path, str] = {}
         self.drawn = 0.0
         self.live = None
 
@@ -71,8 +73,8 @@ class JobTable:
             self.live.stop()
 
     def __call__(self, jobs: Sequence[Job]) -> None:
-        changed = [job for job in jobs if self.states.get(job.number, "waiting") != job.state]
-        self.states.update((job.number, job.state) for job in jobs)
+        changed = [job for job in jobs if self.states.get(job.folder, "waiting") != job.state]
+        self.states.update((job.folder, job.state) for job in jobs)
         if self.live is None:
             for job in changed:
                 print(self.line(job, jobs), file=sys.stderr, flush=True)
@@ -82,13 +84,14 @@ class JobTable:
 
     def line(self, job: Job, jobs: Sequence[Job]) -> str:
         """One change in words, with the log of a job that did not end well."""
-        text = f"[{job.number}] {job.title}: {job.state}"
+        text = f"[{job.label}] {job.title}: {job.state}"
         if job.state == "running":
             return f"{text}{' again' if job.resume else ''} on {job.slot}, log {job.log}"
         if job.state not in ("skipped", "busy"):
             text += f" after {clock(job.seconds)}"
         if job.state not in GOOD:
-            text += f": {job.reason or 'stopped'} (log {job.log})"
+            text += f": {job.reason or 'stopped'}"
+            text += f" (log {job.log})" if job.log.exists() else ""
         return f"{text}; {overview(jobs, self.slots)}"
 
     def table(self, jobs: Sequence[Job]):
@@ -99,15 +102,15 @@ class JobTable:
         table = Table(title=overview(jobs, self.slots), title_justify="left")
         for column in ("#", "job", "state", "device", "time", "left", "at"):
             table.add_column(column, overflow="fold", no_wrap=column == "#")
-        mean = [job.seconds for job in jobs if job.state == "done"]
+        mean = [job.seconds for job in jobs if job.state == "done" and not job.shared]
         for job in jobs:
             at, left = progress(job) if job.state == "running" else ("", "")
-            if job.state == "running" and mean:
+            if job.state == "running" and mean and not job.shared:
                 left = clock(statistics.fmean(mean) - job.seconds)
             if job.state not in (*GOOD, *UNFINISHED):
                 at = f"{job.reason} ({job.log})" if job.reason else str(job.log)
             colour = COLOURS.get(job.state, "default")
             elapsed = "" if job.started is None else clock(job.seconds)
             state = f"[{colour}]{job.state}[/]"
-            table.add_row(str(job.number), escape(job.title), state, job.slot, elapsed, left, escape(at))
+            table.add_row(job.label, escape(job.title), state, job.slot, elapsed, left, escape(at))
         return table

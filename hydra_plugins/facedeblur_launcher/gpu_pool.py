@@ -21,11 +21,13 @@ from hydra_plugins.facedeblur_launcher._jobs import (
     Job,
     child_command,
     prepare_job,
+    record_sweep,
     refuse_shared_folders,
     set_titles,
     without_resume,
 )
 from hydra_plugins.facedeblur_launcher._pool import Pool
+from hydra_plugins.facedeblur_launcher._shared import make_plans, make_stages, shared_command
 from hydra_plugins.facedeblur_launcher._table import JobTable, overview
 
 # Hydra overrides that are about the sweep; every other one is handed on to the jobs
@@ -71,6 +73,7 @@ class GpuPoolLauncher(Launcher):
                 refuse_shared_folders(jobs)
                 for job in jobs:
                     prepare_job(job, self.skip_done)
+                record_sweep(Path(self.config.hydra.sweep.dir), jobs)
                 slots = self._slots(sum(job.state == "waiting" for job in jobs))
                 self._run(jobs, slots)
         except SweepError as error:
@@ -102,21 +105,21 @@ class GpuPoolLauncher(Launcher):
             cfg = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
             with open_dict(cfg):
                 cfg.hydra.job.id = cfg.hydra.job.num = number
-            folder = self._checked_folder(cfg, overrides)
-            composed.append((Job(number, overrides, folder), cfg))
+            folder, plain = self._checked(cfg, overrides)
+            composed.append((Job(number, overrides, folder, plain=plain), cfg))
         set_titles([job for job, _ in composed])
         return iter(composed)
 
-    def _checked_folder(self, cfg: DictConfig, overrides: list[str]) -> Path:
-        """The job's run folder. Raises SweepError for a value that the job would stop at, and for DDP."""
+    def _checked(self, cfg: DictConfig, overrides: list[str]) -> tuple[Path, dict]:
+        """The job's run folder and plain configuration. Raises SweepError for a value it would stop at, and for DDP."""
         from facedeblur.errors import UsageError
         from facedeblur.hydra_run import check_pool_job
 
         before = HydraConfig.instance().cfg
         HydraConfig.instance().set_config(cfg)
         try:
-            check_pool_job(cfg)
-            return Path(cfg.hydra.sweep.dir, str(cfg.hydra.sweep.subdir)).resolve()
+            plain = check_pool_job(cfg)
+            return Path(cfg.hydra.sweep.dir, str(cfg.hydra.sweep.subdir)).resolve(), plain
         except UsageError as error:
             raise SweepError(f"{' '.join(overrides)}: {error}") from error
         finally:
@@ -136,19 +139,31 @@ class GpuPoolLauncher(Launcher):
 
     def _run(self, jobs: list[Job], slots: list[Slot]) -> None:
         handed_on = [o for o in self.config.hydra.overrides.hydra if not o.lstrip("+~").startswith(SWEEP_ONLY)]
+        folder = Path(self.config.hydra.sweep.dir)
         with JobTable(len(slots)) as table:
-            table(jobs)
-            try:
+            shared: list[Job] = []
+
+            def run(some: Sequence[Job], slots: Sequence[Slot] = slots) -> None:
+                shared.extend(job for job in some if job.shared)
                 Pool(
-                    jobs,
+                    some,
                     slots,
-                    command=lambda job: child_command(job, self.command, handed_on),
-                    watch=table,
+                    command=lambda job: (
+                        shared_command(job) if job.shared else child_command(job, self.command, handed_on)
+                    ),
+                    watch=lambda _: table([*shared, *jobs]),
                     grace=self.grace_seconds,
                     usable=self._usable,
                 ).run()
+
+            table(jobs)
+            try:
+                if self.command == "train":
+                    make_plans(jobs, folder / "shared", lambda plans: run(plans, [Slot("all cores", "")]))
+                    make_stages(jobs, run)
+                run(jobs)
             finally:
-                print(f"sweep {self.config.hydra.sweep.dir}: {overview(jobs, len(slots))}", file=sys.stderr)
+                print(f"sweep {folder}: {overview(jobs, len(slots))}", file=sys.stderr)
                 if any(job.state not in GOOD for job in jobs):
                     print("the same command again resumes what is unfinished", file=sys.stderr)
 

@@ -19,11 +19,13 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
 from facedeblur.cli import main
-from facedeblur.composition import compose_config, with_saved
+from facedeblur.composition import as_plain, compose_config, with_saved
 from facedeblur.errors import UsageError
 from facedeblur.files import write_json
+from facedeblur.status import next_step, read_status
 from facedeblur.training.checks import refuse_ddp
-from facedeblur.training.run_folder import read_status
+from facedeblur.training.settings import run_settings
+from facedeblur.training.shared_keys import hourglass_key
 from hydra_plugins.facedeblur_launcher import _jobs as jobs_module
 from hydra_plugins.facedeblur_launcher._devices import (
     Gpu,
@@ -36,7 +38,7 @@ from hydra_plugins.facedeblur_launcher._devices import (
 )
 from hydra_plugins.facedeblur_launcher._ending import progress
 from hydra_plugins.facedeblur_launcher._errors import SweepError
-from hydra_plugins.facedeblur_launcher._jobs import Job, child_command, decide, prepare_job, quoted
+from hydra_plugins.facedeblur_launcher._jobs import Job, child_command, prepare_job, quoted
 from hydra_plugins.facedeblur_launcher._pool import Pool
 from hydra_plugins.facedeblur_launcher._table import JobTable, overview
 
@@ -158,7 +160,7 @@ NOW = {"heartbeat": time.time(), "host": socket.gethostname()}
 def test_unfinished_jobs_are_resumed_and_done_ones_skipped(tmp_path, status, skip_done, decision):
     if status is not None:
         write_json(tmp_path / "status.json", status)
-    assert decide(tmp_path, skip_done) == decision
+    assert next_step(tmp_path, skip_done) == decision
     job = Job(0, [], tmp_path)
     prepare_job(job, skip_done)
     assert job.resume == (decision == "resume")
@@ -244,7 +246,7 @@ def test_a_killed_run_is_marked_in_its_status(tmp_path):
     Pool([job], [Slot("cpu", "")], lambda job: [sys.executable, "-c", script, str(job.folder)]).run()
     status = read_status(job.folder)
     assert status["state"] == "failed" and status["reason"] == "killed by SIGKILL" and status["step"] == 5
-    assert decide(job.folder, True) == "resume"
+    assert next_step(job.folder, True) == "resume"
 
 
 def test_a_job_that_cannot_be_started_is_marked_and_the_rest_goes_on(tmp_path):
@@ -348,13 +350,20 @@ def test_the_table_shows_every_job(tmp_path, capsys):
 
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
-    """`sweep("key=value", ..., statuses={1: 3})` runs a multirun of fake children; returns its exit status."""
+    """`sweep("key=value", ..., statuses={1: 3})` runs a multirun of fake children; returns its exit status.
+
+    What they share is faked too: a stage whose folder is in `broken` fails, the others leave `made`.
+    """
     assert any(plugin.__name__ == "GpuPoolLauncher" for plugin in Plugins.instance().discover(Launcher))
     module = sys.modules["hydra_plugins.facedeblur_launcher.gpu_pool"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(logging.root, "handlers", list(logging.root.handlers))  # Hydra installs its own
 
-    def run(*overrides, statuses=()):
+    def run(*overrides, statuses=(), broken=()):
+        def shared(job):
+            write_json(job.folder / "made", len(job.plain))
+            return [sys.executable, "-c", CHILD, str(job.folder), "0", str(int(job.folder in broken))]
+
         def command(job, name, handed_on):
             write_json(job.folder / "command.json", child_command(job, name, handed_on))
             script = f"{CHILD.rsplit('os.kill', 1)[0]}\nif status == 0: open(folder + '/status.json', 'w').write("
@@ -362,6 +371,7 @@ def sweep(tmp_path, monkeypatch):
             return [sys.executable, "-c", script, str(job.folder), "0", str(dict(statuses).get(job.number, 0))]
 
         monkeypatch.setattr(module, "child_command", command)
+        monkeypatch.setattr(module, "shared_command", shared)
         try:
             return main(["train", "-m", "hydra/launcher=gpu_pool", "hydra.launcher.gpus=[]", *overrides])
         except SystemExit as error:
@@ -386,6 +396,37 @@ def test_a_sweep_completes_what_failed_on_the_same_command(sweep, tmp_path, caps
     assert "1 done, 1 skipped" in capsys.readouterr().err
     assert not (folders[0] / "command.json").exists()
     assert json.loads((folders[1] / "command.json").read_text())[-1] == "resume=auto"
+
+
+def test_what_jobs_share_is_made_once_and_before_them(sweep, tmp_path, capsys):
+    variants = "experiment=final,no_identity,identity_nohg"
+    assert sweep(variants, "seed=0,1", "hydra.launcher.jobs_per_gpu=2") == 0
+    folder = tmp_path / "outputs" / "sweep"
+    configurations = json.loads((folder / "shared" / "shared.json").read_text())
+    assert {plain["experiment"] for plain in configurations} == {"final", "no_identity", "identity_nohg"}
+    stages = [path.parent for path in (tmp_path / "outputs" / "hourglass").glob("*/child.json")]
+    assert len(stages) == 2  # one for each seed, shared by the two variants that are conditioned on it
+    shared = [json.loads((place / "child.json").read_text())["ended"] for place in (folder / "shared", *stages)]
+    runs = [json.loads(path.read_text())["started"] for path in folder.glob("*/demo-s*/child.json")]
+    assert len(runs) == 6 and max(shared) <= min(runs)
+    assert (
+        sorted(job["folder"] for job in json.loads((folder / "sweep.json").read_text())["jobs"])[0] == "final/demo-s0"
+    )
+    for place in stages:
+        (place / "made").unlink()
+        write_json(place / "status.json", {"state": "done"})
+        (place / "hourglass_key").write_text(place.name)
+    write_json(folder / "final" / "demo-s0" / "status.json", {"state": "failed"})
+    assert sweep(variants, "seed=0,1") == 0 and not any((place / "made").exists() for place in stages)
+
+
+def test_a_failed_stage_stops_only_the_jobs_that_need_it(sweep, tmp_path, capsys):
+    key = hourglass_key(run_settings(as_plain(compose_config(["seed=1"]))))
+    broken = [tmp_path / "outputs" / "hourglass" / key]
+    assert sweep("experiment=final,identity_nohg", "seed=0,1", broken=broken) == 1
+    assert "3 done, 1 failed" in capsys.readouterr().err
+    record = json.loads((tmp_path / "outputs" / "sweep" / "final" / "demo-s1" / "job.json").read_text())
+    assert record["state"] == "failed" and key in record["reason"] and "the last words" in record["reason"]
 
 
 @pytest.mark.parametrize(

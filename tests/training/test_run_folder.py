@@ -12,14 +12,8 @@ import time
 import pytest
 
 from facedeblur.files import write_json
-from facedeblur.training.run_folder import (
-    DEAD_AFTER_SECONDS,
-    RunFolder,
-    RunFolderError,
-    is_alive,
-    read_status,
-    versions,
-)
+from facedeblur.status import DEAD_AFTER_SECONDS, is_alive, read_status
+from facedeblur.training.run_folder import RunFolder, RunFolderError, versions
 
 
 def dead_pid() -> int:

@@ -1,0 +1,87 @@
+"""`facedeblur report outputs/<sweep>`: the sweep's page, its tables as files, and the same again while it runs."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from facedeblur.errors import UsageError
+from facedeblur.files import write_atomic
+from facedeblur.report.html import write_page
+from facedeblur.report.sweep.page import sweep_page
+from facedeblur.report.sweep.read import Sweep, is_sweep, read_sweep
+from facedeblur.report.sweep.tables import cost_table, matrix_table, schedules_of, variant_table
+from facedeblur.report.table import comma_separated, latex, markdown
+
+WATCH_SECONDS = 20
+UNFINISHED = ("running", "waiting")
+
+
+def write_report(folder: Path, refresh: int = 0, quiet: bool = False) -> Sweep:
+    """Writes `report/index.html` into the sweep's folder, and beside it every table as Markdown, LaTeX and CSV.
+
+    Args:
+        refresh: seconds after which the page loads itself again; 0 never.
+        quiet: do not print the table and where the page is.
+
+    Raises:
+        UsageError: there is no run in the folder.
+    """
+    sweep = read_sweep(folder)
+    target = folder / "report"
+    tables = {"variants": variant_table(sweep), "cost": cost_table(sweep)}
+    if len(schedules_of(sweep)) > 1:
+        tables["blurs"] = matrix_table(sweep)
+    for name, table in tables.items():
+        for suffix, write in ((".md", markdown), (".tex", latex), (".csv", comma_separated)):
+            write_atomic(target / f"{name}{suffix}", write(table))
+    write_page(target / "index.html", sweep_page(sweep, refresh))
+    if not quiet:
+        print(markdown(tables["variants"]))
+        print(f"page: {target / 'index.html'}")
+    return sweep
+
+
+def watch(folder: Path, seconds: int = WATCH_SECONDS) -> None:
+    """Writes the page again and again until no run of the sweep is running or waiting."""
+    while True:
+        sweep = write_report(folder, refresh=seconds, quiet=True)
+        if not any(run.state in UNFINISHED for run in sweep.runs):
+            write_report(folder)  # the last page stands still
+            return
+        time.sleep(seconds)
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command; returns its exit status. Raises UsageError for a folder without runs."""
+    parser = argparse.ArgumentParser(prog="facedeblur report <sweep folder>", description=__doc__)
+    parser.add_argument("folder", type=Path, help="of the sweep, e.g. outputs/ablations")
+    parser.add_argument("--watch", action="store_true", help="write the page anew while the sweep runs; it refreshes")
+    parser.add_argument("--wandb", action="store_true", help="save a wandb workspace that compares the variants, too")
+    parser.add_argument("--entity", help="wandb's user or team of that workspace (default: yours)")
+    parser.add_argument("--every", type=int, default=WATCH_SECONDS, help="seconds between two pages (%(default)s)")
+    arguments = parser.parse_args(argv)
+    if arguments.wandb:
+        print(f"workspace: {_workspace(arguments.folder, arguments.entity)}")
+    if arguments.watch:
+        print(f"page: {arguments.folder / 'report' / 'index.html'} (open it once; Ctrl-C ends watching, not the sweep)")
+        watch(arguments.folder, max(1, arguments.every))
+    else:
+        write_report(arguments.folder)
+    return 0
+
+
+def _workspace(folder: Path, entity: str | None) -> str:
+    from facedeblur.report.sweep.workspace import save_workspace
+
+    configs = [run.config for run in read_sweep(folder).runs if run.config]
+    names = {(config.get("sweep") or {}).get("name") or config["experiment"] for config in configs}
+    projects = {(config.get("logger") or {}).get("project", "facedeblur") for config in configs}
+    if len(names) != 1 or len(projects) != 1:
+        raise UsageError(f"--wandb: the runs in {folder} are of no single sweep and project: {names}, {projects}")
+    return save_workspace(names.pop(), projects.pop(), entity)
+
+
+__all__ = ["is_sweep", "main", "watch", "write_report"]

@@ -1,0 +1,112 @@
+"""Which variant wins: means and spread over seeds, and paired differences over the videos that all of them saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+
+from facedeblur.metrics.bootstrap import Difference, mean_sd, paired_difference
+from facedeblur.report.sweep.read import Run, Sweep
+
+Window = tuple
+SCORES = {"psnr": "PSNR", "ssim": "SSIM"}
+SURE = 0.05
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One score of one variant: mean and sample deviation over its seeds (NaN for one), and the seeds' values."""
+
+    mean: float
+    sd: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Against:
+    """A variant against the reference on the same windows of the same seeds.
+
+    over_videos: mean difference with its interval and p over videos, each window's scores averaged over seeds first.
+    seed_sd: sample standard deviation of the seeds' own mean differences (NaN for one). seeds: how many both have.
+    """
+
+    over_videos: Difference
+    seed_sd: float
+    seeds: int
+
+    @property
+    def beyond_seeds(self) -> bool | None:
+        """Whether the difference is larger than the seeds' spread; None where one seed cannot tell."""
+        return None if np.isnan(self.seed_sd) else abs(self.over_videos.value) > self.seed_sd
+
+    @property
+    def verdict(self) -> str:
+        """In words: is it a difference, and is it larger than what seeds alone do?"""
+        difference = self.over_videos
+        if not difference.p < SURE:
+            return "no clear difference"
+        word = "better" if difference.value > 0 else "worse"
+        if self.beyond_seeds is None:
+            return f"{word}; one seed only"
+        return f"{word}, beyond the seeds' spread" if self.beyond_seeds else f"{word}, within the seeds' spread"
+
+
+def method_of(run: Run) -> str:
+    """What the run trained, the last of its methods: `deblurred`, or `hourglass` for a first stage alone."""
+    return "deblurred" if run.rows and "deblurred_psnr" in run.rows[0] else "hourglass"
+
+
+def window_scores(run: Run, score: str, chosen: Callable[[dict], bool] = lambda row: True) -> dict[Window, float]:
+    """`psnr` or `ssim` of what the run trained, for every validation window that is `chosen`."""
+    name = f"{method_of(run)}_{score}"
+    return {_window(row): row[name] for row in run.rows if chosen(row)}
+
+
+def _window(row: dict) -> Window:
+    video = "/".join(PurePath(row["video"]).parts[-2:])  # caches may lie elsewhere on another machine
+    return (row["corpus"], video, row["schedule"], row["start"], row["length"], row["reverse"])
+
+
+def spread(runs: Sequence[Run], score: str, chosen: Callable[[dict], bool] = lambda row: True) -> Spread:
+    """The score of each seed's run, and its mean and deviation."""
+    values = [list(window_scores(run, score, chosen).values()) for run in runs]
+    means = tuple(float(np.mean(scores)) for scores in values if scores)
+    return Spread(*mean_sd(means), means)
+
+
+def against(runs: Sequence[Run], reference: Sequence[Run], score: str) -> Against | None:
+    """`runs` minus `reference`, paired by seed and window; None where they share nothing."""
+    partners = {run.seed: run for run in reference}
+    pairs = [(run, partners[run.seed]) for run in runs if run.seed in partners]
+    differences: dict[Window, list[tuple[float, float]]] = {}
+    seeds = []
+    for run, partner in pairs:
+        ours, theirs = window_scores(run, score), window_scores(partner, score)
+        common = ours.keys() & theirs.keys()
+        if not common:
+            continue
+        seeds.append(float(np.mean([ours[window] - theirs[window] for window in common])))
+        for window in common:
+            differences.setdefault(window, []).append((ours[window], theirs[window]))
+    if not seeds:
+        return None
+    windows = sorted(differences)
+    means = np.array([np.mean(differences[window], axis=0) for window in windows])
+    videos = ["/".join(window[:2]) for window in windows]
+    over_videos = paired_difference(means[:, 0], means[:, 1], videos)
+    return Against(over_videos, mean_sd(seeds)[1], len(seeds))
+
+
+def reference_of(sweep: Sweep) -> str | None:
+    """The variant others are compared with: the sweep's own, else the first that has a finished run."""
+    finished = [variant for variant in sweep.variants if sweep.of(variant)]
+    return sweep.reference if sweep.reference in finished else next(iter(finished), None)
+
+
+def ranking(sweep: Sweep, score: str = "psnr") -> list[str]:
+    """Variants with finished runs, best first."""
+    means = {variant: spread(sweep.of(variant), score).mean for variant in sweep.variants if sweep.of(variant)}
+    return sorted(means, key=lambda variant: -means[variant])

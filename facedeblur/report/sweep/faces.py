@@ -1,0 +1,74 @@
+"""The fixed validation faces of every run, cut out of its preview.png."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facedeblur.errors import UsageError
+from facedeblur.report.images import data_uri, read_rgb
+from facedeblur.report.sweep.read import Run, Sweep
+
+MOST_FACES = 8
+HEADER = 22  # height of a preview's line of titles
+
+
+@dataclass(frozen=True)
+class Face:
+    """One validation face: data URIs of `blurred`, `sharp` and what each run made of it, by the run's name."""
+
+    blurred: str
+    sharp: str
+    restored: dict[str, str]
+
+
+def cut_preview(picture: np.ndarray, side: int) -> list[dict[str, np.ndarray]]:
+    """Rows of a preview: blurred, what the run trained (`restored`), and sharp, each (side, side, 3).
+
+    The columns are blurred | hourglass, where there is one | deblurred | sharp | error, under a header.
+    Empty for a picture that is no preview of that size.
+    """
+    rows, too_high = divmod(picture.shape[0] - HEADER, side)
+    columns, too_wide = divmod(picture.shape[1], side)
+    if too_high or too_wide or rows < 1 or columns < 4:
+        return []
+
+    def cell(row: int, column: int) -> np.ndarray:
+        top, left = HEADER + row * side, column * side
+        return picture[top : top + side, left : left + side]
+
+    return [
+        {"blurred": cell(row, 0), "restored": cell(row, columns - 3), "sharp": cell(row, columns - 2)}
+        for row in range(rows)
+    ]
+
+
+def preview_rows(run: Run) -> list[dict[str, np.ndarray]]:
+    """The faces of a run's latest preview: the last one, or while it trains that of its last epoch."""
+    side = (run.config.get("model") or {}).get("image_size")
+    pictures = [*sorted(run.folder.glob("previews/epoch_*.png")), run.folder / "preview.png"]
+    for path in reversed(pictures):
+        if side and path.is_file():
+            try:
+                return cut_preview(read_rgb(path), side)
+            except UsageError:
+                continue
+    return []
+
+
+def read_faces(sweep: Sweep) -> list[Face]:
+    """Faces that runs share, with the first seed of every variant; runs on other windows are left out."""
+    chosen = [run for variant in sweep.variants for run in sweep.of(variant, done=False)[:1]]
+    rows = {run.name: preview_rows(run) for run in chosen}
+    first = next((found for found in rows.values() if found), [])
+    faces = []
+    for index, face in enumerate(first[:MOST_FACES]):
+        same = {
+            name: found[index]["restored"]
+            for name, found in rows.items()
+            if index < len(found) and np.array_equal(found[index]["sharp"], face["sharp"])
+        }
+        restored = {name: data_uri(np.ascontiguousarray(image)) for name, image in same.items()}
+        faces.append(Face(*(data_uri(np.ascontiguousarray(face[n])) for n in ("blurred", "sharp")), restored))
+    return faces

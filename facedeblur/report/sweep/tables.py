@@ -1,0 +1,166 @@
+"""The tables of a sweep: variants with their paired differences, the matrix of blurs, jobs, and cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from facedeblur.report.sweep.compare import Against, Spread, against, method_of, reference_of, spread
+from facedeblur.report.sweep.read import Run, Sweep
+from facedeblur.report.table import MISSING, Cell, Column, Table, label, number, ranked
+
+DIGITS = {"psnr": 2, "ssim": 4}
+
+
+def clock(seconds: float | None) -> Cell:
+    """`75` -> 0:01:15, which sorts by seconds."""
+    return Cell(MISSING) if seconds is None else Cell(str(timedelta(seconds=round(seconds))), seconds)
+
+
+def with_spread(value: Spread, score: str) -> Cell:
+    """Mean with the standard deviation over seeds."""
+    note = "" if math.isnan(value.sd) else f"± {value.sd:.{DIGITS[score]}f}"
+    return number(value.mean, DIGITS[score], note)
+
+
+def variant_table(sweep: Sweep) -> Table:
+    """One row per variant: scores over seeds, and paired differences from the reference over the same videos."""
+    reference = reference_of(sweep)
+    columns = (
+        Column("variant", numeric=False),
+        Column("seeds"),
+        Column("PSNR dB", "all windows"),
+        Column("SSIM", "all windows"),
+        Column("PSNR dB", "strongest quarter", hint="the quarter of windows whose blur is strongest"),
+        Column("SSIM", "strongest quarter"),
+        Column("PSNR dB", f"against {reference}", hint="mean paired difference, 95 % interval over videos"),
+        Column("p", f"against {reference}", higher=False, hint="sign-flip test over videos"),
+        Column("seeds ±", f"against {reference}", higher=False, hint="deviation of the seeds' own differences"),
+        Column("verdict", f"against {reference}", numeric=False),
+    )
+    rows = []
+    for variant in sweep.variants:
+        runs = sweep.of(variant)
+        if not runs:
+            rows.append((label(variant), number(0, 0), *(number(None),) * 7, label("no finished run")))
+            continue
+        strongest = strongest_windows(runs)
+        scores = [
+            with_spread(spread(runs, score, chosen), score)
+            for chosen in (lambda row: True, strongest)
+            for score in ("psnr", "ssim")
+        ]
+        paired = None if variant == reference else against(runs, sweep.of(reference), "psnr")
+        rows.append((label(variant), number(len(runs), 0), *scores, *_paired_cells(paired, variant == reference)))
+    windows = {len(run.rows) for run in sweep.runs if run.rows}
+    videos = {row["video"] for run in sweep.runs for row in run.rows}
+    table = Table(
+        columns,
+        tuple(rows),
+        f"Variants of {sweep.name}: mean and standard deviation over seeds",
+        (
+            f"{' or '.join(map(str, sorted(windows)))} validation windows of {len(videos)} videos, the same for all "
+            "runs; scores of the last weights.",
+            "Differences: each window's scores are averaged over seeds, then paired with the reference's; intervals "
+            "are bootstrapped over videos, p is a sign-flip test over videos (not corrected for several variants).",
+            "A difference is beyond the seeds' spread if it exceeds the standard deviation of the seeds' differences.",
+        ),
+    )
+    for column in (2, 3, 4, 5):
+        table = ranked(table, column)
+    return table
+
+
+def _paired_cells(paired: Against | None, is_reference: bool) -> tuple[Cell, ...]:
+    if paired is None:
+        return (*(number(None),) * 3, label("reference" if is_reference else "nothing in common"))
+    difference = paired.over_videos
+    interval = "" if math.isnan(difference.low) else f"{difference.low:+.2f} … {difference.high:+.2f}"
+    shown = number(difference.value, 2, interval.replace("-", "−"), signed=True)
+    return shown, number(difference.p, 4), number(paired.seed_sd, 2), label(paired.verdict)
+
+
+def strongest_windows(runs: Sequence[Run]):
+    """A test of rows: is its blur in the strongest quarter, by PSNR(blurred, sharp)?"""
+    cut = float(np.quantile([row["blurred_psnr"] for row in runs[0].rows], 0.25))
+    return lambda row: row["blurred_psnr"] <= cut
+
+
+def schedules_of(sweep: Sweep) -> list[str]:
+    """The blurs that runs were validated on, in the order of the configuration."""
+    asked = [name for run in sweep.runs for name in (run.config.get("blur") or {}).get("val_schedules", [])]
+    present = {row["schedule"] for run in sweep.runs for row in run.rows}
+    return [name for name in dict.fromkeys([*asked, *sorted(present)]) if name in present]
+
+
+def matrix(sweep: Sweep, score: str = "psnr", gain: bool = False) -> tuple[list[str], list[str], np.ndarray]:
+    """(variants, blurs, their scores averaged over seeds; NaN where there is none).
+
+    Args:
+        gain: of what was trained over the blurred image, instead of the score itself.
+    """
+    variants = [variant for variant in sweep.variants if sweep.of(variant)]
+    blurs = schedules_of(sweep)
+    values = np.full((len(variants), len(blurs)), np.nan)
+    for i, variant in enumerate(variants):
+        for j, blur in enumerate(blurs):
+            means = []
+            for run in sweep.of(variant):
+                name = method_of(run)
+                found = [
+                    row[f"{name}_{score}"] - (row[f"blurred_{score}"] if gain else 0)
+                    for row in run.rows
+                    if row["schedule"] == blur
+                ]
+                means += [np.mean(found)] if found else []
+            values[i, j] = np.mean(means) if means else np.nan
+    return variants, blurs, values
+
+
+def matrix_table(sweep: Sweep, score: str = "psnr") -> Table:
+    """Rows: trained as; columns: tested on."""
+    variants, blurs, values = matrix(sweep, score)
+    counts = {blur: max(sum(row["schedule"] == blur for row in run.rows) for run in sweep.runs) for blur in blurs}
+    columns = (
+        Column("trained as", numeric=False),
+        *(Column(blur, "tested on", hint=f"{counts[blur]} windows") for blur in blurs),
+    )
+    rows = tuple(
+        (label(variant), *(number(value, DIGITS[score]) for value in line))
+        for variant, line in zip(variants, values, strict=True)
+    )
+    notes = ("Windows: " + ", ".join(f"{blur} {counts[blur]}" for blur in blurs) + ".",)
+    unit = "PSNR in dB" if score == "psnr" else "SSIM"
+    table = Table(columns, rows, f"{unit} by the blur of training and of testing, mean over seeds", notes)
+    for column in range(1, len(columns)):
+        table = ranked(table, column)
+    return table
+
+
+def cost_table(sweep: Sweep) -> Table:
+    """What every run took."""
+    columns = (
+        Column("run", numeric=False),
+        Column("device", numeric=False),
+        Column("wall time", higher=False, hint="of the training loop, all attempts"),
+        Column("images/s", hint="training pairs per second of the training loop"),
+        Column("peak memory MB", higher=False, hint="GPU memory where one was used, else of the process"),
+        Column("attempts", higher=False),
+    )
+    rows = tuple(
+        (
+            label(run.name),
+            label(run.device),
+            clock(run.seconds),
+            number(run.images_per_second, 1),
+            number(run.peak_memory, 0),
+            number(len(run.cost), 0),
+        )
+        for run in sweep.runs
+    )
+    total = sum(run.seconds or 0 for run in sweep.runs)
+    notes = (f"All runs together: {timedelta(seconds=round(total))} of training, without the shared first stage.",)
+    return Table(columns, rows, "Cost", notes)

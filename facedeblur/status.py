@@ -1,0 +1,70 @@
+"""What a run folder says of its run: how it fares, whether its process still lives, what a sweep does with it next."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+DEAD_AFTER_SECONDS = 120.0
+PLACE_ONLY = ("jobs", "output", "resume")  # keys that do not change what a run computes
+
+
+def read_status(folder: Path) -> dict | None:
+    """The folder's status, or None where no run ever started. A torn or foreign file reads as None too."""
+    try:
+        status = json.loads((folder / "status.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return status if isinstance(status, dict) and "state" in status else None
+
+
+def is_alive(status: dict | None) -> bool:
+    """Whether the run behind `status` still works: its heartbeat is fresh, and on this host its process exists."""
+    if not status or status.get("state") != "running":
+        return False
+    if time.time() - float(status.get("heartbeat", 0)) > DEAD_AFTER_SECONDS:
+        return False
+    if status.get("host") == socket.gethostname():
+        try:
+            os.kill(int(status["pid"]), 0)
+        except (ProcessLookupError, KeyError, ValueError):
+            return False
+        except PermissionError:
+            return True
+    return True
+
+
+def next_step(folder: Path, skip_done: bool = True) -> str:
+    """`start`, `resume`, `skip` or `busy`: what a sweep does with the run folder, by its status.json.
+
+    A run that is interrupted, failed, or running with a dead process or heartbeat is resumed; so is a finished one
+    unless `skip_done`.
+    """
+    status = read_status(folder)
+    if status is None:
+        return "start"
+    if is_alive(status):
+        return "busy"
+    return "skip" if status["state"] == "done" and skip_done else "resume"
+
+
+def override_difference(folder: Path, overrides: Sequence[str]) -> str:
+    """How `overrides` differ from those in the folder's job.json, e.g. `-seed=0 +seed=1`; empty where they do not.
+
+    Keys of Hydra and those that only say where a run goes do not count; a folder without job.json differs from none.
+    """
+    try:
+        before = json.loads((folder / "job.json").read_text())["overrides"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    old, new = ({override for override in words if _computes(override)} for words in (before, overrides))
+    return " ".join([*(f"-{o}" for o in sorted(old - new)), *(f"+{o}" for o in sorted(new - old))])
+
+
+def _computes(override: str) -> bool:
+    key = override.lstrip("+~").partition("=")[0]
+    return key not in PLACE_ONLY and not key.startswith("hydra")
