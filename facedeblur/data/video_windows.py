@@ -90,7 +90,7 @@ def plan_all(tasks: Sequence[WindowTask], jobs: int, progress: Callable[[int, st
     def limit(task: WindowTask) -> float:
         return PATIENCE[0] + PATIENCE[1] * task.info.frames
 
-    for number, outcome in run_limited(_plan_one, waiting, jobs, limit):
+    for number, outcome in run_limited(plan_one, waiting, jobs, limit):
         path = waiting[number].info.path
         if isinstance(outcome, Failure):
             outcome = f"cannot be planned: {outcome.reason}"
@@ -101,7 +101,7 @@ def plan_all(tasks: Sequence[WindowTask], jobs: int, progress: Callable[[int, st
     return failed
 
 
-def _plan_one(task: WindowTask) -> str | None:
+def plan_one(task: WindowTask) -> str | None:
     """Runs in a child process: write the windows of one video, or return why there are none."""
     cv2.setNumThreads(1)
     people = load_people(task.tracks)

@@ -63,7 +63,7 @@ def track_videos(
     if progress and done:
         progress(done, len(infos), infos[-1].path)
     tasks = [(info, notes[info.path], files[info.path]) for info in todo]
-    for task, outcome in run_limited(_track_into, tasks, jobs, limit):
+    for task, outcome in run_limited(track_into, tasks, jobs, limit):
         path = todo[task].path
         if outcome is not None:
             tracks[path] = f"cannot be tracked: {outcome.reason}" if isinstance(outcome, Failure) else outcome
@@ -78,7 +78,7 @@ def _cache_file(info: VideoInfo, annotation: Annotation, cache_dir: Path) -> Pat
     return cache_dir / "tracks" / f"{info.fingerprint}-{info.frames}-{origin}-v{FORMAT}.npz"
 
 
-def _track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
+def track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
     """Track one video into a file, in a child process; returns the reason if that is impossible."""
     cv2.setNumThreads(1)
     info, annotation, file = task

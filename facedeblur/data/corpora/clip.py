@@ -49,10 +49,20 @@ def existing_folder(path: str | Path, corpus: str, layout: str) -> Path:
 
 def videos_in(folder: Path, pattern: str = "**/*") -> Iterator[Path]:
     """The video files below a folder, sorted; hidden files and folders do not count."""
+    around: dict[Path, bool] = {}
     for file in sorted(folder.glob(pattern)):
+        if around.setdefault(file.parent, _leads_back(file.parent, folder)):
+            continue
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix.lower() in VIDEO_SUFFIXES and not hidden and file.is_file():
-            yield file
+        if file.suffix.lower() in VIDEO_SUFFIXES and not hidden and not file.is_dir():
+            yield file  # a link that leads nowhere, too: it is reported like any other file that cannot be read
+
+
+def _leads_back(folder: Path, top: Path) -> bool:
+    """Whether a folder below `top` is reached through a link to a folder that holds the link: its files come twice."""
+    between = [folder, *folder.parents]
+    links = [link for link in between[: between.index(top)] if link.is_symlink()]
+    return any(link.parent.resolve().is_relative_to(link.resolve()) for link in links)
 
 
 def with_held_out(clips: list[Clip], fraction: float) -> list[Clip]:
