@@ -21,7 +21,7 @@ OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.roo
             $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deblur train sweep prepare evaluate report experiment test lint bench doctor clean
+.PHONY: help setup deblur train sweep prepare faults vla evaluate report experiment test lint bench doctor clean
 
 help: ## list every target
 	@echo "facedeblur: train, compare and use face motion-deblurring networks"
@@ -77,6 +77,12 @@ lint: $(STAMP) ## ruff and the one-way import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+faults: $(STAMP) ## everything that can be wrong with a video, built and read (docs/faults.md)
+	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+vla: $(STAMP) ## what each stop condition of VLA does to the videos in CLIPS (docs/prepare.md)
+	$(BIN)/python -m benchmarks.vla $(if $(CLIPS),'$(CLIPS)') $(ARGS)
 
 bench: $(STAMP) ## speed as ratios measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)

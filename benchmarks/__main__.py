@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import deblurring, evaluation, launcher, stream, timing, training
+from benchmarks import deblurring, evaluation, launcher, prepare, sources, stream, timing, training
 
 
 def help_seconds(repeats: int = 5) -> float:
@@ -36,6 +36,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for part in (stream, evaluation):
             for line in part.report(arguments.clips, Path(folder), arguments.rounds):
+                print(line, flush=True)
+        folder_of_videos = arguments.clips if arguments.clips and arguments.clips.is_dir() else None
+        for part in (prepare, sources):
+            for line in part.report(folder_of_videos, Path(folder), 2):
                 print(line, flush=True)
         for line in deblurring.report(arguments.deblur, Path(folder), arguments.rounds):
             print(line, flush=True)
