@@ -10,9 +10,9 @@ from facedeblur.faces.dlib_models import DlibDetector, DlibLocalizer, landmark_b
 from facedeblur.faces.follow import SAME_FACE, iou
 from facedeblur.faces.protocols import Box, Detector, Localizer
 
-# dlib knows faces from 80 pixels on. Photos are searched at up to this side, where those are 1/24 of it; videos, which
+# dlib knows faces from 80 pixels on. Photos are searched at up to this side, where those are 1/37 of it; videos, which
 # are searched again and again, at a smaller one.
-PHOTO_SIDE = 1920
+PHOTO_SIDE = 3000
 VIDEO_SIDE = 960
 
 
