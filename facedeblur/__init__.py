@@ -22,8 +22,8 @@ def load(weights: str | Path | None = None, device: str = "auto") -> FaceDeblurr
     """The test-time network, the hourglass and G_bl alone, as a function of images: see `FaceDeblurrer.__call__`.
 
     Args:
-        weights: the name of shipped weights (by default the last of them), a `.safetensors` file, a run folder, one
-            of its checkpoints, or "blurred" for a copy of the input.
+        weights: the name of shipped weights (by default the last of them), a `.safetensors` file, a run folder
+            (the checkpoint that validation chose, else the last), a checkpoint, or "blurred" for a copy of the input.
         device: where it runs; "auto" is the first GPU, or the processor where there is none.
 
     Raises:

@@ -9,17 +9,11 @@ from typing import Any
 import torch
 
 from facedeblur.errors import UsageError
-from facedeblur.models.checkpoint import TrainedRun, load_run
+from facedeblur.models.checkpoint import TrainedRun, best_checkpoint, load_run
 from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, register
 from facedeblur.models.weights import load_weights, shipped_state, training_state, write_weights
 
 VERSIONS = ("facedeblur", "git_commit", "torch")
-
-
-def best_checkpoint(run: Path) -> Path:
-    """The checkpoint that validation chose, or the last where no validation has run; a file is taken as it is."""
-    best = run / "checkpoints" / "best.ckpt"
-    return best if best.is_file() else run
 
 
 def write_run(run: Path, out: Path) -> tuple[Path, Path]:

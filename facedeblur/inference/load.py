@@ -8,7 +8,7 @@ import torch
 
 from facedeblur.errors import UsageError
 from facedeblur.inference.api import FaceDeblurrer
-from facedeblur.models.checkpoint import is_run, load_run
+from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import Blurred
 from facedeblur.models.registry import known
 from facedeblur.models.weights import load_weights
@@ -20,8 +20,8 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
     """The test-time network: the hourglass and G_bl, nothing else of what was trained.
 
     Args:
-        weights: the name of shipped weights (by default the last of them), a `.safetensors` file, a run folder, one
-            of its checkpoints, or "blurred" for a copy of the input.
+        weights: the name of shipped weights (by default the last of them), a `.safetensors` file, a run folder
+            (the checkpoint that validation chose, else the last), a checkpoint, or "blurred" for a copy of the input.
         device: where it runs; "auto" is the first GPU, or the processor where there is none.
 
     Raises:
@@ -31,7 +31,7 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
     if str(weights) == COPY:
         return FaceDeblurrer(Blurred(), 128, COPY)
     weights = weights or default_weights()
-    found = load_run(weights) if is_run(weights) else load_weights(weights)
+    found = load_run(best_checkpoint(weights)) if is_run(weights) else load_weights(weights)
     return FaceDeblurrer(found.deblurrer(device), found.settings.image_size, str(weights))
 
 

@@ -77,6 +77,13 @@ def is_run(path: str | Path) -> bool:
     return path.suffix == ".ckpt" if path.is_file() else (path / "config.yaml").is_file()
 
 
+def best_checkpoint(run: str | Path) -> Path:
+    """The checkpoint that validation chose, or the last where no validation has run; a file is taken as it is."""
+    run = Path(run)
+    best = run / "checkpoints" / "best.ckpt"
+    return best if best.is_file() else run
+
+
 def load_run(path: str | Path) -> TrainedRun:
     """The trained networks of a run folder (its `last.ckpt`) or of one checkpoint inside a run folder.
 

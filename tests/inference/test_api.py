@@ -100,3 +100,46 @@ def test_importing_the_package_stays_light():
     probe = "import sys, facedeblur; facedeblur.load; print([m for m in ('torch', 'numpy', 'cv2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """A run folder whose last and best checkpoints differ in their weights."""
+    from dataclasses import asdict
+
+    import yaml
+
+    from facedeblur.models.build import build_networks
+    from facedeblur.models.settings import ModelSettings
+
+    settings = ModelSettings(image_size=128, base_width=2, hourglass_features=4, hourglass_stacks=1)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"model": json_plain(asdict(settings))}))
+    kept = {}
+    for seed, name in enumerate(("last", "best")):
+        torch.manual_seed(seed)
+        kept[name] = networks = build_networks(settings).eval()
+        state = {"format": 1, "stage": "adversarial", "generator_step": 3, "networks": networks.state_dict()}
+        torch.save(state | {"average": None}, tmp_path / "checkpoints" / f"{name}.ckpt")
+    return tmp_path, kept
+
+
+def json_plain(value):
+    import json
+
+    return json.loads(json.dumps(value))
+
+
+def test_a_run_gives_its_best_test_time_network_alone(run_folder):
+    folder, kept = run_folder
+    loaded = facedeblur.load(folder)
+    images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    for given, name in ((folder, "best"), (folder / "checkpoints" / "last.ckpt", "last")):
+        networks = kept[name]
+        with torch.no_grad():
+            expected = (networks.generator(networks.condition(images * 2 - 1)) + 1) / 2
+        loaded = facedeblur.load(given)
+        torch.testing.assert_close(loaded(images, aligned=True), expected.clamp(0, 1), rtol=0, atol=1e-4)
+    held = sum(p.numel() for p in loaded.deblurrer.network.parameters())
+    assert held == sum(p.numel() for n in (networks.generator, networks.hourglass) for p in n.parameters())
+    assert loaded.size == 128 and str(folder) in repr(loaded)
