@@ -28,7 +28,7 @@ help: ## list every target
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  EXP=hourglass|final|no_identity|identity_nohg|identity_nohg_only2mf2   what to train (default final)"
+	@echo "  EXP=hourglass|final|no_identity|identity_nohg|identity_nohg_only2mf2|localizer   what to train (default final)"
 	@echo "  DATA=demo|clips CLIPS=<folder of videos, one sub-folder per identity> VAL=<another such folder>"
 	@echo "  IN=<photo, video or folder> OUT=<folder or file>   what to deblur, and where to (default $(OUT))"
 	@echo "  INIT=<name of weights, or a .safetensors file>   fine-tune instead of training from the start"

@@ -13,6 +13,7 @@ from facedeblur.data.plan_tables import write_tables
 from facedeblur.files import write_atomic
 from facedeblur.report.preparation import folder_name, write_preparation_page
 from facedeblur.training.corpus import Corpus, export_pairs, make_corpus, pair_stores
+from facedeblur.training.localizer_run import prepare_localizer
 from facedeblur.training.settings import RunSettings, run_settings
 from facedeblur.training.shared_keys import stages_data
 
@@ -26,6 +27,9 @@ def prepare(plain: dict) -> None:
         plain: the composed configuration.
     """
     settings = run_settings(plain)
+    if settings.stage == "localizer":
+        prepare_localizer(settings)
+        return
     corpora, sets = {}, {}
     for title, data, blur in stages_data(settings):
         corpus = corpora[title] = make_corpus(data, blur, settings.jobs, settings.prepare)

@@ -77,3 +77,17 @@ def browser(tmp_path_factory):
         return json.loads(unescape(answer[1]))
 
     return evaluated
+
+
+@pytest.fixture(scope="session")
+def rendered_face():
+    """`rendered_face(person, size)` -> a still, RGB uint8 (size, size, 3), and its landmarks (68, 2), of the demo."""
+    from facedeblur.data.demo.identity import draw_identities
+    from facedeblur.data.demo.motion import STYLES, draw_trajectory
+    from facedeblur.data.demo.scene import Person, Scene
+
+    def render(person: int, size: int):
+        shot = draw_trajectory(STYLES["A"], 1, 25.0, (person,))[0]
+        return Scene(Person(draw_identities(person + 1, 0)[person]), "A", size, (person,)).draw(shot)
+
+    return render

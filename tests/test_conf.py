@@ -16,7 +16,7 @@ from facedeblur.training.corpus import epoch_size, mixture_rows
 from facedeblur.training.settings import run_settings
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in conf_dir().glob("*/*.yaml") if path.stem != "base")
-EXPERIMENTS = ("final", "no_identity", "identity_nohg", "identity_nohg_only2mf2", "hourglass")
+EXPERIMENTS = ("final", "no_identity", "identity_nohg", "identity_nohg_only2mf2", "hourglass", "localizer")
 ABLATIONS = EXPERIMENTS[1:4]
 
 
@@ -41,7 +41,7 @@ def test_every_option_composes_and_is_settings(compose, tmp_path, group, option)
         extra = [f"+data.corpora.mine={{kind: clips, root: {tmp_path}}}"]
     elif group == "data" and option == "paper":
         extra = [f"data.corpora.{name}.root={tmp_path}" for name in ("twomf2", "lrw")]
-    elif group == "data" and option != "demo":
+    elif (group == "data" and option != "demo") or option == "localizer":
         extra = [f"data.root={tmp_path}"]
     where = "trainer@hourglass.trainer" if (group, option) == ("trainer", "hourglass") else group
     settings = settings_of(compose, f"{where}={option}", *extra)

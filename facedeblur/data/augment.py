@@ -14,16 +14,7 @@ from typing import Any
 
 import numpy as np
 
-_MIRROR = (
-    [*range(16, -1, -1)]  # jaw
-    + [*range(26, 16, -1)]  # brows
-    + [27, 28, 29, 30]  # bridge of the nose
-    + [*range(35, 30, -1)]  # nostrils
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]  # eyes
-    + [*range(54, 47, -1), *range(59, 54, -1)]  # outer lips
-    + [*range(64, 59, -1), *range(67, 64, -1)]  # inner lips
-)
-MIRRORED_POINT = np.array(_MIRROR)  # point i of a mirrored face is point MIRRORED_POINT[i] of the face
+from facedeblur.faces.mirror import MIRRORED_POINT
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The judges of a restored face by name: localisers, detectors and embedders, each made once per process.
 
-`dlib` is the default of all; a localiser may also be a class of the user's, `<file>.py:<Class>`, and an embedder the
-weight file of a FaceNet.
+`dlib` is the default of all; a localiser may also be a trained one, by its run folder, or a class of the user's,
+`<file>.py:<Class>`, and an embedder the weight file of a FaceNet.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer
 from facedeblur.faces.protocols import Detector, Embedder, Localizer
+from facedeblur.models.checkpoint import is_run
 
 WEIGHT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
@@ -25,12 +26,19 @@ def detector() -> Detector:
 
 @cache
 def localizer(name: str) -> Localizer:
-    """A localiser: "dlib", or `<file>.py:<Class>`. Raises UsageError for anything else."""
+    """A localiser: "dlib", the run folder of `experiment=localizer`, or `<file>.py:<Class>`.
+
+    Raises UsageError for anything else.
+    """
     if name == "dlib":
         return DlibLocalizer()
+    if is_run(name):
+        from facedeblur.faces.hourglass_localizer import HourglassLocalizer
+
+        return HourglassLocalizer.load(name)
     if ".py:" in name:
         return _plugin(name, "localize")
-    raise UsageError(f"judge: localiser {name}: must be dlib or <file>.py:<Class>")
+    raise UsageError(f"judge: localiser {name}: must be dlib, a trained localiser's run folder, or <file>.py:<Class>")
 
 
 @cache

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from facedeblur.errors import UsageError
 from facedeblur.models.build import Networks, build_hourglass, build_networks
 from facedeblur.models.deblurrer import Deblurrer, HourglassDeblurrer, NetworkDeblurrer
+from facedeblur.models.landmarks import LandmarkHourglass
 from facedeblur.models.settings import ModelSettings
 
 FORMAT = 1
@@ -91,15 +92,9 @@ def load_run(path: str | Path) -> TrainedRun:
         CheckpointError: something is missing or unreadable, or the weights are of another architecture than the
             configuration says; the message names the first difference.
     """
-    path = Path(path)
-    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
-    config = _read_config(file.parent.parent / "config.yaml")
-    try:
-        settings = ModelSettings(**config["model"])
-    except (TypeError, ValueError) as error:
-        known = ", ".join(field.name for field in fields(ModelSettings))
-        raise CheckpointError(f"{file.parent.parent}/config.yaml: model: {error}; known keys: {known}") from error
-    state = load_checkpoint(file)
+    file, config, settings, state = _read_run(path)
+    if state["stage"] == "localizer":
+        raise CheckpointError(f"{file}: holds a localiser, which deblurs nothing; it can be a judge")
     step = int(state["generator_step"])
     if state["stage"] == "hourglass":
         hourglass = build_hourglass(settings)
@@ -110,6 +105,33 @@ def load_run(path: str | Path) -> TrainedRun:
     if state.get("average") is not None:
         networks.generator.load_state_dict(state["average"]["average"])
     return TrainedRun(file, config, settings, step, networks.generator.eval(), networks.hourglass, networks)
+
+
+def load_landmark_network(path: str | Path) -> tuple[LandmarkHourglass, ModelSettings]:
+    """The localiser of a run folder or checkpoint of `experiment=localizer`, and what it was built from.
+
+    Raises CheckpointError as `load_run` does, and where the run trained something else.
+    """
+    file, _, settings, state = _read_run(path)
+    if state["stage"] != "localizer":
+        raise CheckpointError(f"{file}: holds the {state['stage']} stage, not a localiser")
+    network = LandmarkHourglass(settings.hourglass_features, settings.hourglass_stacks)
+    average = state.get("average")
+    load_weights(network, average["average"] if average is not None else state["networks"], file)
+    return network.eval(), settings
+
+
+def _read_run(path: str | Path) -> tuple[Path, dict, ModelSettings, dict]:
+    """The checkpoint's file, its run's configuration, the network's settings, and the checkpoint."""
+    path = Path(path)
+    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    config = _read_config(file.parent.parent / "config.yaml")
+    try:
+        settings = ModelSettings(**config["model"])
+    except (TypeError, ValueError) as error:
+        known = ", ".join(field.name for field in fields(ModelSettings))
+        raise CheckpointError(f"{file.parent.parent}/config.yaml: model: {error}; known keys: {known}") from error
+    return file, config, settings, load_checkpoint(file)
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:

@@ -50,3 +50,19 @@ def gaussian_maps(points: Tensor, height: int, width: int, sigma: float = STEM_S
     y = points[..., 1, None] - cell_centres(height, points.device)
     across, down = (torch.softmax(-0.5 * (d / sigma) ** 2, dim=-1) for d in (x, y))
     return down[..., :, None] * across[..., None, :]
+
+
+def landmark_losses(logits: list[Tensor], points: Tensor) -> dict[str, Tensor]:
+    """What the localiser minimises the sum of, each the mean over stacks, faces and points, in float32.
+
+    points: absolute error of the heatmaps' means in pixels. maps: cross-entropy of the heatmaps to Gaussians around
+    the points, which makes them peak there; alone the mean would leave their shape open.
+
+    Args:
+        logits: of every stack, (B, 68, h, w).
+        points: (B, 68, 2) pixels of the image.
+    """
+    targets = gaussian_maps(points, *logits[-1].shape[-2:]).flatten(2)
+    errors = [(mean_points(stack) - points).abs().mean() for stack in logits]
+    entropies = [-(targets * stack.float().flatten(2).log_softmax(-1)).sum(-1).mean() for stack in logits]
+    return {"points": torch.stack(errors).mean(), "maps": torch.stack(entropies).mean()}

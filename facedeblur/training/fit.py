@@ -27,7 +27,7 @@ from facedeblur.training.guards import TimeLimit
 from facedeblur.training.loggers import make_loggers
 from facedeblur.training.progress import TrainingProgress
 from facedeblur.training.run_folder import RunFolder
-from facedeblur.training.settings import DataSettings, LoggerSettings, TrainerSettings
+from facedeblur.training.settings import DataSettings, LoggerSettings, RunSettings, TrainerSettings
 from facedeblur.training.stage import Stage
 
 
@@ -49,7 +49,7 @@ class StageData(Protocol):
     def set_position(self, epoch: int, batch: int = 0) -> None: ...
 
 
-def loader_settings(data: DataSettings, corpus: Corpus, size: int, seed: int) -> LoaderSettings:
+def loader_settings(data: DataSettings, size: int, seed: int, epoch_windows: int | None) -> LoaderSettings:
     """What the stream needs; `auto` workers are one per two cores of this process's share, at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = max(1, min(8, cores // 2)) if data.workers == "auto" else int(data.workers)
@@ -59,7 +59,7 @@ def loader_settings(data: DataSettings, corpus: Corpus, size: int, seed: int) ->
         workers=workers,
         seed=seed,
         buffer=data.buffer,
-        epoch_windows=corpus.epoch_windows,
+        epoch_windows=epoch_windows,
         strength=data.strength,
         val_windows=data.val_windows,
     )
@@ -80,7 +80,7 @@ def planned_length(settings: TrainerSettings, batches_per_epoch: int) -> tuple[i
 
 def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: int | str = "auto") -> PairDataModule:
     """The stage's pairs, `size` pixels square; `jobs` processes fill their cache where one is asked for."""
-    loader = loader_settings(data, corpus, size, seed)
+    loader = loader_settings(data, size, seed, corpus.epoch_windows)
     augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
     stores = pair_stores(data, corpus, size, jobs)
     return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores)
@@ -90,6 +90,18 @@ def check_batches(module: StageData, trainer: TrainerSettings) -> None:
     """Raises ValueError where the mixture, the batch, the ranks or the accumulation cannot work with this data."""
     devices = hardware.device_count(hardware.accelerator_name(trainer.accelerator), trainer.devices)
     planned_length(trainer, module.batches_per_epoch(devices * trainer.nodes))
+
+
+def of_run(settings: RunSettings, folder: RunFolder, plain: dict) -> dict:
+    """What every stage tells `fit_stage` about its run."""
+    return {
+        "title": settings.experiment,
+        "logger": settings.logger,
+        "seed": settings.seed,
+        "folder": folder,
+        "config": plain,
+        "resume": settings.resume is not None,
+    }
 
 
 def fit_stage(

@@ -20,6 +20,8 @@ from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.training.from_plain import build
 
+STAGES = ("adversarial", "hourglass", "localizer")
+
 
 def _check(condition: bool, name: str, wanted: str, value: object) -> None:
     if not condition:
@@ -303,12 +305,12 @@ class RunSettings:
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
 
     def __post_init__(self) -> None:
-        _check(self.stage in ("adversarial", "hourglass"), "stage", "adversarial or hourglass", self.stage)
+        _check(self.stage in STAGES, "stage", f"one of {', '.join(STAGES)}", self.stage)
         _check(_count(self.seed, 0), "seed", "a whole number of at least 0", self.seed)
         _check(self.jobs == "auto" or _count(self.jobs), "jobs", "auto or at least 1", self.jobs)
         if self.stage == "hourglass" and self.init is not None:
             raise ValueError("init: weights hold a trained hourglass; they start an adversarial stage only")
-        if self.stage == "hourglass" and self.model.hourglass_stacks == 0:
+        if self.stage in ("hourglass", "localizer") and self.model.hourglass_stacks == 0:
             raise ValueError("model.hourglass_stacks: must be at least 1 to train an hourglass, got 0")
         if self.hourglass.trainer.ema is not None:
             raise ValueError("hourglass.trainer.ema: the first stage keeps no average; set it to null")

@@ -17,9 +17,10 @@ from facedeblur.files import write_atomic, write_json
 from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.corpus import Corpus, make_corpus
 from facedeblur.training.faces import face_grid, grid_pairs
-from facedeblur.training.fit import check_batches, fit_stage, pair_module
+from facedeblur.training.fit import check_batches, fit_stage, of_run, pair_module
 from facedeblur.training.guards import InterruptOnSigterm
 from facedeblur.training.hourglass import HourglassStage
+from facedeblur.training.localizer_run import train_localizer
 from facedeblur.training.preview import write_png
 from facedeblur.training.restoration import RestorationStage
 from facedeblur.training.run_folder import RunFolder, is_main_process, versions
@@ -43,6 +44,9 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
     with InterruptOnSigterm(), folder:
         if is_main_process():
             _describe_run(folder, plain, overrides)
+        if settings.stage == "localizer":
+            train_localizer(settings, plain, folder)
+            return
         resuming = settings.resume is not None and folder.last_checkpoint.exists()
         first_stage = settings.stage == "hourglass"
         stage_settings = settings.hourglass if first_stage else settings
@@ -68,18 +72,6 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
             finish(stage, draw, corpus, folder)
             if first_stage:
                 write_atomic(folder.path / KEY_FILE, hourglass_key(settings))
-
-
-def of_run(settings: RunSettings, folder: RunFolder, plain: dict) -> dict:
-    """What every stage tells `fit_stage` about its run."""
-    return {
-        "title": settings.experiment,
-        "logger": settings.logger,
-        "seed": settings.seed,
-        "folder": folder,
-        "config": plain,
-        "resume": settings.resume is not None,
-    }
 
 
 def hourglass_checkpoint(settings: RunSettings, plain: dict) -> Path:

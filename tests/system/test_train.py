@@ -12,6 +12,10 @@ import cv2
 import pytest
 import torch
 
+from facedeblur.faces.dlib_models import has_dlib, landmark_box
+from facedeblur.faces.judges import localizer
+from facedeblur.faces.pts import read_pts, write_pts
+from facedeblur.metrics.landmarks import normalised_error
 from facedeblur.models.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.system
@@ -126,3 +130,37 @@ def test_two_processes_train_both_stages_and_resume(facedeblur, tmp_path):
     assert not torch.equal(first["torch"], second["torch"])  # every rank its own dropout masks
     facedeblur("train", "resume=auto", "trainer.devices=2", "trainer.epochs=3")
     assert json.loads((run / "summary.json").read_text())["generator_steps"] == 18
+
+
+def test_a_localiser_learns_from_annotated_photos_and_judges(facedeblur, rendered_face, tmp_path):
+    for split, people in (("train", (0, 1, 2)), ("val", (3,))):
+        for person in people:
+            image, landmarks = rendered_face(person, 160)
+            folder = tmp_path / "photos" / split
+            folder.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / f"{person}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+            write_pts(folder / f"{person}.pts", landmarks)
+    (tmp_path / "photos" / "train" / "2.pts").write_text("torn")
+    small = ["data.root=photos", "scale.localizer_features=8", "data.epoch_windows=8", "data.batch=4"]
+    done = facedeblur("train", "experiment=localizer", *small, "trainer.epochs=2", "scale.localizer_epochs=2")
+    assert "skipped" in done.stderr and "2.pts" in done.stderr
+    run = tmp_path / "outputs" / "localizer" / "stills-s0"
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["generator_steps"] == 4 and summary["samples"] == 16 and summary["photos"] == 1
+    assert summary["ours"]["mean_error"] > 0 and 0 <= summary["ours"]["failure_rate"] <= 1
+    assert ("dlib" in summary) == has_dlib()
+    assert status(run)["state"] == "done" and cv2.imread(str(run / "preview.png")).shape[1] == 3 * 256
+
+    image, landmarks = rendered_face(3, 160)
+    found = localizer(str(run)).localize(image, landmark_box(landmarks))
+    row = json.loads((run / "validation_rows.json").read_text())[0]
+    assert normalised_error(found, read_pts(tmp_path / "photos/val/3.pts")) == pytest.approx(row["ours"], rel=1e-3)
+
+    more = facedeblur("train", "experiment=localizer", "resume=auto", *small, "trainer.epochs=3")
+    assert "resumed at step 4" in more.stderr and status(run)["state"] == "done"
+    assert json.loads((run / "summary.json").read_text())["generator_steps"] == 6
+
+    other = facedeblur("train", "experiment=localizer", "data=demo", status=2)
+    assert (
+        other.stderr.strip().splitlines()[-1].startswith("facedeblur: error: data: a localiser learns from annotated")
+    )
