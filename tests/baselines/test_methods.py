@@ -15,7 +15,7 @@ from facedeblur.models.build import build_networks
 from facedeblur.models.checkpoint import FORMAT
 from facedeblur.models.settings import ModelSettings
 
-SETTINGS = ModelSettings(128, 2, hourglass_features=4, hourglass_stacks=1)
+SETTINGS = ModelSettings(image_size=128, base_width=2, hourglass_features=4, hourglass_stacks=1)
 
 
 @pytest.fixture

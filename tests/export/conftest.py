@@ -13,7 +13,7 @@ from facedeblur.models.build import Networks, build_networks
 from facedeblur.models.checkpoint import FORMAT
 from facedeblur.models.settings import ModelSettings
 
-SMALL = ModelSettings(128, 2, hourglass_features=4, hourglass_stacks=1)
+SMALL = ModelSettings(image_size=128, base_width=2, hourglass_features=4, hourglass_stacks=1)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from facedeblur.models.checkpoint import FORMAT, CheckpointError, is_run, load_r
 from facedeblur.models.deblurrer import HourglassDeblurrer, NetworkDeblurrer
 from facedeblur.models.settings import ModelSettings
 
-SETTINGS = ModelSettings(128, 2, hourglass_features=4, hourglass_stacks=1)
+SETTINGS = ModelSettings(image_size=128, base_width=2, hourglass_features=4, hourglass_stacks=1)
 
 
 def write_run(folder, settings=SETTINGS, networks=None, stage="adversarial", average=None):

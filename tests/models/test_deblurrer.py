@@ -12,7 +12,7 @@ from facedeblur.models.settings import ModelSettings
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(0)
-    networks = build_networks(ModelSettings(128, 2, hourglass_features=4, hourglass_stacks=1))
+    networks = build_networks(ModelSettings(image_size=128, base_width=2, hourglass_features=4, hourglass_stacks=1))
     with torch.no_grad():
         # batch statistics that are not the initial ones, and weights large enough to see differences
         for parameter in networks.parameters():
@@ -65,7 +65,7 @@ def test_network_deblurrer_is_the_network_between_two_conversions(networks, debl
 
 
 def test_generator_without_hourglass(images):
-    networks = build_networks(ModelSettings(128, 2, two_step=False))
+    networks = build_networks(ModelSettings(image_size=128, base_width=2, two_step=False))
     assert NetworkDeblurrer(networks.generator)(images).shape == images.shape
 
 
