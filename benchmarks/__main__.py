@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import deblurring, evaluation, launcher, prepare, sources, stream, timing, training
+from benchmarks import deblurring, evaluation, inference, launcher, prepare, sources, stream, timing, training
 
 
 def help_seconds(repeats: int = 5) -> float:
@@ -31,8 +31,9 @@ def main() -> None:
     arguments = parser.parse_args()
     print(timing.provenance())
     print(f"{'facedeblur --help, seconds':<58}{help_seconds():8.3f}  below 0.5")
-    for line in training.report(arguments.rounds):
-        print(line, flush=True)
+    for part in (training, inference):
+        for line in part.report(arguments.rounds):
+            print(line, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for part in (stream, evaluation):
             for line in part.report(arguments.clips, Path(folder), arguments.rounds):

@@ -6,15 +6,7 @@ import os
 
 import torch
 
-
-def native_bf16(accelerator: str) -> bool:
-    """Whether bf16 autocast pays: hardware units on a GPU, AVX512-BF16 or AMX on a CPU (emulated, it is slower)."""
-    if accelerator == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if accelerator == "cpu":
-        capability = torch.backends.cpu.get_cpu_capability()
-        return "AVX512" in capability and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
-    return False
+from facedeblur.models.precision import native_bf16
 
 
 def accelerator_name(requested: str) -> str:
