@@ -8,6 +8,8 @@ from pathlib import Path
 from facedeblur.errors import UsageError
 from facedeblur.models.registry import SUFFIX, sha256
 
+SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
+
 DESCRIPTION = """\
 Write the network that deblurs (the hourglass, where there is one, and the generator G_bl; nothing that only training
 needs) to one file.
@@ -15,12 +17,17 @@ needs) to one file.
   weights      safetensors in half precision; settings and provenance inside. What fine-tuning needs beside it
                (discriminator, identity stream) goes to <name>.training.safetensors. The checkpoint is the one that
                validation chose (best.ckpt), or the file you name.
+  onnx         for ONNX Runtime and others (extra `export`); images in [0, 1] in and out, RGB, any batch, sides that are
+               multiples of 128. Written only if its images equal the network's within 1e-4.
+  torchscript  the same for LibTorch, without Python.
 """
 
 EXAMPLES = """\
 examples:
   facedeblur export outputs/final/clips-s0 -o mine-small-v1.safetensors
   facedeblur export outputs/final/clips-s0/checkpoints/last.ckpt -o last.safetensors
+  facedeblur export mine-small-v1.safetensors --format onnx -o mine.onnx
+  facedeblur deblur photo.jpg -o out/ --weights mine.onnx
   facedeblur train init=mine-small-v1.safetensors data=clips data.root=~/videos      goes on from it
 """
 
@@ -33,27 +40,42 @@ def main(argv: list[str]) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", type=Path, help="run folder, or a checkpoint in one")
-    parser.add_argument("--format", choices=("weights",), default="weights", help="what to write (default: weights)")
-    parser.add_argument("-o", "--output", type=Path, help=f"file to write, <name>{SUFFIX}")
+    parser.add_argument("source", help="run folder, or a checkpoint in one; for onnx and torchscript also weights")
+    parser.add_argument(
+        "--format", choices=("weights", *SUFFIXES), default="weights", help="what to write (default: weights)"
+    )
+    parser.add_argument("-o", "--output", type=Path, help=f"file to write: <name>{SUFFIX}, .onnx or .pt")
     parser.add_argument(
         "--register", metavar="NAME", help="for maintainers: write into this checkout as NAME, hash in its registry"
     )
     arguments = parser.parse_args(argv)
     if (arguments.output is None) == (arguments.register is None):
         raise UsageError("export: give the file to write, -o <file> (or --register <name>)")
-    return _weights(arguments)
+    if arguments.register is not None and arguments.format != "weights":
+        raise UsageError("export: --register takes weights, not other formats")
+    return _weights(arguments) if arguments.format == "weights" else _runtime(arguments)
 
 
 def _weights(arguments: argparse.Namespace) -> int:
     from facedeblur.export.weights import halving_error, register_run, write_run
 
     if arguments.register:
-        written = register_run(arguments.run, arguments.register)
+        written = register_run(Path(arguments.source), arguments.register)
     else:
-        written = write_run(arguments.run, arguments.output)
+        written = write_run(Path(arguments.source), arguments.output)
     for path in written:
         print(f"{path}  {path.stat().st_size / 1e6:.2f} MB  sha256 {sha256(path)}")
-    change = halving_error(arguments.run, written[0])
+    change = halving_error(Path(arguments.source), written[0])
     print(f"half precision changes the restored image by at most {255 * change:.2f} of 255 grey levels")
+    return 0
+
+
+def _runtime(arguments: argparse.Namespace) -> int:
+    from facedeblur.export.runtime import TOLERANCE, write_runtime
+
+    difference = write_runtime(arguments.source, arguments.format, arguments.output)
+    size = arguments.output.stat().st_size / 1e6
+    print(
+        f"{arguments.output}  {size:.2f} MB  differs from the network by at most {difference:.1e} (limit {TOLERANCE})"
+    )
     return 0

@@ -9,7 +9,9 @@ import torch
 from facedeblur.errors import UsageError
 from facedeblur.inference.api import FaceDeblurrer
 from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
-from facedeblur.models.deblurrer import Blurred
+from facedeblur.models.deblurrer import Blurred, NetworkDeblurrer
+from facedeblur.models.fast import accelerated
+from facedeblur.models.onnx_runtime import OnnxDeblurrer
 from facedeblur.models.registry import known
 from facedeblur.models.weights import load_weights
 
@@ -21,8 +23,11 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
 
     Args:
         weights: the name of shipped weights (by default the last of them), a `.safetensors` file, a run folder
-            (the checkpoint that validation chose, else the last), a checkpoint, or "blurred" for a copy of the input.
+            (the checkpoint that validation chose, else the last), a checkpoint, an exported `.onnx` file (which runs
+            on the processor), or "blurred" for a copy of the input.
         device: where it runs; "auto" is the first GPU, or the processor where there is none.
+
+    The network computes in bfloat16 where the hardware does (`facedeblur.models.fast`): within a grey level of float32.
 
     Raises:
         UsageError: no such weights or device, or weights that cannot be read.
@@ -31,8 +36,14 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
     if str(weights) == COPY:
         return FaceDeblurrer(Blurred(), 128, COPY)
     weights = weights or default_weights()
+    if str(weights).endswith(".onnx"):
+        exported = OnnxDeblurrer(weights)
+        return FaceDeblurrer(exported, exported.size, str(weights))
     found = load_run(best_checkpoint(weights)) if is_run(weights) else load_weights(weights)
-    return FaceDeblurrer(found.deblurrer(device), found.settings.image_size, str(weights))
+    deblurrer = found.deblurrer(device)
+    if isinstance(deblurrer, NetworkDeblurrer):
+        deblurrer = accelerated(deblurrer)
+    return FaceDeblurrer(deblurrer, found.settings.image_size, str(weights))
 
 
 def default_weights() -> str:

@@ -43,7 +43,7 @@ class NetworkDeblurrer:
 
     def __call__(self, images: Tensor) -> Tensor:
         self.network.eval()
-        return _run(self.network, images, _device(self.network), SIDE_MULTIPLE)
+        return run_padded(_unit_range(self.network), images, _device(self.network), SIDE_MULTIPLE)
 
 
 class HourglassDeblurrer:
@@ -54,21 +54,28 @@ class HourglassDeblurrer:
 
     def __call__(self, images: Tensor) -> Tensor:
         self.hourglass.eval()
-        return _run(self.hourglass.restore, images, _device(self.hourglass), HOURGLASS_MULTIPLE)
+        restore = _unit_range(self.hourglass.restore)
+        return run_padded(restore, images, _device(self.hourglass), HOURGLASS_MULTIPLE)
 
 
 def _device(network: nn.Module) -> torch.device:
     return next(network.parameters()).device
 
 
+def _unit_range(restore: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A network from [-1, 1] to [-1, 1] as one from [0, 1] to [0, 1]."""
+    return lambda images: (restore(images * 2 - 1).float() + 1) / 2
+
+
 @torch.no_grad()
-def _run(restore: Callable[[Tensor], Tensor], images: Tensor, device: torch.device, multiple: int) -> Tensor:
+def run_padded(restore: Callable[[Tensor], Tensor], images: Tensor, device: torch.device, multiple: int) -> Tensor:
+    """`restore` on images in [0, 1] of any size, their sides padded to multiples of `multiple` on the way."""
     if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         raise ValueError(f"images must be (B, 3, H, W) floats in [0, 1], got {tuple(images.shape)} {images.dtype}")
     height, width = images.shape[-2:]
     # The image stays in the middle, where the network met its faces; the border pixels are repeated around it.
     top, left = -height % multiple // 2, -width % multiple // 2
     bottom, right = -height % multiple - top, -width % multiple - left
-    padded = F.pad(images.to(device).float() * 2 - 1, (left, right, top, bottom), mode="replicate")
+    padded = F.pad(images.to(device).float(), (left, right, top, bottom), mode="replicate")
     restored = restore(padded)[..., top : top + height, left : left + width]
-    return ((restored.float() + 1) / 2).clamp(0, 1).to(images)
+    return restored.clamp(0, 1).to(images)

@@ -74,6 +74,8 @@ class _Concatenate(torch.autograd.Function):
 
 def concatenate(first: Tensor, second: Tensor) -> Tensor:
     """Concatenate (B, C1, H, W) and (B, C2, H, W) over channels."""
+    if not torch.is_grad_enabled():  # exporters know the plain function only
+        return torch.cat([first, second], dim=1)
     return _Concatenate.apply(first, second)
 
 

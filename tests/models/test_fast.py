@@ -16,7 +16,7 @@ from facedeblur.models.fast import InBfloat16, ScaleShift, accelerated, folded
 from facedeblur.models.layers import TiedBatchNorm2d
 from facedeblur.models.settings import ModelSettings
 
-SMALL = ModelSettings(128, 4, hourglass_features=8, hourglass_stacks=1, identity=False)
+SMALL = ModelSettings(128, base_width=4, hourglass_features=8, hourglass_stacks=1, identity=False)
 CHANGES = (
     {},
     {"norm_order": "conv_bn_relu", "shortcut": "projection"},

@@ -1,0 +1,49 @@
+"""An exported network under ONNX Runtime, as a Deblurrer."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from facedeblur.errors import UsageError
+from facedeblur.models.deblurrer import run_padded
+from facedeblur.models.registry import METADATA
+
+
+def onnx_packages() -> None:
+    """Raises UsageError, with the remedy, where the extra `export` is not installed."""
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f'onnx: needs {" and ".join(missing)}: pip install "facedeblur[export]"')
+
+
+class OnnxDeblurrer:
+    """A Deblurrer from a file that `facedeblur export --format onnx` wrote, on the CPU, without gradients.
+
+    size: side of the crops the network was trained on, in pixels. Raises UsageError where the file is none of ours.
+    """
+
+    def __init__(self, file: str | Path, threads: int | None = None) -> None:
+        onnx_packages()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads() if threads is None else threads
+        options.log_severity_level = 3
+        try:
+            self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+            told = json.loads(self.session.get_modelmeta().custom_metadata_map[METADATA])
+            self.size, self.multiple = int(told["model"]["image_size"]), int(told["multiple"])
+        except Exception as error:  # onnxruntime's errors have no common base
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"{file}: not a network that facedeblur exported ({reason})") from error
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return run_padded(self._restore, images, torch.device("cpu"), self.multiple)
+
+    def _restore(self, images: Tensor) -> Tensor:
+        return torch.from_numpy(self.session.run(["restored"], {"image": images.contiguous().numpy()})[0])
