@@ -16,7 +16,8 @@ from facedeblur.models.registry import known
 from facedeblur.models.settings import ModelSettings
 from facedeblur.models.weights import load_weights
 
-SMALL = ModelSettings(128, base_width=32, hourglass_features=128, hourglass_stacks=1, identity=False)  # conf/scale/small.yaml
+# conf/scale/small.yaml
+SMALL = ModelSettings(128, base_width=32, hourglass_features=128, hourglass_stacks=1, identity=False)
 BATCH, CALLS = 8, 4
 
 

@@ -30,6 +30,9 @@ def scramble():
 def _scrambled(settings: ModelSettings = SMALL) -> Networks:
     torch.manual_seed(0)
     networks = build_networks(settings)
+    for parameter in networks.parameters():
+        if not parameter.any():  # layers that start at zero
+            torch.nn.init.normal_(parameter, std=0.02)
     for name, buffer in networks.named_buffers():
         if name.endswith("var"):
             buffer.uniform_(0.5, 2)

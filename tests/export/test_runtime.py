@@ -20,7 +20,7 @@ needs_onnx = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("onnx", "onnxruntime")),
     reason="the extra `export` (onnx, onnxruntime) is not installed",
 )
-CHANGES = ({}, {"norm_order": "conv_bn_relu", "two_step": False}, {"norm": "none", "global_residual": True})
+CHANGES = ({}, {"norm_order": "conv_bn_relu", "two_step": False}, {"generator": "light", "global_residual": True})
 
 
 @pytest.fixture

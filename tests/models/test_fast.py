@@ -21,6 +21,7 @@ CHANGES = (
     {},
     {"norm_order": "conv_bn_relu", "shortcut": "projection"},
     {"norm": "none", "global_residual": True},
+    {"generator": "light", "global_residual": True},
     {"two_step": False},
     {"hourglass_stacks": 2, "hourglass_residual": True, "hourglass_head": "bilinear"},
 )
@@ -29,6 +30,9 @@ CHANGES = (
 def scramble(network: nn.Module) -> nn.Module:
     """Norms as after training: every statistic, gamma and beta its own."""
     torch.manual_seed(0)
+    for parameter in network.parameters():
+        if not parameter.any():  # layers that start at zero
+            nn.init.normal_(parameter, std=0.02)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | TiedBatchNorm2d):
             module.running_mean.normal_(), module.running_var.uniform_(0.3, 3)
