@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from facedeblur.errors import UsageError
 from facedeblur.export.command import SUFFIXES
-from facedeblur.export.weights import best_checkpoint, provenance
+from facedeblur.export.weights import provenance
 from facedeblur.files import write_atomic
-from facedeblur.models.checkpoint import is_run, load_run
+from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import NetworkDeblurrer
 from facedeblur.models.fast import folded
 from facedeblur.models.onnx_runtime import OnnxDeblurrer, onnx_packages
