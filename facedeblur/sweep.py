@@ -46,10 +46,11 @@ def main(argv: Sequence[str]) -> int:
     places = [o for o in overrides if o.partition("=")[0] in ("output", "hydra.sweep.dir")]
     cfg = compose_config([f"sweep={name}", *places])
     status = _run(["-m", f"sweep={name}", *overrides])
-    if status != 2:
+    folder = Path(cfg.hydra.sweep.dir)
+    if status != 2 and any(folder.glob("*/*/job.json")):  # none: it did not compose, which was said
         from facedeblur.report.sweep.command import write_report
 
-        write_report(Path(cfg.hydra.sweep.dir))
+        write_report(folder)
     return status
 
 

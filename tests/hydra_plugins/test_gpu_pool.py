@@ -25,7 +25,7 @@ from facedeblur.files import write_json
 from facedeblur.status import next_step, read_status
 from facedeblur.training.checks import refuse_ddp
 from facedeblur.training.settings import run_settings
-from facedeblur.training.shared_keys import hourglass_key
+from facedeblur.training.shared_keys import hourglass_key, plans_mark, stages_data
 from hydra_plugins.facedeblur_launcher import _jobs as jobs_module
 from hydra_plugins.facedeblur_launcher._devices import (
     Gpu,
@@ -40,6 +40,7 @@ from hydra_plugins.facedeblur_launcher._ending import progress
 from hydra_plugins.facedeblur_launcher._errors import SweepError
 from hydra_plugins.facedeblur_launcher._jobs import Job, child_command, prepare_job, quoted
 from hydra_plugins.facedeblur_launcher._pool import Pool
+from hydra_plugins.facedeblur_launcher._shared import shared_command
 from hydra_plugins.facedeblur_launcher._table import JobTable, overview
 
 LISTING = """\
@@ -418,6 +419,27 @@ def test_what_jobs_share_is_made_once_and_before_them(sweep, tmp_path, capsys):
         (place / "hourglass_key").write_text(place.name)
     write_json(folder / "final" / "demo-s0" / "status.json", {"state": "failed"})
     assert sweep(variants, "seed=0,1") == 0 and not any((place / "made").exists() for place in stages)
+
+
+def test_the_commands_of_shared_work(tmp_path):
+    plans = shared_command(Job(0, [], tmp_path / "shared", shared=True))
+    assert plans[1:] == ["-m", "facedeblur.training.share", str(tmp_path / "shared" / "shared.json")]
+    stage = Job(1, [], tmp_path / "hourglass" / "key", plain={"seed": 3}, shared=True)
+    assert shared_command(stage)[-2:] == ["--hourglass", str(stage.folder / "shared.json")]
+    assert json.loads((stage.folder / "shared.json").read_text()) == [{"seed": 3}]
+
+
+def test_planned_corpora_are_not_planned_again(sweep, tmp_path):
+    settings = run_settings(as_plain(compose_config(["experiment=identity_nohg", f"output={tmp_path / 'outputs'}"])))
+    for _, data, blur in stages_data(settings):
+        mark = plans_mark(data, blur, settings.prepare)
+        mark.parent.mkdir(parents=True)
+        mark.touch()
+    output = f"output={tmp_path / 'outputs'}"
+    assert sweep("experiment=identity_nohg", "seed=0", output) == 0
+    assert not (tmp_path / "outputs" / "sweep" / "shared").exists()
+    assert sweep("experiment=identity_nohg", "seed=1", "blur=vla", "name=other", output) == 0
+    assert (tmp_path / "outputs" / "sweep" / "shared" / "made").exists()
 
 
 def test_a_failed_stage_stops_only_the_jobs_that_need_it(sweep, tmp_path, capsys):

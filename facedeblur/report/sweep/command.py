@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
 from facedeblur.report.html import write_page
-from facedeblur.report.sweep.page import sweep_page
+from facedeblur.report.sweep.page import main_figure, sweep_page
 from facedeblur.report.sweep.read import Sweep, is_sweep, read_sweep
 from facedeblur.report.sweep.tables import cost_table, matrix_table, schedules_of, variant_table
 from facedeblur.report.table import comma_separated, latex, markdown
@@ -20,7 +21,7 @@ UNFINISHED = ("running", "waiting")
 
 
 def write_report(folder: Path, refresh: int = 0, quiet: bool = False) -> Sweep:
-    """Writes `report/index.html` into the sweep's folder, and beside it every table as Markdown, LaTeX and CSV.
+    """Writes `report/index.html` into the sweep's folder; beside it tables as Markdown, LaTeX and CSV, and a figure.
 
     Args:
         refresh: seconds after which the page loads itself again; 0 never.
@@ -37,6 +38,9 @@ def write_report(folder: Path, refresh: int = 0, quiet: bool = False) -> Sweep:
     for name, table in tables.items():
         for suffix, write in ((".md", markdown), (".tex", latex), (".csv", comma_separated)):
             write_atomic(target / f"{name}{suffix}", write(table))
+    figure = main_figure(sweep)
+    if figure:
+        write_atomic(target / "figure.svg", base64.b64decode(figure.partition(",")[2]))
     write_page(target / "index.html", sweep_page(sweep, refresh))
     if not quiet:
         print(markdown(tables["variants"]))

@@ -102,6 +102,16 @@ def _lowest(values: np.ndarray) -> float:
     return float(low - 0.25 * max(high - low, 1e-9))
 
 
+def over_numbers(sweep: Sweep, varied: dict[str, dict[str, float]]) -> tuple[str | None, str]:
+    """(plot, caption) of the score over the one or two numbers that the sweep varies; (None, "") for other sweeps."""
+    if len(varied) == 1:
+        ((key, by),) = varied.items()
+        return over_number(sweep, key, by), "Mean over seeds, in a band from the lowest to the highest."
+    if len(varied) == 2:
+        return over_grid(sweep, varied), "Validation PSNR in dB, mean over seeds."
+    return None, ""
+
+
 def over_number(sweep: Sweep, key: str, by: dict[str, float], score: str = "psnr") -> str | None:
     """The score over the one number that the sweep varies: mean with a band of the seeds."""
     points = sorted((by[variant], variant) for variant in by if sweep.of(variant))

@@ -121,23 +121,27 @@ def jobs(sweep: Sweep) -> Html:
 
 def variants(sweep: Sweep) -> Html:
     """The ablation table, and for sweeps over numbers the score over them."""
-    numbers, plot, caption = varied_numbers(sweep), None, ""
-    if len(numbers) == 1:
-        ((key, by),) = numbers.items()
-        plot, caption = (
-            figures.over_number(sweep, key, by),
-            "Mean over seeds, in a band from the lowest to the highest.",
-        )
-    elif len(numbers) == 2:
-        plot, caption = figures.over_grid(sweep, numbers), "Validation PSNR in dB, mean over seeds."
+    plot, caption = figures.over_numbers(sweep, varied_numbers(sweep))
     figure = html.figure(html.image(plot, "scores over what the sweep varies"), caption) if plot else None
     return html.section("Variants", html.table(variant_table(sweep)), figure)
 
 
+def main_figure(sweep: Sweep) -> str | None:
+    """The one plot that sums the sweep up, as a data URI: blurs, numbers, or the seeds of every variant."""
+    if trained_on_several(sweep):
+        return figures.heat_map(*matrix(sweep, gain=True), ("trained as", "tested on"))
+    return figures.over_numbers(sweep, varied_numbers(sweep))[0] or figures.seed_dots(sweep)
+
+
+def trained_on_several(sweep: Sweep) -> bool:
+    """Whether finished runs were trained on different blurs and tested on several."""
+    trained = {repr((run.config.get("blur") or {}).get("schedules")) for run in sweep.runs if run.config}
+    return len(trained) > 1 and len(schedules_of(sweep)) > 1 and reference_of(sweep) is not None
+
+
 def blur_matrix(sweep: Sweep) -> Html | None:
     """Trained as against tested on, where runs were tested on several blurs and trained on different ones."""
-    trained = {repr((run.config.get("blur") or {}).get("schedules")) for run in sweep.runs if run.config}
-    if len(trained) < 2 or len(schedules_of(sweep)) < 2 or reference_of(sweep) is None:
+    if not trained_on_several(sweep):
         return None
     gains = figures.heat_map(*matrix(sweep, gain=True), ("trained as", "tested on"))
     return html.section(

@@ -17,7 +17,15 @@ def test_the_command_writes_page_and_tables(sweep_folder, capsys):
     assert main(["report", str(sweep_folder)]) == 0
     assert "no_identity" in capsys.readouterr().out
     written = {path.name for path in (sweep_folder / "report").iterdir()}
-    assert written >= {"index.html", "variants.md", "variants.tex", "variants.csv", "cost.csv", "blurs.md"}
+    assert written >= {
+        "index.html",
+        "variants.md",
+        "variants.tex",
+        "variants.csv",
+        "cost.csv",
+        "blurs.md",
+        "figure.svg",
+    }
     assert main(["report", str(sweep_folder)]) == 0  # its own folder is no run
 
 
