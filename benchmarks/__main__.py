@@ -9,7 +9,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import deblurring, evaluation, inference, launcher, prepare, sources, stream, timing, training
+from benchmarks import (
+    cache,
+    deblurring,
+    evaluation,
+    inference,
+    launcher,
+    prepare,
+    scale,
+    sources,
+    stream,
+    timing,
+    training,
+)
 
 
 def help_seconds(repeats: int = 5) -> float:
@@ -35,13 +47,15 @@ def main() -> None:
         for line in part.report(arguments.rounds):
             print(line, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for part in (stream, evaluation):
+        for part in (stream, cache, evaluation):
             for line in part.report(arguments.clips, Path(folder), arguments.rounds):
                 print(line, flush=True)
         folder_of_videos = arguments.clips if arguments.clips and arguments.clips.is_dir() else None
         for part in (prepare, sources):
             for line in part.report(folder_of_videos, Path(folder), 2):
                 print(line, flush=True)
+        for line in scale.report(Path(folder)):
+            print(line, flush=True)
         for line in deblurring.report(arguments.deblur, Path(folder), arguments.rounds):
             print(line, flush=True)
     if not arguments.quick:

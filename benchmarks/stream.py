@@ -23,8 +23,9 @@ from facedeblur.data.settings import LoaderSettings
 from facedeblur.data.stream import PairStream
 from facedeblur.faces.crop import crop, resize
 
-SIZE, FILES, SEEKS = 128, 12, 4
-SCHEDULES = ("pravg7", "vla")
+SIZE, FILES, SEEKS = 256, 12, 4
+KERNEL_STRIDE = 21  # one pair in so many frames, under a kernel of the bank
+TARGETS = {"pravg7": 0.85, "vla": 0.85, "trajectory": 0.7}
 
 
 def report(clips: Path | None, folder: Path, rounds: int) -> Iterator[str]:
@@ -34,15 +35,15 @@ def report(clips: Path | None, folder: Path, rounds: int) -> Iterator[str]:
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    plan = _plan(clips, folder)
+    plan = find_plan(clips, folder)
     usable = plan.column("backend") == "decord"
     videos = sorted(set(plan.column("video")[usable]))
     videos = videos[:: max(1, len(videos) // FILES)][:FILES]
-    for schedule in SCHEDULES:
+    for schedule, target in TARGETS.items():
         by_video = [plan.select((plan.column("video") == v) & (plan.column("schedule") == schedule)) for v in videos]
         by_video = [windows for windows in by_video if len(windows)]
         ratios = [_against_decoding(windows, rounds) for windows in by_video]
-        yield _line(f"pair stream / bare decord, frame rate, {schedule}", ratios, "at least 0.8")
+        yield _line(f"pair stream / bare decord, frame rate, {schedule}", ratios, f"at least {target}")
         if schedule == "pravg7":
             ratios = [_against_seeking(windows, rounds) for windows in by_video]
             yield _line(f"pair stream / seeking per pair, {schedule}", ratios, "at least 3 on every file, median 6")
@@ -66,12 +67,14 @@ def _stream(windows: Plan) -> None:
         pass
 
 
-def _plan(clips: Path | None, folder: Path) -> Plan:
+def find_plan(clips: Path | None, folder: Path) -> Plan:
+    """The plan of all schedules measured here, as `report` takes `clips`."""
     if clips is not None and clips.suffix == ".parquet":
         return Plan.read(clips)
     demo = DemoSettings(identities=1, val_identities=6, clips_per_identity=1)
     found = [clip for clip in discover(clips or render_demo(folder / "demo", demo)) if clip.split == "val"]
-    plan, _ = prepare_plan(found, [named_schedule(name) for name in SCHEDULES], folder / "cache")
+    schedules = [named_schedule(n, stride=KERNEL_STRIDE if n == "trajectory" else None) for n in TARGETS]
+    plan, _ = prepare_plan(found, schedules, folder / "cache")
     return plan
 
 

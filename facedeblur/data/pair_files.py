@@ -216,7 +216,7 @@ def _pairs(part: _Part, problems: list[tuple[str, str]]) -> Iterator[tuple[str, 
 
 def _json(key: str, pair: Pair) -> bytes:
     meta = {name: value for name, value in pair.meta.items() if name != "augment"}
-    meta["landmarks"] = np.round(meta["landmarks"], 2).tolist()
+    meta["landmarks"] = np.round(meta["landmarks"].astype(np.float64), 2).tolist()
     return json.dumps({"key": key, **meta}).encode()
 
 

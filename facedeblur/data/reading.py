@@ -53,6 +53,8 @@ class Finished(NamedTuple):
 def read_cuts(path: str, source: FrameSource, cuts: Sequence[Cut], size: int) -> Iterator[Finished]:
     """Reads `source` forward once, no further than needed, and yields every cut as its last frame comes by.
 
+    A stretch that no cut needs is skipped where a fresh pass behind it costs less than reading on.
+
     The blurry image is the mean of the frames (Eq. 8), the sharp one the middle frame, both cropped with replicated
     borders and resized to `size`. Raises VideoError when the video ends or stops decoding before the last cut.
     """
@@ -60,7 +62,13 @@ def read_cuts(path: str, source: FrameSource, cuts: Sequence[Cut], size: int) ->
     start, stop = cuts[order[0]].start, max(cut.stop for cut in cuts)
     frames = _numbered(path, source.frames(start, stop), start, stop)
     buffers = _Buffers()
+    position = start
     for chain in _chains(order, cuts):
+        first = cuts[chain[0]].start
+        if first > position and source.jump_cost(first) < first - position:
+            frames.close()
+            frames = _numbered(path, source.frames(first, stop), first, stop)
+        position = max(cuts[place].stop for place in chain)
         yield from _read_chain(path, frames, {place: cuts[place] for place in chain}, size, buffers)
 
 

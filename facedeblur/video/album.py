@@ -84,6 +84,9 @@ class AlbumSource(PassSource):
         self.width = self.height = BOUND
         self.fps = DEFAULT_FPS
 
+    def jump_cost(self, start: int) -> float:
+        return 0
+
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         for still in self.stills[start:stop]:
             image = still.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,8 @@ from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_f
 
 # Text files that name other files, or addresses: what a corpus holds is read, never what it points at.
 PLAYLISTS = {"concat", "concatf", "dash", "hls", "imf", "sdp"}
+
+SEEK_COST = 30  # frames that could be decoded while a file is opened anew and sought in
 
 
 class PyAVSource(PassSource):
@@ -37,6 +40,8 @@ class PyAVSource(PassSource):
             self._turns = self._quarter_turns(container, stream)
         if not (self.width and self.height):
             raise VideoError(path, "video stream without a frame size")
+        self._times: list[int] | None = None  # of all frames in order, once they are asked for; [] where unsound
+        self._keys: list[int] = []  # indices of the key frames
         self._stored = self.width, self.height
         if self._turns % 2:
             self.width, self.height = self.height, self.width
@@ -73,7 +78,7 @@ class PyAVSource(PassSource):
         with container:
             index = start
             try:
-                for frame in islice(container.decode(stream), start, stop):
+                for frame in self._frames_from(container, stream, start, stop):
                     # A stream may change its size on the way; its readers rely on one. The array is a view of FFmpeg's
                     # padded rows, which the caller shall not own.
                     image = frame.to_ndarray(format="rgb24", width=width, height=height)
@@ -81,6 +86,49 @@ class PyAVSource(PassSource):
                     index += 1
             except self._decoder_errors() as error:
                 raise VideoError(self._path, f"frame {index} cannot be decoded: {said(error)}") from None
+
+    def jump_cost(self, start: int) -> float:
+        if not start:
+            return 0
+        key = self._key_before(start)
+        return start if key is None else min(start, start - key[0] + SEEK_COST)
+
+    def _frames_from(self, container: Any, stream: Any, start: int, stop: int | None) -> Iterator[Any]:
+        """Decoded frames from `start` on: from the key frame before it where that is far on, else from the first."""
+        key = self._key_before(start) if start > SEEK_COST else None
+        if key is None or key[0] == 0:
+            yield from islice(container.decode(stream), start, stop)
+            return
+        _, seek_to, wanted = key
+        container.seek(seek_to, stream=stream)
+        frames = container.decode(stream)
+        first = next((frame for frame in frames if frame.pts is None or frame.pts >= wanted), None)
+        if first is None or first.pts != wanted:  # its time stamps mislead
+            container.seek(0, stream=stream)
+            yield from islice(container.decode(stream), start, stop)
+            return
+        yield first
+        yield from islice(frames, None if stop is None else stop - start - 1)
+
+    def _key_before(self, start: int) -> tuple[int, int, int] | None:
+        """(index and time stamp of the last key frame up to `start`, time stamp of `start`); None where the packets do
+        not tell."""
+        if self._times is None:
+            container, stream = self._open()
+            with container:
+                try:
+                    shown = [p for p in container.demux(stream) if p.size > 0 and not p.is_discard]
+                except self._decoder_errors():
+                    shown = []
+            times = [p.pts for p in shown]
+            sound = bool(shown) and None not in times and len(set(times)) == len(times) and shown[0].is_keyframe
+            self._times = sorted(times) if sound else []
+            keys = {p.pts for p in shown if p.is_keyframe}
+            self._keys = [index for index, time in enumerate(self._times) if time in keys]
+        if start >= len(self._times):
+            return None
+        index = self._keys[bisect_right(self._keys, start) - 1]
+        return index, self._times[index], self._times[start]
 
     @staticmethod
     def _decoder_errors() -> type[Exception]:

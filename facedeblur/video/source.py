@@ -59,6 +59,9 @@ class FrameSource(Protocol):
         Ends early, without an error, where the video does. Every call is a fresh pass over the video.
         """
 
+    def jump_cost(self, start: int) -> float:
+        """What a fresh pass from frame `start` costs before its first frame, in frames read in order."""
+
     def close(self) -> None:
         """Release the decoders of all unfinished passes."""
 
@@ -91,6 +94,9 @@ class PassSource:
         self._passes.add(frames)
         return frames
 
+    def jump_cost(self, start: int) -> float:
+        return start  # it reads what comes before and throws it away
+
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         raise NotImplementedError
 
@@ -118,6 +124,9 @@ class ArraySource(PassSource):
         self.height, self.width = frames[0].shape[:2]
         self.fps = fps
 
+    def jump_cost(self, start: int) -> float:
+        return 0
+
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         for frame in self._frames[start:stop]:
             yield frame.copy()
@@ -143,6 +152,9 @@ class ImageFolderSource(PassSource):
         if image is None:
             raise VideoError(file, "cannot be decoded")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+    def jump_cost(self, start: int) -> float:
+        return 0
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         for file in self._files[start:stop]:

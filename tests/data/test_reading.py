@@ -89,6 +89,9 @@ def test_a_still_video_is_not_changed(size):
 class Counting(ArraySource):
     """Remembers which frames were asked for."""
 
+    def jump_cost(self, start):
+        return start  # as a decoder that only reads on
+
     def __init__(self, frames):
         super().__init__(frames)
         self.asked: list[tuple[int, int]] = []
@@ -122,3 +125,20 @@ class Failing(ArraySource):
 def test_whatever_a_decoder_throws_is_a_video_error():
     with pytest.raises(VideoError, match="v.mp4: frame 5 cannot be decoded: bad packet"):
         list(read_cuts("v.mp4", Failing(np.zeros((10, 8, 8, 3), np.uint8)), [Cut(2, 7, CropBox(0, 0, 8))], 8))
+
+
+def test_stretches_that_no_cut_needs_are_skipped_where_that_is_cheaper():
+    frames = np.random.default_rng(0).integers(0, 256, (60, 20, 20, 3), np.uint8)
+    read = []
+
+    class Counting(ArraySource):
+        def _read(self, start, stop):
+            for index, frame in enumerate(super()._read(start, stop), start):
+                read.append(index)
+                yield frame
+
+    cuts = [Cut(2, 3, CropBox(0, 0, 10)), Cut(40, 3, CropBox(3, 3, 10)), Cut(43, 1, CropBox(0, 0, 10))]
+    found = {done.place: done.sharp for done in read_cuts("x", Counting(frames), cuts, 10)}
+    assert read == [2, 3, 4, 40, 41, 42, 43]
+    np.testing.assert_array_equal(found[1], frames[41, 3:13, 3:13])
+    np.testing.assert_array_equal(found[2], frames[43, :10, :10])

@@ -11,6 +11,8 @@ from facedeblur.video import source as source_module
 from facedeblur.video.codecs import backends
 from facedeblur.video.source import ArraySource, ImageFolderSource, VideoError, open_source
 
+from .conftest import moving_pattern
+
 needs_decord = pytest.mark.skipif(not source_module.has_decord(), reason="decord has no wheel here")
 BACKENDS = ["pyav", pytest.param("decord", marks=needs_decord)]
 
@@ -265,3 +267,25 @@ def test_a_list_of_other_files_is_not_read(make_clip, tmp_path, text):
     (tmp_path / "list.mp4").write_text(text)
     with pytest.raises(VideoError, match="not a video"):
         open_source(tmp_path / "list.mp4")
+
+
+def test_pyav_seeks_to_the_very_frame(tmp_path, monkeypatch):
+    """Key frames every 12 frames and B frames between: a later start gives what a whole pass gives there."""
+    from facedeblur.video import pyav_source
+
+    path = tmp_path / "gop.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "12", "bf": "2", "crf": "20"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for image in moving_pattern(90, 48, 64):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    monkeypatch.setattr(pyav_source, "SEEK_COST", 5)
+    with open_source(path, "pyav") as source:
+        whole = list(source.frames())
+        assert len(whole) == 90
+        for start in (6, 11, 12, 13, 35, 47, 48, 71, 89):
+            found = list(source.frames(start, start + 3))
+            assert len(found) == min(3, 90 - start)
+            assert all(np.array_equal(a, b) for a, b in zip(found, whole[start:], strict=False))
+        assert source.jump_cost(50) <= 2 + 12 + 5 < 50
