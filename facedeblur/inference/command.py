@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from facedeblur.errors import UsageError
@@ -65,8 +66,7 @@ def main(argv: Sequence[str]) -> int:
     flags = parser().parse_args(argv)
     if flags.force and flags.resume:
         raise UsageError("--force, --resume: overwrite results or keep them; choose one")
-    _end_like_interrupt()
-    with stdin_as_file(flags.inputs) as inputs:
+    with _sigterm_like_interrupt(), stdin_as_file(flags.inputs) as inputs:
         jobs = check_writable(with_targets(find_inputs(inputs), flags.out), flags.force, flags.resume)
         if not jobs:
             print("facedeblur: all results exist already", file=sys.stderr)
@@ -113,11 +113,18 @@ def _run(jobs: Sequence[Job], deblur: FileDeblurrer) -> tuple[list[Outcome], lis
     return outcomes, skipped
 
 
-def _end_like_interrupt() -> None:
-    """SIGTERM unwinds like Ctrl-C, so that temporary files go."""
+@contextmanager
+def _sigterm_like_interrupt() -> Iterator[None]:
+    """In the block SIGTERM unwinds like Ctrl-C, so that temporary files go."""
 
     def interrupt(signum: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    with suppress(ValueError):  # in another than the main thread its owner handles signals
-        signal.signal(signal.SIGTERM, interrupt)
+    if threading.current_thread() is not threading.main_thread():  # its owner handles signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -141,7 +141,7 @@ def _single(jobs: Sequence[Job], path: Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in (*PHOTO_OUTPUTS, *CONTAINERS):
         known = " ".join((*PHOTO_OUTPUTS, *CONTAINERS))
-        raise UsageError(f"-o {path}: cannot be written as {suffix}; one of {known}, or a folder")
+        raise UsageError(f"-o {path}: cannot be written as {suffix}; one of {known}, or a folder (end it with /)")
     if len(jobs) != 1:
         raise UsageError(f"-o {path}: one file for {len(jobs)} inputs; name a folder")
     if jobs[0].video != (suffix in CONTAINERS):

@@ -27,6 +27,7 @@ TRUNCATED_SECONDS, TRUNCATED_SHARE = 0.5, 0.02  # pictures that may be missing a
 
 Change = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
 
+_INDEXED = {"mp4", "avi"}  # their headers know how long the pictures last; elsewhere it is an estimate
 _HDR = {16: "PQ", 18: "HLG"}  # AVColorTransferCharacteristic
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # AVColorSpace -> swscale's number of the same matrix
 
@@ -80,7 +81,7 @@ def outline(path: str | Path) -> VideoOutline:
             video.frames or round((container.duration or 0) / 1e6 * fps),
             fps,
             tuple(stream.codec_context.name for stream in container.streams.audio),
-            float((video.duration or 0) * video.time_base),
+            float((video.duration or 0) * video.time_base) if _INDEXED & set(container.format.name.split(",")) else 0.0,
             (first.colorspace, first.color_range, first.color_trc, first.color_primaries),
         )
 
