@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     name, overrides = argv[0], [quoted(override) for override in argv[1:]]
     if name not in files:
         raise UsageError(f"sweep {name}: there is none in {conf_dir() / 'sweep'}; there are {', '.join(files)}")
-    places = [o for o in overrides if o.partition("=")[0] in ("output", "hydra.sweep.dir")]
+    places = [o for o in overrides if o.partition("=")[0] in ("output", "sweep.name", "hydra.sweep.dir")]
     cfg = compose_config([f"sweep={name}", *places])
     status = _run(["-m", f"sweep={name}", *overrides])
     folder = Path(cfg.hydra.sweep.dir)

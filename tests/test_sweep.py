@@ -14,7 +14,7 @@ from facedeblur import sweep
 from facedeblur.composition import compose_config, conf_dir
 from facedeblur.errors import UsageError
 from facedeblur.files import write_json
-from facedeblur.hydra_run import _begin_job, run_command
+from facedeblur.hydra_run import LAUNCHER_EXTRAS, _begin_job, run_command
 
 SWEEPS = {"ablations": 4, "blur_schedules": 5, "lambdas": 9, "two_step": 4}
 
@@ -95,3 +95,11 @@ def test_a_missing_launcher_is_named_with_its_extra(monkeypatch, launcher, plugi
         pytest.skip(f"{plugin} is installed here")
     with pytest.raises(UsageError, match=rf"facedeblur\[{launcher}\]"):
         run_command("train", "train", ["-m", f"hydra/launcher={launcher}", "seed=0,1"])
+
+
+@pytest.mark.parametrize("launcher", ("slurm", "slurm_local", "ray"))
+def test_launchers_of_clusters_compose(launcher):
+    plugin, extra = LAUNCHER_EXTRAS[launcher]
+    pytest.importorskip(f"hydra_plugins.{plugin}", reason=f'needs the extra: pip install "facedeblur[{extra}]"')
+    cfg = compose_config(["sweep=ablations", f"hydra/launcher={launcher}"])
+    assert "Launcher" in cfg.hydra.launcher._target_ and "gpu_pool" not in cfg.hydra.launcher._target_

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,19 @@ def write_report(folder: Path, refresh: int = 0, quiet: bool = False) -> Sweep:
     if not quiet:
         print(markdown(tables["variants"]))
         print(f"page: {target / 'index.html'}")
+        if any(run.state == "done" for run in sweep.runs):
+            print(f"landmarks, identity and SSIM under all blurs: {evaluate_command(sweep)}")
     return sweep
+
+
+def evaluate_command(sweep: Sweep) -> str:
+    """The command line that has judges score every finished run, on the videos it was validated on."""
+    done = [run for run in sweep.runs if run.state == "done"]
+    data = done[0].config.get("data") or {}
+    words = [f"name={sweep.name}", "method=" + ",".join(f"{run.name}={run.folder}" for run in done)]
+    words += [f"data={data['name']}"] if data.get("name") else []
+    words += [f"data.{key}={data[key]}" for key in ("root", "val_root") if data.get(key)]
+    return shlex.join(["facedeblur", "evaluate", *words])
 
 
 def watch(folder: Path, seconds: int = WATCH_SECONDS) -> None:

@@ -12,10 +12,15 @@ from facedeblur.report.sweep.faces import cut_preview, read_faces
 from facedeblur.report.sweep.page import sweep_page
 from facedeblur.report.sweep.read import read_sweep
 
+from .conftest import GAINS
+
 
 def test_the_command_writes_page_and_tables(sweep_folder, capsys):
     assert main(["report", str(sweep_folder)]) == 0
-    assert "no_identity" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "no_identity" in printed
+    runs = ",".join(f"{name}-s{seed}={sweep_folder}/{name}/s{seed}" for name in GAINS for seed in (0, 1))
+    assert f"facedeblur evaluate name=ablations method={runs}" in printed
     written = {path.name for path in (sweep_folder / "report").iterdir()}
     assert written >= {
         "index.html",
