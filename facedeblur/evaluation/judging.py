@@ -1,12 +1,13 @@
 """What the judges make of one window: landmarks and embedding of every method's image, and the scores they give.
 
-Judging is bound by the CPU (0.1 to 0.2 s an image), so windows go to worker processes; they load neither torch nor a
-method. Judges see the crop resized to `settings.size`, and search it once.
+Judging is bound by the CPU (0.1 to 0.2 s an image), so windows go to worker processes; with dlib's judges they need no
+torch. Judges see the crop resized to `settings.size`, and search it once.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -108,6 +109,8 @@ def _prepare(settings: JudgeSettings) -> None:
     be_a_child()
     cv2.setNumThreads(1)
     load_judges(settings)
+    if "torch" in sys.modules:  # for a judge that is a network
+        sys.modules["torch"].set_num_threads(1)
 
 
 def load_judges(settings: JudgeSettings) -> None:

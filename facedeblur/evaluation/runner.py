@@ -103,7 +103,7 @@ class Evaluation:
             raise
         self._status("done", windows, windows)
         for (video, reason), count in self.lost.items():
-            print(f"lost {count} window(s) of {video}: {reason}", file=sys.stderr)
+            print(f"lost {count} window(s) of {video}: {reason}; they have no rows", file=sys.stderr)
 
     def shards(self) -> Iterator[Shard]:
         """All shards, in order; `files` are those that are missing."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer
 from facedeblur.faces.protocols import Detector, Embedder, Localizer
-from facedeblur.models.checkpoint import is_run
+from facedeblur.video.files import fingerprint as content_fingerprint
 
 WEIGHT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
@@ -32,12 +32,15 @@ def localizer(name: str) -> Localizer:
     """
     if name == "dlib":
         return DlibLocalizer()
+    if ".py:" in name:
+        return _plugin(name, "localize")
+    # judging processes load torch only where a judge needs it
+    from facedeblur.models.checkpoint import is_run
+
     if is_run(name):
         from facedeblur.faces.hourglass_localizer import HourglassLocalizer
 
         return HourglassLocalizer.load(name)
-    if ".py:" in name:
-        return _plugin(name, "localize")
     raise UsageError(f"judge: localiser {name}: must be dlib, a trained localiser's run folder, or <file>.py:<Class>")
 
 
@@ -58,6 +61,13 @@ def embedder(name: str) -> Embedder | None:
         f"judge.embedder: {name}: must be dlib, none, <file>.py:<Class> or a FaceNet's weight file "
         f"({', '.join(WEIGHT_SUFFIXES)})"
     )
+
+
+def fingerprint(name: str) -> str | None:
+    """Tells the files behind a judge apart; None for those that come with the package."""
+    path = Path(name.rpartition(":")[0] if ".py:" in name else name)
+    files = [path, path / "checkpoints" / "last.ckpt"]
+    return next((content_fingerprint(file) for file in files if file.is_file()), None)
 
 
 def _plugin(spec: str, method: str):

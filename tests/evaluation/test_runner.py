@@ -129,6 +129,15 @@ def test_rows_of_another_protocol_are_not_mixed_in(plain, change, message):
         Evaluation(evaluation_settings(plain("images=2", change)))
 
 
+def test_a_judge_that_changed_is_another_judge(plain, judges_file, tmp_path):
+    file = tmp_path / "judge.py"
+    file.write_text(judges_file.read_text())
+    run(plain("images=2", localizer=f"{file}:Localizer"))
+    file.write_text(judges_file.read_text().replace("std() / 50", "std() / 40"))
+    with pytest.raises(UsageError, match="another judges.*files"):
+        Evaluation(evaluation_settings(plain("images=2", localizer=f"{file}:Localizer")))
+
+
 def test_another_method_of_the_same_name_is_not_mixed_in(plain, methods_file):
     run(plain("images=2", f"method={methods_file}:Brighter"))
     methods_file.write_text(METHODS.replace("0.1", "0.2"))
