@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,16 +22,16 @@ SIZE = 128  # pixels of one image
 def sample_rows(plan: Plan, count: int) -> list[int]:
     """Rows of `count` pairs from as many identities as there are, from the strongest to the weakest blur.
 
-    The plan's windows are sorted by PSNR and cut into `count` parts; each gives its window of the identity that has
-    been taken least often so far.
+    The plan's windows are sorted by PSNR and cut into `count` parts; each gives its window of the identity, and among
+    those of the schedule, that has been taken least often so far.
     """
     order = np.argsort(plan.column("psnr"), kind="stable")
-    identity = plan.column("identity")
-    taken: dict[str, int] = {}
+    identity, schedule = plan.column("identity"), plan.column("schedule")
+    taken: Counter[str] = Counter()
     chosen = []
-    for part in np.array_split(order, min(count, len(order))):
-        row = min(part.tolist(), key=lambda row: taken.get(identity[row], 0))
-        taken[identity[row]] = taken.get(identity[row], 0) + 1
+    for part in np.array_split(order, max(1, min(count, len(order)))) if len(order) else ():
+        row = min(part.tolist(), key=lambda row: (taken[f"who {identity[row]}"], taken[schedule[row]]))
+        taken.update([f"who {identity[row]}", schedule[row]])
         chosen.append(row)
     return chosen
 
