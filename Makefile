@@ -21,7 +21,7 @@ OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.roo
             $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deblur train sweep prepare faults vla evaluate report experiment test lint bench doctor clean
+.PHONY: help setup deblur serve train sweep prepare faults vla evaluate report experiment test lint bench doctor clean
 
 help: ## list every target
 	@echo "facedeblur: train, compare and use face motion-deblurring networks"
@@ -43,12 +43,15 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade "pip<27"
 	# torch first and by its exact pin: a range may resolve to another, far larger build
 	$(BIN)/python -m pip install --quiet -c constraints.txt "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[faces,dev,tensorboard,workspaces]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[faces,serve,export,dev,tensorboard,workspaces]"
 	@touch $@
 
 deblur: $(STAMP) ## deblur the faces in IN, a photo, video or folder, into OUT
 	@test -n '$(IN)' || { echo "make deblur IN=photo.jpg [OUT=folder or file] [ARGS=--help]"; exit 2; }
 	$(BIN)/facedeblur deblur '$(IN)' -o '$(OUT)' $(ARGS)
+
+serve: $(STAMP) ## a page on this machine to try it: drop a photo or a clip, compare, download
+	$(BIN)/facedeblur serve $(ARGS)
 
 train: $(STAMP) ## train EXP on DATA: stages, validation, table, preview.png
 	$(BIN)/facedeblur train $(OVERRIDES)

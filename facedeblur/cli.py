@@ -24,6 +24,7 @@ usage: facedeblur <command> [key=value ...]
   score      the same metrics for two folders of images: facedeblur score RESTORED SHARP
   report     tables, plots and one HTML page from an evaluation's folder
   export     a run's network as weights to ship, or for other runtimes
+  serve      a page on this machine to try it: drop a photo or a clip, compare, download
   doctor     versions, devices, codecs and one training step on every device
   --version  print the version; FACEDEBLUR_TRACEBACK=1 shows where an error comes from
   --help     print this; `facedeblur train --help` lists groups, keys and examples
@@ -46,6 +47,7 @@ FLAGGED = {
     "export": "facedeblur.export.command",
     "report": "facedeblur.report.command",
     "score": "facedeblur.evaluation.score",
+    "serve": "facedeblur.serve.command",
     "sweep": "facedeblur.sweep",
 }
 
