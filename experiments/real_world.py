@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facedeblur.errors import UsageError
 from facedeblur.experiment import caption, demo_clip, finish, labelled, parse, run, trained_runs
 from facedeblur.report.evaluation import evaluation_report
 from facedeblur.report.plots import cosine_figure
@@ -32,16 +33,19 @@ def main(argv: list[str] | None) -> int:
     from facedeblur.evaluation.runner import image_size
     from facedeblur.progress import StepProgress
     from facedeblur.report.images import read_rgb
+    from facedeblur.video.source import VideoError
 
     methods = load_methods([*labelled(trained_runs(options, ["final"])), *options.methods])
     size = image_size(methods, None)
     video, sharp = options.extra.video, options.extra.sharp
     if video is None:
         video, sharp = _blurred_demo(options)
-    faces = list(faces_of(video, size))
+    try:
+        faces = list(faces_of(video, size))
+    except VideoError as error:
+        raise UsageError(str(error)) from error
     if not faces:
-        print(f"{video}: no face found in it")
-        return 2
+        raise UsageError(f"{video}: no face found in any frame; choose another video")
     if sharp is None:
         chosen, said = sharpest(faces), "its least blurred face"
     elif str(sharp).isdigit():

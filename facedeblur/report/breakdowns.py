@@ -16,9 +16,8 @@ def breakdown(rows: Rows, parts: Sequence[tuple[str, np.ndarray]], caption: str,
     percent = measure == "failure"
     digits = {"failure": 1, "psnr": 2}.get(measure, 3)
     parts = [(name, rows.select(mask)) for name, mask in parts if mask.any()]
-    columns = [Column("Method", numeric=False)]
-    for name, part in parts:
-        columns.append(Column(name, f"{len(set(part.image_keys())):,} images", higher=not percent))
+    columns = [Column("Method", numeric=False), *(Column(name, higher=not percent) for name, _ in parts)]
+    counts = "; ".join(f"{name}: {len(set(part.image_keys())):,}" for name, part in parts)
     lines = []
     for method in ordered_methods(rows):
         cells = [label(method)]
@@ -27,7 +26,7 @@ def breakdown(rows: Rows, parts: Sequence[tuple[str, np.ndarray]], caption: str,
             mean = float(np.nanmean(values)) if np.isfinite(values).any() else NAN
             cells.append(number(100 * mean if percent else mean, digits))
         lines.append(tuple(cells))
-    return Table(tuple(columns), tuple(lines), caption)
+    return Table(tuple(columns), tuple(lines), caption, (f"Images: {counts}.",))
 
 
 def length_parts(rows: Rows, most: int = 8) -> list[tuple[str, np.ndarray]]:

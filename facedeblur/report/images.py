@@ -28,7 +28,7 @@ def read_rgb(path: str | Path) -> np.ndarray:
     """An image file as (H, W, 3) uint8 RGB. Raises UsageError when it is missing or broken."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise UsageError(f"{path}: no readable image; run the evaluation again to write it anew")
+        raise UsageError(f"{path}: no readable image: it is missing or broken")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

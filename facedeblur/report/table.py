@@ -25,6 +25,10 @@ LATEX_ESCAPES = {
     "·": r"$\cdot$",
     "×": r"$\times$",
     "λ": r"$\lambda$",
+    "Δ": r"$\Delta$",
+    "…": r"\ldots{}",
+    "<": "$<$",
+    ">": "$>$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }

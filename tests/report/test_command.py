@@ -26,6 +26,11 @@ def test_tables_come_in_three_formats_with_the_same_figures(reported):
     assert float(final["Gap closed (%)"]) > 50
 
 
+def test_latex_needs_no_fonts_beyond_the_usual(reported):
+    for path in (reported / "tables").glob("*.tex"):
+        assert path.read_text().isascii(), path.name
+
+
 def test_plots_come_as_svg_and_png(reported):
     names = {path.name for path in (reported / "plots").iterdir()}
     assert names == {
