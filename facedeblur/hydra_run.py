@@ -28,6 +28,8 @@ groups (an option is a small file in {conf}):
 
 keys people change most:
   data.root=<folder>        videos, one sub-folder per identity (with data=clips); data.val_root=<folder> to validate on
+  data.export=<folder>      prepare: write all pairs there, for any program to read
+  data.cache_pairs=png      keep finished pairs (or jpeg: smaller) for corpora that are read many times
   name=<text> seed=<n>      the run's folder: <output>/<experiment>/<name>-s<seed>
   resume=auto|<run folder>  continue optimizer, schedule, random states and stream position
   init=<weights>            go on from shipped weights (a name or a .safetensors file), to fine-tune them

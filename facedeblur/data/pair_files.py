@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -142,6 +143,7 @@ def write_pairs(
                 file.write(part.file.read_bytes())
     if len(complete) == len(parts):  # else a second call tries the others again
         write_json(folder / MANIFEST, {**wanted, "state": "done", "skipped": skipped})
+        shutil.rmtree(folder / "parts", ignore_errors=True)  # they are in pairs.jsonl
     return skipped
 
 

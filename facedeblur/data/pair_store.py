@@ -7,6 +7,7 @@ draws, their order, their augmentation and their meta data are the stream's as e
 
 from __future__ import annotations
 
+import logging
 import os
 import tarfile
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from facedeblur.data.pair_files import PairFormat, Progress, write_pairs
 from facedeblur.data.plan import Plan
 from facedeblur.files import write_atomic
 from facedeblur.video.source import VideoError
+
+log = logging.getLogger(__name__)
 
 INDEX = "index.npy"
 OPEN_FILES = 32
@@ -100,7 +103,9 @@ def open_store(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / INDEX).is_file():
-            write_pairs(plan, folder, PairFormat("shards", image, size), jobs, schedules, progress)
+            skipped = write_pairs(plan, folder, PairFormat("shards", image, size), jobs, schedules, progress)
+            for name, reason in skipped:
+                log.warning(f"not in the cache of pairs: {name}: {reason}")
             write_atomic(folder / INDEX, partial(_save_index, folder, len(plan)))
     return PairStore(str(folder), np.load(folder / INDEX))
 

@@ -65,7 +65,7 @@ def read_cuts(path: str, source: FrameSource, cuts: Sequence[Cut], size: int) ->
     position = start
     for chain in _chains(order, cuts):
         first = cuts[chain[0]].start
-        if first > position and source.jump_cost(first) < first - position:
+        if source.is_jump_cheaper(position, first):
             frames.close()
             frames = _numbered(path, source.frames(first, stop), first, stop)
         position = max(cuts[place].stop for place in chain)

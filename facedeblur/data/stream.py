@@ -143,13 +143,11 @@ class PairStream(IterableDataset):
         for code, group in groupby(read.tolist(), key=codes.__getitem__):
             video = names[code]
             metas = {row: self._describe(row) for row in group}
+            if self.store is not None:
+                yield from self._stored(video, metas, drawn)
+                continue
             rows = list(metas)
             try:
-                if self.store is not None:
-                    for row in rows:
-                        blurry, sharp = self.store.read(row, video)
-                        yield row, Pair(blurry, sharp, metas.pop(row)), None
-                    continue
                 with open_source(video, metas[rows[0]]["backend"]) as source:
                     cuts = [cut_of(meta) for meta in metas.values()]
                     for place, blurry, sharp in read_cuts(video, source, cuts, self.settings.size):
@@ -157,6 +155,16 @@ class PairStream(IterableDataset):
             except VideoError as error:
                 for row in metas:  # those still missing
                     yield row, self._stand_in(row, drawn, error), (video, error.reason)
+
+    def _stored(
+        self, video: str, metas: dict[int, dict[str, Any]], drawn: np.ndarray
+    ) -> Iterator[tuple[int, Pair, Problem | None]]:
+        """As `_arriving`, for the windows of one video, from the store of finished pairs."""
+        for row, meta in metas.items():
+            try:
+                yield row, Pair(*self.store.read(row, video), meta), None
+            except VideoError as error:
+                yield row, self._stand_in(row, drawn, error), (video, error.reason)
 
     def _stand_in(self, row: int, drawn: np.ndarray, error: VideoError) -> Pair:
         """The first readable pair in place of an unreadable one; raises `error` where there is none."""

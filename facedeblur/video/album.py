@@ -84,8 +84,8 @@ class AlbumSource(PassSource):
         self.width = self.height = BOUND
         self.fps = DEFAULT_FPS
 
-    def jump_cost(self, start: int) -> float:
-        return 0
+    def is_jump_cheaper(self, position: int, start: int) -> bool:
+        return start > position
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         for still in self.stills[start:stop]:

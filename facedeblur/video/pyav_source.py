@@ -87,11 +87,11 @@ class PyAVSource(PassSource):
             except self._decoder_errors() as error:
                 raise VideoError(self._path, f"frame {index} cannot be decoded: {said(error)}") from None
 
-    def jump_cost(self, start: int) -> float:
-        if not start:
-            return 0
+    def is_jump_cheaper(self, position: int, start: int) -> bool:
+        if start - position <= SEEK_COST:  # so that the packets need not be looked at
+            return False
         key = self._key_before(start)
-        return start if key is None else min(start, start - key[0] + SEEK_COST)
+        return key is not None and key[0] - SEEK_COST > position
 
     def _frames_from(self, container: Any, stream: Any, start: int, stop: int | None) -> Iterator[Any]:
         """Decoded frames from `start` on: from the key frame before it where that is far on, else from the first."""

@@ -59,8 +59,8 @@ class FrameSource(Protocol):
         Ends early, without an error, where the video does. Every call is a fresh pass over the video.
         """
 
-    def jump_cost(self, start: int) -> float:
-        """What a fresh pass from frame `start` costs before its first frame, in frames read in order."""
+    def is_jump_cheaper(self, position: int, start: int) -> bool:
+        """Whether a fresh pass from frame `start` costs less than reading on to it from frame `position`."""
 
     def close(self) -> None:
         """Release the decoders of all unfinished passes."""
@@ -94,8 +94,8 @@ class PassSource:
         self._passes.add(frames)
         return frames
 
-    def jump_cost(self, start: int) -> float:
-        return start  # it reads what comes before and throws it away
+    def is_jump_cheaper(self, position: int, start: int) -> bool:
+        return False  # a fresh pass reads what comes before and throws it away
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         raise NotImplementedError
@@ -124,8 +124,8 @@ class ArraySource(PassSource):
         self.height, self.width = frames[0].shape[:2]
         self.fps = fps
 
-    def jump_cost(self, start: int) -> float:
-        return 0
+    def is_jump_cheaper(self, position: int, start: int) -> bool:
+        return start > position
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         for frame in self._frames[start:stop]:
@@ -153,8 +153,8 @@ class ImageFolderSource(PassSource):
             raise VideoError(file, "cannot be decoded")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
-    def jump_cost(self, start: int) -> float:
-        return 0
+    def is_jump_cheaper(self, position: int, start: int) -> bool:
+        return start > position
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         for file in self._files[start:stop]:

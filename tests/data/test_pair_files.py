@@ -157,3 +157,11 @@ def test_the_cache_is_made_once_and_knows_what_it_could_not_read(plan, tmp_path,
     assert [(video, reason.startswith("could not be read")) for video, reason in problems] == [
         (str(tmp_path / "gone.mp4"), True)
     ]
+
+
+def test_one_missing_pair_costs_no_other_of_its_video(plan, tmp_path, monkeypatch):
+    in_process(monkeypatch)
+    store = open_store(plan, tmp_path, SIZE)
+    store.index[1, 0] = -1
+    batches = list(PairStream(plan, LoaderSettings(size=SIZE, batch=4), store=store))
+    assert len([problem for batch in batches for problem in batch["replaced"]]) == 1

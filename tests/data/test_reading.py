@@ -89,8 +89,8 @@ def test_a_still_video_is_not_changed(size):
 class Counting(ArraySource):
     """Remembers which frames were asked for."""
 
-    def jump_cost(self, start):
-        return start  # as a decoder that only reads on
+    def is_jump_cheaper(self, position, start):
+        return False  # as a decoder that only reads on
 
     def __init__(self, frames):
         super().__init__(frames)

@@ -288,4 +288,4 @@ def test_pyav_seeks_to_the_very_frame(tmp_path, monkeypatch):
             found = list(source.frames(start, start + 3))
             assert len(found) == min(3, 90 - start)
             assert all(np.array_equal(a, b) for a, b in zip(found, whole[start:], strict=False))
-        assert source.jump_cost(50) <= 2 + 12 + 5 < 50
+        assert source.is_jump_cheaper(30, 50) and not source.is_jump_cheaper(45, 50)
