@@ -12,6 +12,7 @@ from facedeblur.report import html
 from facedeblur.report.images import data_uri, enlarged, read_rgb, with_landmarks
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
 from facedeblur.report.summary import blur_title, common_images, ordered_methods
+from facedeblur.report.table import number
 
 KINDS = ("best", "median", "worst")
 SIDE = 224
@@ -128,7 +129,7 @@ def best_sliders(rows: Rows, method: str, blurs: Sequence[str], count: int = 4) 
 def _change(measured: str, gain: float) -> str:
     """ "landmark error −0.0120 against blurred": an error that falls is a gain."""
     change = -gain if measured == "landmark error" else gain
-    return f"{measured} {change:+.4f} against blurred".replace("-", "−")
+    return f"{measured} {number(change, 4, signed=True).text} against blurred"
 
 
 def _tile_caption(rows: Rows, i: int) -> html.Html:

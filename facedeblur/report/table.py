@@ -122,7 +122,8 @@ def number(value: float | None, digits: int = 3, note: str = "", signed: bool = 
         return Cell(MISSING, None, note=note)
     if math.isinf(value):
         return Cell("∞" if value > 0 else "−∞", value, note=note)
-    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    rounded = round(value, digits) + 0.0  # no minus before a zero
+    text = f"{rounded:+.{digits}f}" if signed else f"{rounded:.{digits}f}"
     return Cell(text.replace("-", "−"), value, note=note)
 
 

@@ -73,6 +73,7 @@ def test_csv_keeps_full_precision_and_gives_notes_their_own_column():
 def test_numbers_print_as_a_typesetter_would():
     assert [number(v, 2, signed=True).text for v in (-0.5, 0.25, float("nan"), None)] == ["−0.50", "+0.25", "–", "–"]
     assert number(float("inf")).text == "∞"
+    assert number(-1e-9, 2).text == "0.00" and number(-1e-9, 2, signed=True).text == "+0.00"
 
 
 def test_a_row_of_another_width_is_refused():
