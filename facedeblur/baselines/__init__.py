@@ -3,8 +3,8 @@
 `method=` of `facedeblur evaluate` is one of
 
     blurred, oracle                     the two that come with every table: the input itself, and the sharp image
-    <run folder>, <run>/checkpoints/best.ckpt    a run of `facedeblur train`
-    <name of weights>, <file>.safetensors        weights that are shipped, or a file of them
+    <run folder>, <run>/checkpoints/last.ckpt    a run of `facedeblur train`, by the checkpoint that validation chose
+    <name of weights>, <file>.safetensors, <file>.onnx    weights that are shipped, or a file that export wrote
     <file>.py:<Class>                   a class of yours: `Class()` is called with (B, 3, H, W) in [0, 1] and gives same
 
 and `<label>=` before any of them names its row.
@@ -23,8 +23,9 @@ from typing import Any
 import torch
 
 from facedeblur.errors import UsageError
-from facedeblur.models.checkpoint import is_run, load_run
+from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import Blurred, Deblurrer
+from facedeblur.models.onnx_runtime import OnnxDeblurrer
 from facedeblur.models.registry import SUFFIX, known
 from facedeblur.models.weights import load_weights
 
@@ -81,11 +82,12 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
     if ".py:" in spec:
         return _plugin(spec)
     if path.exists() and is_run(path):
-        run = load_run(path)
+        run = load_run(best_checkpoint(path))  # what export ships and deblur uses
         name = str(run.config.get("experiment", path.name))
         source = {
             "kind": "run",
-            "path": str(run.checkpoint.parent.parent),
+            "path": str(path),
+            "checkpoint": run.checkpoint.name,
             "experiment": name,
             "seed": run.config.get("seed"),
             "steps": run.step,
@@ -97,6 +99,10 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
         source = {"kind": "weights", "path": str(weights.file), "provenance": weights.provenance}
         source["fingerprint"] = _hash(weights.file.read_bytes())
         return Method(weights.name, weights.deblurrer(device), source, weights.settings.image_size)
+    if path.suffix == ".onnx" and path.is_file():
+        exported = OnnxDeblurrer(path)
+        source = {"kind": "onnx", "path": str(path), "fingerprint": _hash(path.read_bytes())}
+        return Method(path.stem, exported, source, exported.size)
     if path.is_dir():
         raise UsageError(f"method: {spec} is no run folder: it has no config.yaml")
     names = ", ".join([*REGISTERED, *known()])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,25 @@ from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate
 def evaluate(plain: Mapping[str, Any]) -> None:
     """Runs what `conf/evaluate.yaml` says, as plain values, and prints a summary. Raises UsageError."""
     settings = evaluation_settings(plain)
-    Evaluation(settings).run()
+    evaluation = Evaluation(settings)
+    with _sigterm_as_interrupt():
+        evaluation.run()
     print_summary(read_rows(settings.folder, SUMMARY_COLUMNS))
     print(f"evaluation folder: {settings.folder} (rows/, images/, protocol.json)")
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Within it a job that is ended by SIGTERM says so in its status, as one that is ended by Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt("SIGTERM")
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 SUMMARY_COLUMNS = ["blur", "method", "landmark_error", "psnr", "ssim", "identity_cosine", "seconds", "flags"]

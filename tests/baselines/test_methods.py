@@ -52,9 +52,21 @@ def test_a_run_is_named_by_its_experiment_or_a_label(run):
     method = load_method(str(run))
     assert method.name == "final" and method.image_size == 128
     assert method.source["kind"] == "run" and method.source["steps"] == 7 and method.source["path"] == str(run)
+    assert method.source["checkpoint"] == "last.ckpt"
     assert load_method(f"ours (faithful)={run}").name == "ours (faithful)"
     assert method.deblurrer(torch.rand(1, 3, 100, 120)).shape == (1, 3, 100, 120)
     assert load_method(str(run / "checkpoints/last.ckpt")).source["fingerprint"] == method.source["fingerprint"]
+
+
+def test_a_run_folder_stands_for_the_checkpoint_that_validation_chose(run):
+    last = load_method(str(run))
+    state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    torch.save(state | {"generator_step": 5}, run / "checkpoints/best.ckpt")
+    best = load_method(str(run))
+    assert (best.source["checkpoint"], best.source["steps"]) == ("best.ckpt", 5)
+    both = load_methods([str(run), str(run / "checkpoints/last.ckpt")])
+    assert [m.source["steps"] for m in both[2:]] == [5, 7] and both[3].name.endswith("checkpoints/last.ckpt")
+    assert last.source["fingerprint"] == both[3].source["fingerprint"]
 
 
 def test_two_of_one_name_are_told_apart(run, tmp_path):
