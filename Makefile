@@ -60,7 +60,7 @@ sweep: $(STAMP) ## SWEEP=ablations|blur_schedules|lambdas|two_step: variants x s
 	$(BIN)/facedeblur sweep $(SWEEP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') \
 	  $(if $(VAL),'data.val_root=$(VAL)') $(ARGS)
 
-prepare: $(STAMP) ## index, track and plan DATA without training; prints counts, writes plots
+prepare: $(STAMP) ## index, track and plan DATA without training; one report as a page and tables
 	$(BIN)/facedeblur prepare $(OVERRIDES)
 
 evaluate: $(STAMP) ## score METHOD=<run folder,...> on DATA under BLUR=<schedule,...>; rows for the tables

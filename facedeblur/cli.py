@@ -19,7 +19,7 @@ usage: facedeblur <command> [key=value ...]
   deblur     deblur the faces in photos and videos: facedeblur deblur photo.jpg -o photo.png
   train      train a deblurrer: corpus, hourglass stage, adversarial stage, table, preview.png
   sweep      train every variant of a ready sweep with every seed, one job per device, and compare them on one page
-  prepare    index, track and plan the videos without training; prints counts, writes plots
+  prepare    index, track and plan the videos without training; one report as a page and tables
   evaluate   score methods on a test set under blurs: landmarks, identity, SSIM, time; one row per image
   score      the same metrics for two folders of images: facedeblur score RESTORED SHARP
   report     tables, plots and one HTML page from an evaluation's folder

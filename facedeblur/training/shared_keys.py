@@ -29,6 +29,8 @@ def hourglass_key(settings: RunSettings) -> str:
         "trainer": {k: v for k, v in asdict(own.trainer).items() if k not in NOT_DECISIVE},
         "seed": settings.seed,
     }
+    if settings.prepare.decisive() != PrepareSettings().decisive():  # other windows than those of the defaults
+        decisive["prepare"] = settings.prepare.decisive()
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
