@@ -20,6 +20,8 @@ needs) to one file.
   onnx         for ONNX Runtime and others (extra `export`); images in [0, 1] in and out, RGB, any batch, sides that are
                multiples of 128. Written only if its images equal the network's within 1e-4.
   torchscript  the same for LibTorch, without Python.
+  card         the Markdown that ships beside weights: from their metadata, rows of an evaluation on people they never
+               saw (--rows), and what you know of the footage and its terms (--notes).
 """
 
 EXAMPLES = """\
@@ -28,6 +30,7 @@ examples:
   facedeblur export outputs/final/clips-s0/checkpoints/last.ckpt -o last.safetensors
   facedeblur export mine-small-v1.safetensors --format onnx -o mine.onnx
   facedeblur deblur photo.jpg -o out/ --weights mine.onnx
+  facedeblur export mine-small-v1.safetensors --format card --rows outputs/evaluation/val --notes data.md -o mine.md
   facedeblur train init=mine-small-v1.safetensors data=clips data.root=~/videos      goes on from it
 """
 
@@ -42,9 +45,12 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("source", help="run folder, or a checkpoint in one; for onnx and torchscript also weights")
     parser.add_argument(
-        "--format", choices=("weights", *SUFFIXES), default="weights", help="what to write (default: weights)"
+        "--format", choices=("weights", *SUFFIXES, "card"), default="weights", help="what to write (default: weights)"
     )
-    parser.add_argument("-o", "--output", type=Path, help=f"file to write: <name>{SUFFIX}, .onnx or .pt")
+    parser.add_argument("-o", "--output", type=Path, help=f"file to write: <name>{SUFFIX}, .onnx, .pt or .md")
+    parser.add_argument("--rows", nargs="+", metavar="FOLDER", help="card: evaluations of these weights")
+    parser.add_argument("--notes", type=Path, metavar="FILE", help="card: Markdown on the footage and its terms")
+    parser.add_argument("--method", help="card: what the rows call these weights, where there are several methods")
     parser.add_argument(
         "--register", metavar="NAME", help="for maintainers: write into this checkout as NAME, hash in its registry"
     )
@@ -53,6 +59,8 @@ def main(argv: list[str]) -> int:
         raise UsageError("export: give the file to write, -o <file> (or --register <name>)")
     if arguments.register is not None and arguments.format != "weights":
         raise UsageError("export: --register takes weights, not other formats")
+    if arguments.format == "card":
+        return _card(arguments)
     return _weights(arguments) if arguments.format == "weights" else _runtime(arguments)
 
 
@@ -78,4 +86,21 @@ def _runtime(arguments: argparse.Namespace) -> int:
     print(
         f"{arguments.output}  {size:.2f} MB  differs from the network by at most {difference:.1e} (limit {TOLERANCE})"
     )
+    return 0
+
+
+def _card(arguments: argparse.Namespace) -> int:
+    from facedeblur.files import write_atomic
+    from facedeblur.report.card import model_card
+    from facedeblur.report.rows import read_rows
+
+    if not arguments.rows or arguments.notes is None:
+        raise UsageError("export: a card needs --rows <evaluation folder> and --notes <file>")
+    try:
+        notes = arguments.notes.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--notes {arguments.notes}: cannot be read ({error.strerror})") from None
+    card = model_card(arguments.source, read_rows(arguments.rows), notes, arguments.method)
+    write_atomic(arguments.output, card)
+    print(arguments.output)
     return 0

@@ -1,0 +1,155 @@
+"""The card of shipped weights: what they are and how well they do, from their metadata and measured rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facedeblur.errors import UsageError
+from facedeblur.metrics.bootstrap import Interval
+from facedeblur.models.registry import locate, read_metadata
+from facedeblur.report.rows import BLURRED, ORACLE, Rows
+from facedeblur.report.score_tables import interval_text
+from facedeblur.report.summary import (
+    MEASURES,
+    blur_title,
+    common_images,
+    gap_closed,
+    ordered_blurs,
+    paired,
+    per_image,
+    summarise,
+)
+
+TEMPLATE = Path(__file__).with_name("card.md")
+TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM", "auc": "AUC", "failure": "failures, %", "cosine": "identity"}
+DIGITS = {"psnr": 2, "ssim": 4, "auc": 4, "failure": 2, "cosine": 4}
+SCALE = {"failure": 100.0}
+LOWER_IS_BETTER = ("failure",)
+NEEDED = (BLURRED, ORACLE)
+
+
+def model_card(weights: str, rows: Rows, notes: str, method: str | None = None) -> str:
+    """The card's Markdown.
+
+    Args:
+        weights: a name or a file.
+        rows: of an evaluation of these weights on people they never saw, with those of blurred and oracle.
+        notes: Markdown on the footage and its terms, which no measurement knows.
+        method: what the rows call the weights; None: the only method beside blurred and oracle.
+
+    Raises UsageError where the rows, the method or the notes are missing.
+    """
+    located = locate(weights)
+    told = read_metadata(located.file)
+    method = method or _only_method(rows)
+    if not notes.strip():
+        raise UsageError("notes: empty; say on which footage the weights were trained and on what terms")
+    for name in (method, *NEEDED):
+        if name not in rows.distinct("method"):
+            raise UsageError(f"rows: none of {name}; there are {', '.join(rows.distinct('method'))}")
+    if len(set(rows.groups().tolist())) < 2:
+        raise UsageError("rows: of fewer than two people; no interval can be given")
+    people = (rows["identity"] != "").all()
+    kind = "people" if people else "videos"
+    localizer = next((s.protocol.get("judges", {}).get("localizer") for s in rows.sources), None) or "the judge"
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        name=located.name,
+        notes=notes.strip(),
+        people=f"{len(set(rows.groups().tolist()))} {kind}",
+        group_kind=kind,
+        localizer=localizer,
+        table=_table(rows, method),
+        harm=_harm(rows, method),
+        **_described(told["model"], told["provenance"]),
+    )
+
+
+def _only_method(rows: Rows) -> str:
+    own = [name for name in rows.distinct("method") if name not in NEEDED]
+    if len(own) != 1:
+        raise UsageError(f"rows: of {', '.join(own) or 'no method'}; name the one these weights are with --method")
+    return own[0]
+
+
+def _described(model: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """The template's words about the network and its training; what a file does not tell is "unknown"."""
+    data, blur = run.get("data", {}), run.get("blur", {})
+    versions, seen = run.get("versions", {}), [s for s in ("train", "val") if s in data]
+    stacks = model["hourglass_stacks"] if model["two_step"] else 0
+    first = f"an hourglass of {stacks} stack{'s' * (stacks != 1)}, then " if stacks else ""
+    residual = ", its output added to the input" if model["global_residual"] else ""
+    return {
+        "architecture": f"{first}a generator (`{model.get('generator', 'table3')}`{residual})",
+        "parameters": f"Base width {model['base_width']}",
+        "image_size": model["image_size"],
+        "experiment": run.get("experiment", "unknown"),
+        "scale": run.get("scale", "unknown"),
+        "seed": run.get("seed", "unknown"),
+        "generator_steps": f"{run['generator_steps']:,}" if "generator_steps" in run else "unknown",
+        "images": f"{run['images']:,}" if "images" in run else "unknown",
+        "initialised": f", starting from {run['initialised_from']}" if run.get("initialised_from") else "",
+        "checkpoint": run.get("checkpoint", "unknown"),
+        "facedeblur": versions.get("facedeblur", "of unknown version"),
+        "git_commit": str(versions.get("git_commit", "unknown"))[:12],
+        "data_name": data.get("name", "unknown"),
+        "videos": ", ".join(f"{data[s]['videos']} videos to {_VERB[s]}" for s in seen) or "unknown",
+        "train_blur": ", ".join(f"{blur_title(k)} ({v:g})" for k, v in blur.get("train", {}).items()) or "unknown",
+        "strength": f"{blur['strength']:g}" if "strength" in blur else "unknown",
+        "losses": ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in run.get("loss", {}).items()) or "unknown",
+    }
+
+
+_VERB = {"train": "train", "val": "choose the checkpoint"}
+
+
+def _table(rows: Rows, method: str) -> str:
+    lines = [
+        ["blur", "images", *(TITLES[name] for name in TITLES), "gap closed, %"],
+        ["---"] * (len(TITLES) + 3),
+    ]
+    for blur in ordered_blurs(rows):
+        mine, _ = common_images(rows, blur, method, BLURRED)
+        if not len(mine):
+            continue
+        before, after = summarise(rows, BLURRED, blur), summarise(rows, method, blur)
+        cells = []
+        for name in TITLES:
+            scale, digits = SCALE.get(name, 1.0), DIGITS[name]
+            difference = paired(rows, method, BLURRED, blur, name)
+            cells.append(
+                f"{scale * getattr(before, name):.{digits}f} → {scale * getattr(after, name):.{digits}f} "
+                f"({_signed(difference, digits, scale)})"
+            )
+        gap = gap_closed(rows, method, blur)
+        share = f"{100 * gap.value:.0f} ({interval_text(gap, 0, 100)})" if np.isfinite(gap.value) else "no gap"
+        lines.append([blur_title(blur), str(len(mine)), *cells, share])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _harm(rows: Rows, method: str) -> str:
+    """For each blur the scores whose whole interval is on the wrong side of zero, and how many lose AUC."""
+    lines = []
+    for blur in ordered_blurs(rows):
+        worse = []
+        for name in MEASURES:
+            found = paired(rows, method, BLURRED, blur, name)
+            if found.low > 0 if name in LOWER_IS_BETTER else found.high < 0:
+                worse.append(TITLES[name].partition(",")[0])
+        mine, theirs = common_images(rows, blur, method, BLURRED)
+        change, groups = per_image(mine, "auc") - per_image(theirs, "auc"), mine.groups()
+        known = ~np.isnan(change)
+        means = [change[known & (groups == group)].mean() for group in sorted(set(groups[known].tolist()))]
+        losers = sum(value < 0 for value in means)
+        most = f", by {-min(means):.4f} at most" if losers else ""
+        said = f"worse than the blurred image in {', '.join(worse)}" if worse else "in no score clearly worse"
+        lines.append(f"- {blur_title(blur)}: {said}; AUC falls for {losers} of {len(means)}{most}.")
+    return "\n".join(lines)
+
+
+def _signed(found: Interval, digits: int, scale: float) -> str:
+    interval = interval_text(found, digits, scale)
+    return f"{scale * found.value:+.{digits}f}".replace("-", "−") + (f"; {interval}" if interval else "")

@@ -1,0 +1,79 @@
+"""The card says what was measured, and nothing where nothing was."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from facedeblur.errors import UsageError
+from facedeblur.export.command import main
+from facedeblur.models.build import build_networks
+from facedeblur.models.settings import ModelSettings
+from facedeblur.models.weights import shipped_state, write_weights
+from facedeblur.report.card import model_card
+from facedeblur.report.rows import read_rows
+
+SETTINGS = ModelSettings(image_size=128, base_width=2, hourglass_features=4, hourglass_stacks=1)
+NOTES = "Rendered faces of the demo corpus; no terms."
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    file = tmp_path_factory.mktemp("weights") / "final-demo-v1.safetensors"
+    told = {"experiment": "final", "generator_steps": 12345, "blur": {"train": {"vla": 2.0}, "strength": 1.0}}
+    write_weights(file, shipped_state(build_networks(SETTINGS)), SETTINGS, told)
+    return file
+
+
+@pytest.fixture(scope="module")
+def evaluation(make_evaluation, tmp_path_factory):
+    return make_evaluation(tmp_path_factory.mktemp("evaluation"), images=False)
+
+
+def test_its_figures_are_those_of_the_rows(weights, evaluation):
+    rows = read_rows([evaluation])
+    card = model_card(str(weights), rows, NOTES)
+    (line,) = re.findall(r"^\| VLA \|.*$", card, re.MULTILINE)
+    mine, theirs = (rows.where(method=name, blur="vla") for name in ("final", "blurred"))
+    assert f"{theirs['psnr'].mean():.2f} → {mine['psnr'].mean():.2f}" in line
+    assert f"{100 * np.mean(theirs['landmark_error'] > 0.08):.2f} → " in line
+    assert f"| {len(mine)} |" in line
+    assert "5 people" in card and NOTES in card and "12,345 steps" in card and "VLA (2)" in card
+    assert (
+        "# final-demo-v1" in card
+        and "{" not in card
+        and "- VLA: in no score clearly worse; AUC falls for 0 of 5." in card
+    )
+
+
+def test_harm_is_named(weights, make_evaluation, tmp_path):
+    harmful = make_evaluation(tmp_path / "e", {"final": -0.5}, blurs=("pravg7",), images=False)
+    card = model_card(str(weights), read_rows([harmful]), NOTES)
+    (line,) = re.findall(r"^- PrAvg 7: .*$", card, re.MULTILINE)
+    assert "worse than the blurred image in AUC, " in line and "AUC falls for 5 of 5, by 0." in line
+
+
+def test_the_command(weights, evaluation, tmp_path, capsys):
+    (tmp_path / "notes.md").write_text(NOTES)
+    out = tmp_path / "card.md"
+    base = [str(weights), "--format", "card", "-o", str(out)]
+    assert main([*base, "--rows", str(evaluation), "--notes", str(tmp_path / "notes.md")]) == 0
+    assert out.read_text().startswith("# final-demo-v1")
+    with pytest.raises(UsageError, match="needs --rows"):
+        main(base)
+
+
+def test_what_is_missing_is_named(weights, evaluation, make_evaluation, tmp_path):
+    rows = read_rows([evaluation])
+    for arguments, message in (
+        ((rows, " "), "notes: empty"),
+        ((rows, NOTES, "other"), "rows: none of other; there are"),
+        ((rows.where(identity=rows["identity"][0]), NOTES), "fewer than two people"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            model_card(str(weights), *arguments)
+    two = make_evaluation(tmp_path / "two", {"a": 0.3, "b": 0.5}, blurs=("vla",), images=False)
+    with pytest.raises(UsageError, match="rows: of a, b; name the one"):
+        model_card(str(weights), read_rows([two]), NOTES)
