@@ -24,7 +24,7 @@ from facedeblur.metrics.landmarks import LIMIT, STEP
 from facedeblur.training.run_folder import versions
 
 FILE = "protocol.json"
-FIXED = ("format", "image_size", "corpus", "judges", "schedule")  # what may not change within one folder
+FIXED = ("format", "image_size", "corpus", "judges", "schedule", "shard")  # what may not change within one folder
 
 
 METRICS = {
@@ -73,6 +73,7 @@ def protocol(settings: EvaluationSettings, size: int, methods: Sequence[Method],
         "methods": {method.name: dict(method.source) for method in methods},
         "metrics": METRICS,
         "batch": settings.batch,
+        "shard": settings.shard,
         "versions": versions(),
     }
 

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
+from facedeblur.video.source import natural_order
 
 FLAGS = ("no_face", "nan", "no_truth", "size_mismatch", "error")
 FOLDER = "rows"
@@ -73,7 +74,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def read_rows(folder: str | Path, columns: list[str] | None = None) -> pa.Table:
     """All rows of an evaluation folder, in the order of their files' names. Raises UsageError where there are none."""
-    files = sorted((Path(folder) / FOLDER).glob("[!.]*.parquet"))
+    files = sorted((Path(folder) / FOLDER).glob("[!.]*.parquet"), key=lambda file: natural_order(file.name))
     if not files:
         raise UsageError(f"{folder}: no score rows; `facedeblur evaluate` writes them to {FOLDER}/*.parquet")
     try:

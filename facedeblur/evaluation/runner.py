@@ -67,6 +67,7 @@ class Evaluation:
         self.jobs = cores() if settings.jobs == "auto" else int(settings.jobs)
         self.device = torch.device(_device(settings.device))
         self.methods = load_methods(settings.methods, self.device)
+        check_file_names(self.methods)
         self.size = image_size(self.methods, settings.size)
         self.tests = make_test_set(settings.data, settings.schedules(), max(1, self.jobs), settings.images)
         # the plan's landmarks are dlib's already
@@ -198,6 +199,15 @@ def image_size(methods: Sequence[Method], asked: int | None) -> int:
         listed = ", ".join(f"{name} ({size} px)" for size, name in sizes.items())
         raise UsageError(f"size: the methods were trained at different sizes: {listed}; set size=<pixels>")
     return asked or next(iter(sizes), SIDE_MULTIPLE)
+
+
+def check_file_names(methods: Sequence[Method]) -> None:
+    """Raises UsageError where the rows and images of two methods would have the same files."""
+    taken: dict[str, str] = {}
+    for method in methods:
+        other = taken.setdefault(file_name(method.name).lower(), method.name)
+        if other != method.name:
+            raise UsageError(f"method: {other} and {method.name} would share their files; give one another label")
 
 
 def file_name(name: str) -> str:

@@ -121,7 +121,11 @@ def test_a_method_that_comes_later_adds_its_rows_alone(plain, methods_file, monk
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [("judge.align=judge", "another judges.*align: 'truth', now 'judge'"), ("size=256", "another image_size")],
+    [
+        ("judge.align=judge", "another judges.*align: 'truth', now 'judge'"),
+        ("size=256", "another image_size"),
+        ("shard=3", "another shard"),
+    ],
 )
 def test_rows_of_another_protocol_are_not_mixed_in(plain, change, message):
     run(plain("images=2"))
@@ -145,6 +149,11 @@ def test_another_method_of_the_same_name_is_not_mixed_in(plain, methods_file):
         Evaluation(evaluation_settings(plain("images=2", f"method={methods_file}:Brighter")))
     _, rows = run(plain("images=2", f"method=more={methods_file}:Brighter"))
     assert {row["method"] for row in rows} == {"blurred", "oracle", "Brighter", "more"}
+
+
+def test_methods_that_would_share_files_are_refused(plain):
+    with pytest.raises(UsageError, match="a b and A-B would share their files"):
+        Evaluation(evaluation_settings(plain("images=2", "method=a b=blurred,A-B=blurred")))
 
 
 def test_what_a_method_does_wrong_is_flagged_and_counted(plain, methods_file):
