@@ -13,7 +13,7 @@ from pathlib import Path
 
 from facedeblur import cli
 from facedeblur.errors import UsageError
-from facedeblur.report.evaluation import Report
+from facedeblur.report.bundle import Report
 from facedeblur.report.protocol import protocol_sentence
 from facedeblur.report.rows import Rows, common_protocol, read_rows
 

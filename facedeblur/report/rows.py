@@ -29,11 +29,12 @@ BLURRED, ORACLE = "blurred", "oracle"
 
 @dataclass(frozen=True)
 class Source:
-    """One evaluation folder: where it is, what `protocol.json` says, and whether `status.json` says it is finished."""
+    """One evaluation folder: where it is, what `protocol.json` says; from `status.json` its state and lost windows."""
 
     folder: Path
     protocol: dict
     state: str
+    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ def read_rows(folders: Sequence[str | Path]) -> Rows:
         shards = tuple(sorted((folder / "rows").glob("[!.]*.parquet")))
         parts += [_read(path, len(sources), number) for number, path in enumerate(shards)]
         files.append(shards)
-        sources.append(Source(folder, _json(folder / "protocol.json"), _json(folder / "status.json").get("state", "")))
+        status = _json(folder / "status.json")
+        protocol = _json(folder / "protocol.json")
+        sources.append(Source(folder, protocol, status.get("state", ""), status.get("lost_windows", 0)))
     parts = [part for part in parts if len(part[1])]
     if not parts:
         raise UsageError(f"{', '.join(map(str, folders))}: no score rows yet; let `facedeblur evaluate` finish a shard")

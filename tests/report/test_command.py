@@ -72,6 +72,7 @@ def test_an_unfinished_evaluation_is_reported_as_such(make_evaluation, tmp_path,
     assert main(["report", str(folder)]) == 0
     page = (folder / "report" / "index.html").read_text()
     assert "is running: these are the rows it has so far" in page
+    assert "3 windows of" in page and "could not be read" in page
     assert "Gallery" not in page
     assert "PrAvg 7" in capsys.readouterr().out
 
