@@ -1,7 +1,7 @@
 """Faces out of a picture and back: the picture plus what the network changed, under a feathered mask.
 
 The network sees a face at its own size, as in training. Pasted is not what it returns but how that differs from what it
-was given, enlarged to the face's size: detail above the network's resolution stays, so no face is ever softened by it.
+was given, enlarged to the face's size: detail finer than the network's pixels stays, however large the face is.
 """
 
 from __future__ import annotations

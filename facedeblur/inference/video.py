@@ -41,9 +41,10 @@ class _Work:
 
 
 class VideoDeblurrer:
-    """`change(frames)` for `facedeblur.video.rewrite`: upright RGB uint8 frames in, as many out, in order.
+    """Called with the upright RGB uint8 frames of one video, yields each as it was and as it has become, in order.
 
-    Arguments as for `deblur.deblur_picture`; `counts` says how far it has come. One object for one video.
+    Arguments as for `deblur.deblur_pictures`; `counts` says how far it has come. It reads some frames ahead: those that
+    tracks are smoothed over, and those of one batch.
     """
 
     def __init__(
@@ -54,8 +55,7 @@ class VideoDeblurrer:
         self._needs: dict[int, float] = {}  # of the faces in the last frame, by track
 
     def __call__(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Pairs of the frame as it was and as it has become."""
-        # Frames of one batch wait for each other: no more of them than faces fit into a batch.
+        # Frames wait for each other, so that their faces share a batch: as many as would fill it with one face each.
         prepared = self._prepare(frames)
         while works := list(islice(prepared, self.options.batch)):
             restored = iter(run(self.deblurrer, [face for work in works for face in work.given], self.options.batch))

@@ -21,7 +21,8 @@ from facedeblur.video.pyav_source import open_container, said
 from facedeblur.video.source import DEFAULT_FPS, VideoError, check_file
 from facedeblur.video.write import even
 
-CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")  # they hold H.264; Matroska holds any sound
+_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # they hold H.264
+CONTAINERS = tuple(_FORMATS)
 AHEAD = 2  # decoded frames that wait for their reader
 TRUNCATED_SECONDS, TRUNCATED_SHARE = 0.5, 0.02  # pictures that may be missing at the end of a sound file
 
@@ -178,9 +179,6 @@ def _writing(temporary: Path, target: Path, reader: _Reader, options: dict[str, 
             yield _Writer(container, target, reader, options)
     except av.FFmpegError as error:
         raise VideoError(target, f"cannot be written: {said(error)}") from None
-
-
-_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
 class _Writer:
