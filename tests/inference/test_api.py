@@ -132,14 +132,18 @@ def json_plain(value):
 
 def test_a_run_gives_its_best_test_time_network_alone(run_folder):
     folder, kept = run_folder
-    loaded = facedeblur.load(folder)
+    results = []
     images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     for given, name in ((folder, "best"), (folder / "checkpoints" / "last.ckpt", "last")):
         networks = kept[name]
         with torch.no_grad():
             expected = (networks.generator(networks.condition(images * 2 - 1)) + 1) / 2
         loaded = facedeblur.load(given)
-        torch.testing.assert_close(loaded(images, aligned=True), expected.clamp(0, 1), rtol=0, atol=1e-4)
+        # within a grey level or two, since it computes in bfloat16 where the hardware does
+        torch.testing.assert_close(loaded(images, aligned=True), expected.clamp(0, 1), rtol=0, atol=2 / 255)
+        results.append(expected)
+    assert (results[0] - results[1]).abs().max() > 8 / 255
     held = sum(p.numel() for p in loaded.deblurrer.network.parameters())
-    assert held == sum(p.numel() for n in (networks.generator, networks.hourglass) for p in n.parameters())
+    whole = sum(p.numel() for n in (networks.generator, networks.hourglass) for p in n.parameters())
+    assert 0.9 * whole < held <= whole  # batch norms may be folded; no discriminator, no second encoder
     assert loaded.size == 128 and str(folder) in repr(loaded)
