@@ -27,6 +27,7 @@ from facedeblur.data.plan import SCHEMA, Plan
 from facedeblur.data.plan_report import Report
 from facedeblur.data.planning import kernel_seed
 from facedeblur.data.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.data.reading import read_cuts
 from facedeblur.evaluation.settings import TestData
 from facedeblur.faces.annotation import annotation_path
@@ -39,6 +40,8 @@ from facedeblur.video.album import read_album
 from facedeblur.video.files import fingerprint
 from facedeblur.video.source import VideoError, open_source
 
+# a test set does not choose its frames: one that training would find too blurred to learn from counts as well
+EVERY_FRAME = PrepareSettings(min_sharpness=0.0, sharpness_share=0.0)
 INNER_FOLDERS = ("frame_images_DB", "300VW_Dataset_2015_12_14", "lipread_mp4", "train", "val")
 
 
@@ -184,8 +187,9 @@ def _plan(clips: Sequence[Clip], schedule: Schedule, cache: str, jobs: int, imag
             f"blur: {schedule.name} averages frames, but photos have one; use trajectory or camera_shake"
         )
     on_targets = schedule.uses_kernels and not photos
-    planned = named_schedule("vla", vla=schedule.vla) if on_targets else schedule
-    plan, report = prepare_plan(clips, [planned], cache, jobs=jobs, progress=StageProgress(f"for {schedule.name}"))
+    planned = named_schedule("vla", vla=schedule.vla, response=schedule.response) if on_targets else schedule
+    progress = StageProgress(f"for {schedule.name}")
+    plan, report = prepare_plan(clips, [planned], cache, jobs=jobs, progress=progress, settings=EVERY_FRAME)
     if images is not None and len(plan) > images:
         plan = plan.select(validation_windows(plan, images))
     return on_ground_truths(plan, schedule) if on_targets else plan, report
