@@ -20,14 +20,14 @@ def protocol_sentence(protocol: Mapping[str, Any]) -> str:
         parts.append(f"images of {protocol['image_size']} px")
     if corpus.get("truth"):
         parts.append(f"truth: {corpus['truth']}")
-    if judges:
+    if "localizer" in judges:
         given = judges.get("box") == "truth"
         box = "given the true box" if given else "which has to find the face (a miss is a failure)"
-        parts.append(f"judge: {judges.get('localizer', '?')}, {box}")
-        if judges.get("embedder") not in (None, "none"):
-            parts.append(f"identity: {judges['embedder']}")
-    limit = metrics.get("failure_threshold", 0.08)
-    parts.append(f"error normalised by the diagonal of the true box, AUC and failures at {limit:g}")
+        limit = metrics.get("failure_threshold", 0.08)
+        parts.append(f"judge: {judges['localizer']}, {box}")
+        parts.append(f"error normalised by the diagonal of the true box, AUC and failures at {limit:g}")
+    if judges.get("embedder") not in (None, "none"):
+        parts.append(f"identity: {judges['embedder']}")
     if "ssim" in metrics:
         parts.append("SSIM of the luminance (Wang 2004) on 8-bit crops")
     return "; ".join(parts) + "."
