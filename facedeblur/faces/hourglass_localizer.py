@@ -15,7 +15,7 @@ from facedeblur.models.checkpoint import load_landmark_network
 from facedeblur.models.landmarks import LandmarkHourglass
 
 # Side of the network's crop / longer side of the detector's box, which ends above the chin and inside the ears. Of
-# 1,200 annotated photos every point lies within 1.5; the rest is room for the detector's error.
+# 1,200 annotated photos every point lies within 1.52; the rest is room for the detector's error.
 MARGIN = 1.6
 
 
