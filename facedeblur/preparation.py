@@ -13,7 +13,6 @@ from facedeblur.data.plan_tables import write_tables
 from facedeblur.files import write_atomic
 from facedeblur.report.preparation import folder_name, write_preparation_page
 from facedeblur.training.corpus import Corpus, export_pairs, make_corpus, pair_stores
-from facedeblur.training.localizer_run import prepare_localizer
 from facedeblur.training.settings import RunSettings, run_settings
 from facedeblur.training.shared_keys import stages_data
 
@@ -28,6 +27,8 @@ def prepare(plain: dict) -> None:
     """
     settings = run_settings(plain)
     if settings.stage == "localizer":
+        from facedeblur.training.localizer_run import prepare_localizer  # torch and Lightning: two seconds
+
         prepare_localizer(settings)
         return
     corpora, sets = {}, {}

@@ -65,9 +65,10 @@ def draw_epoch(
     blurred against sharp. `size` None: as many as the plan allows at exactly this mixture. With a size, what a row has
     no windows for is drawn from the others, so that a scarce row does not shorten the epoch.
 
-    Raises ValueError for a row without candidates, two rows that ask for the same windows, and a count beyond the plan.
+    Raises ValueError for a row without candidates (but see `_parts` for reversed ones), two rows that ask for the same
+    windows, and a count beyond the plan.
     """
-    parts = list(_parts(plan, mixture))
+    parts = _parts(plan, mixture)
     rmse = 255.0 * 10.0 ** (-plan.column("psnr").astype(np.float64) / 20.0)
     drawn = []
     for number, (part, count) in enumerate(zip(parts, _counts(parts, size), strict=True)):
@@ -132,8 +133,14 @@ def stand_ins(plan: Plan, row: int, drawn: np.ndarray) -> Iterator[int]:
             yield from np.roll(group, -(np.searchsorted(group, row) + skipped)).tolist()
 
 
-def _parts(plan: Plan, mixture: Sequence[MixtureRow]) -> Iterator[_Part]:
+def _parts(plan: Plan, mixture: Sequence[MixtureRow]) -> list[_Part]:
+    """The rows of the mixture, schedule by schedule.
+
+    Reversed windows that repeat forward ones are in no plan: a reversed pass by weight that has none is left out.
+    """
     claimed = np.zeros(len(plan), bool)
+    parts: list[_Part] = []
+    left_out: list[str] = []
     for row in mixture:
         total = sum(weight for _, weight in row.schedules)
         for schedule, weight in row.schedules:
@@ -141,11 +148,17 @@ def _parts(plan: Plan, mixture: Sequence[MixtureRow]) -> Iterator[_Part]:
             corpus = {} if row.corpus is None else {"corpus": row.corpus}
             wanted = plan.where(schedule=schedule, reverse=row.reverse, **corpus)
             if not wanted.any():
+                if row.reverse and row.weight is not None:
+                    left_out.append(name)
+                    continue
                 raise ValueError(f"mixture: the plan has no window of {name}")
             if (wanted & claimed).any():
                 raise ValueError(f"mixture: two rows ask for the windows of {name}")
             claimed |= wanted
-            yield _Part(name, row, weight / total, np.flatnonzero(wanted))
+            parts.append(_Part(name, row, weight / total, np.flatnonzero(wanted)))
+    if not parts:
+        raise ValueError(f"mixture: the plan has no window of {left_out[0]}")
+    return parts
 
 
 def _counts(parts: Sequence[_Part], size: int | None) -> list[int]:

@@ -48,7 +48,7 @@ class TrainLoader:
         return self._run(self._waiting)
 
     def _run(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in batches:
+        for batch in _taken(batches):
             self._waiting = None
             self.batch += 1
             if self.batch == len(self.stream):
@@ -67,7 +67,25 @@ class ValLoader:
         return len(self.stream)
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._loader)
+        return _taken(iter(self._loader))
+
+
+def _taken(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches; a worker that dies while it hands one over is named, as DataLoader names one that dies otherwise."""
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except (EOFError, ConnectionError) as error:
+            workers = getattr(batches, "_workers", ())
+            for worker in workers:
+                worker.join(timeout=1)
+            dead = ", ".join(str(worker.pid) for worker in workers if not worker.is_alive()) or "unknown"
+            raise RuntimeError(
+                f"DataLoader worker (pid {dead}) ended in mid-batch: killed, or out of memory?"
+            ) from error
+        yield batch
 
 
 def _data_loader(stream: PairStream, workers: int, persistent: bool) -> DataLoader:

@@ -100,6 +100,17 @@ def test_rows_mix_so_that_the_remainder_is_fair():
     assert 8 < count(PLAN, half, corpus="A") < 32
 
 
+def test_a_reversed_pass_whose_windows_all_repeat_forward_ones_is_left_out():
+    mixture = (
+        MixtureRow("A", (PRAVG, VLA), weight=3.0),
+        MixtureRow("A", (PRAVG, VLA), reverse=True, weight=1.0),
+        MixtureRow("B", (PRAVG,), reverse=True, weight=1.0),
+    )
+    drawn = draw_epoch(PLAN, mixture, seed=0, epoch=0, size=40)
+    assert count(PLAN, drawn, corpus="A", reverse=True, schedule="pravg") == 6  # 40 by 1.5 : 1.5 : 0.5
+    assert len(drawn) == 40 and count(PLAN, drawn, corpus="B") == 0
+
+
 @pytest.mark.parametrize(
     ("mixture", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -68,7 +69,7 @@ def test_a_worker_that_is_killed_ends_the_epoch_with_a_message_that_names_it(cor
     loader = ValLoader(PairStream(plan, LoaderSettings(size=32, batch=2, workers=1)), workers=1)
     batches = iter(loader)
     next(batches)
-    (worker,) = [process for process in batches._workers]
+    (worker,) = [child for child in multiprocessing.active_children() if type(child).__name__ == "ForkServerProcess"]
     os.kill(worker.pid, signal.SIGKILL)
     start = time.monotonic()
     with pytest.raises(RuntimeError, match=rf"worker \(pid\(?s?\)? {worker.pid}\)"):

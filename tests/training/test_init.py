@@ -15,7 +15,12 @@ from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.settings import run_settings
 
 TRAINED = ModelSettings(
-    128, 2, hourglass_features=8, hourglass_stacks=1, unet_skips=(("E2", "F7"),), shared_running=True
+    image_size=128,
+    base_width=2,
+    hourglass_features=8,
+    hourglass_stacks=1,
+    unet_skips=(("E2", "F7"),),
+    shared_running=True,
 )
 
 

@@ -74,4 +74,4 @@ def test_the_index_chooses_for_each_file(folder):
     assert all(info.frames == 24 and info.error is None for info in chosen.values())
     if has_decord():
         readers = {name: info.backend for name, info in chosen.items()}
-        assert (readers["h264.mp4"], readers["mpeg1.mpg"]) == ("decord", "pyav")
+        assert (readers["h264.mp4"], readers["ten-bit.mp4"]) == ("decord", "pyav")
