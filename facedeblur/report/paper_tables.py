@@ -44,7 +44,7 @@ def paper_table(
         interval_note(rows),
     ]
     if len(lines) > len(ordered_methods(rows)):
-        notes.append("Rows marked 'printed' are the paper's, on 300VW with its own localiser: another protocol.")
+        notes.append("Rows called printed are the paper's, on 300VW with its own localiser: another protocol.")
     table = Table(tuple(columns), tuple(lines), caption, tuple(notes))
     if len(competing) < 2:
         return table
@@ -112,7 +112,7 @@ def _printed_lines(blurs: Sequence[str], tables: Sequence[int]) -> list[tuple[Ce
     rows = {(row.method, blur): row for blur in blurs for row in printed(tables, blur)}
     lines = []
     for method in dict.fromkeys(method for method, _ in rows):
-        cells = [label(method, note="printed")]
+        cells = [label(f"{method}, printed")]
         for blur in blurs:
             row = rows.get((method, blur))
             rate = None if row is None or row.failure is None else 100 * row.failure

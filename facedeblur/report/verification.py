@@ -133,7 +133,7 @@ def _printed_lines(blurs: Sequence[str]) -> list[tuple[Cell, ...]]:
     rows = {(row.method, blur): row for blur in blurs for row in printed((8,), blur)}
     lines = []
     for method in dict.fromkeys(method for method, _ in rows):
-        cells = [label(method, note="printed")]
+        cells = [label(f"{method}, printed")]
         for blur in blurs:
             row = rows.get((method, blur))
             cells += [number(row and row.accuracy, 4), number(row and row.std, 4)]
