@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from facedeblur.baselines import Method, load_methods
+from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
@@ -64,7 +65,7 @@ class Evaluation:
 
     def __init__(self, settings: EvaluationSettings) -> None:
         self.settings, self.folder = settings, settings.folder
-        self.jobs = cores() if settings.jobs == "auto" else int(settings.jobs)
+        self.jobs = usable_cores() if settings.jobs == "auto" else int(settings.jobs)
         self.device = torch.device(_device(settings.device))
         self.methods = load_methods(settings.methods, self.device)
         check_file_names(self.methods)
@@ -248,11 +249,6 @@ def _row(
         "embedding": flat(judged.embedding),
         "image": image,
     }
-
-
-def cores() -> int:
-    """Usable cores: what `jobs=auto` stands for."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _device(name: str) -> str:

@@ -18,12 +18,13 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
+from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.command import print_summary
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
 from facedeblur.evaluation.protocol import METRICS, write_protocol
 from facedeblur.evaluation.rows import FOLDER, SCHEMA, flat, joined, write_rows
-from facedeblur.evaluation.runner import cores, file_name, image_scores
+from facedeblur.evaluation.runner import file_name, image_scores
 from facedeblur.evaluation.settings import JudgeSettings
 from facedeblur.faces import judges
 from facedeblur.faces.crop import CropBox, crop, crop_box, points_from_crop, points_to_crop
@@ -85,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
     folders = {name: options.restored, "oracle": options.sharp}
     if options.blurred:
         folders["blurred"] = options.blurred
-    rows = score(folders, options.sharp, settings, cores() if options.jobs is None else options.jobs)
+    rows = score(folders, options.sharp, settings, usable_cores() if options.jobs is None else options.jobs)
     if options.out:
         _write(options.out, rows, folders, settings)
     print_summary(pa.Table.from_pylist(rows, schema=SCHEMA))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from facedeblur.blur.schedule import Schedule
+from facedeblur.cores import usable_cores
 from facedeblur.data.corpora import discover, find_clips
 from facedeblur.data.demo import render_demo
 from facedeblur.data.draw import MixtureRow
@@ -37,7 +37,7 @@ def job_count(jobs: int | str) -> int:
     """Processes for preparation: as asked, or one per usable core."""
     if jobs != "auto":
         return int(jobs)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
 
 
 def mixture_rows(data: DataSettings, blur: BlurSettings) -> tuple[MixtureRow, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -12,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from facedeblur.cores import usable_cores
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.training import hardware
 from facedeblur.training.adversarial import AdversarialStage
@@ -64,7 +64,7 @@ def _codecs() -> dict[str, str]:
 
 
 def _machine() -> dict[str, str]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     rows = {
         "cores": f"{cores}, {torch.get_num_threads()} threads",
         "cpu capability": torch.backends.cpu.get_cpu_capability(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
+from facedeblur.cores import usable_cores
 from facedeblur.data.augment import AugmentSettings
 from facedeblur.data.datamodule import PairDataModule
 from facedeblur.data.settings import LoaderSettings
@@ -51,7 +51,7 @@ class StageData(Protocol):
 
 def loader_settings(data: DataSettings, size: int, seed: int, epoch_windows: int | None) -> LoaderSettings:
     """What the stream needs; `auto` workers are one per two cores of this process's share, at most 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     workers = max(1, min(8, cores // 2)) if data.workers == "auto" else int(data.workers)
     return LoaderSettings(
         size=size,

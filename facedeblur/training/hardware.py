@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
+from facedeblur.cores import usable_cores
 from facedeblur.models.precision import native_bf16
 
 
@@ -42,7 +41,7 @@ def set_threads(requested: int | str, processes: int = 1) -> int:
 
     `auto` shares the usable cores between the processes of one machine.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     threads = max(1, cores // processes) if requested == "auto" else int(requested)
     torch.set_num_threads(threads)
     return threads

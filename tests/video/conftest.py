@@ -10,6 +10,8 @@ import pytest
 
 from facedeblur.video.write import write_video
 
+from ..faults.files import silence
+
 
 def moving_pattern(count: int, height: int, width: int) -> list[np.ndarray]:
     """Smooth frames of which no two are alike."""
@@ -44,7 +46,7 @@ def make_damaged(make_clip, tmp_path):
         elif kind == "text":
             path.write_text("this is not a video\n" * 200)
         elif kind == "audio":
-            _write_silence(path)
+            silence(path)
         elif kind == "one_frame":
             make_clip(path.name, count=1)
         elif kind == "half":
@@ -55,16 +57,6 @@ def make_damaged(make_clip, tmp_path):
         return path
 
     return make
-
-
-def _write_silence(path: Path) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=16000)
-        for i in range(10):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-            frame.rate, frame.pts = 16000, i * 1024
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 def _index_in_front(whole: Path, path: Path) -> None:
