@@ -28,7 +28,7 @@ from facedeblur.faces.annotation import annotation_path
 from facedeblur.faces.tracking import FORMAT as TRACK_FORMAT
 from facedeblur.faces.tracking import track_videos
 from facedeblur.files import shown
-from facedeblur.video.index import VideoInfo, index_videos
+from facedeblur.video.index import VideoInfo, index_videos, is_hung
 
 Progress = Callable[[str, int, int, str], None]  # stage (index, track, plan, shards), done, total, name of the last
 
@@ -105,7 +105,7 @@ def prepare_plan(
     path = job.cache / "plans" / f"{manifest}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if not (path.exists() and path.with_suffix(".json").exists()):
+        if not _is_made(path, job.settings.retry):
             if job.settings.cluster.where != "here":
                 from facedeblur.data.cluster import run_shards
 
@@ -114,6 +114,14 @@ def prepare_plan(
             report.write(path.with_suffix(".json"))
             plan.write(path)
     return Plan.read(path), Report.read(path.with_suffix(".json"))
+
+
+def _is_made(plan: Path, retry: bool) -> bool:
+    """Whether a plan and its report are in the cache; with `retry`, also whether no file of it hung."""
+    report = plan.with_suffix(".json")
+    if not (plan.exists() and report.exists()):
+        return False
+    return not (retry and any(is_hung(reason) for _, reason in Report.read(report).skipped))
 
 
 def make_windows(job: Job, jobs: int, progress: Progress) -> Prepared:
@@ -126,6 +134,7 @@ def make_windows(job: Job, jobs: int, progress: Progress) -> Prepared:
         jobs,
         progress=lambda *told: progress("index", *told),
         backend=job.settings.backend,
+        retry=job.settings.retry,
     )
     done.infos = dict(zip(paths, infos, strict=True))
     done.skipped = {info.path: info.error for info in infos if info.error}

@@ -45,6 +45,7 @@ class PrepareSettings:
     sharpness_share the same as a share of the track's median: frames far below it are out of focus or blurred by motion
     min_fps         frames per second below which frames are not averaged: between them lies more than motion
     backend         "auto" chooses decord or PyAV for each file; "decord", "pyav" or "torchcodec" reads all by one
+    retry           also try again the files that hung before, as they may on a busy machine
     samples         pairs on the report's contact sheet
     cluster         see `ClusterSettings`
 
@@ -56,6 +57,7 @@ class PrepareSettings:
     sharpness_share: float = 0.5
     min_fps: float = 10.0
     backend: str = "auto"
+    retry: bool = False
     samples: int = 24
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
 

@@ -114,16 +114,14 @@ class AdversarialStage(RestorationStage):
             self.check_losses(losses, batch)
             self.manual_backward(d["total"] / self.settings.accumulate)
             if self.at_step_boundary:
-                optimizer_d.step()
-                optimizer_d.zero_grad(set_to_none=True)
+                losses |= {f"d_{name}": value for name, value in self.descend(optimizer_d).items()}
 
         g = self._generator_losses(output, reconstruction, sharp, blurry if adversarial else None)
         losses |= {f"g_{name}": value.detach() for name, value in g.items()}
         self.check_losses(losses, batch)
         self.manual_backward(g["total"] / self.settings.accumulate)
         if self.at_step_boundary:
-            optimizer_g.step()
-            optimizer_g.zero_grad(set_to_none=True)
+            losses |= {f"g_{name}": value for name, value in self.descend(optimizer_g).items()}
         return losses
 
     def _discriminator_losses(self, fake: Tensor, sharp: Tensor, blurry: Tensor) -> dict[str, Tensor]:

@@ -14,19 +14,12 @@ from facedeblur.progress import clock
 from facedeblur.training.run_folder import RunFolder, is_main_process
 
 
-class _NoOptimizer:
-    """Stands in for an optimizer while a step is timed: weights stay as they are."""
-
-    def step(self) -> None: ...
-
-    def zero_grad(self, set_to_none: bool = True) -> None: ...
-
-
 def seconds_per_batch(stage, batch: int, size: int, device: str, precision: str, repeats: int = 2) -> float:
     """Time of one training batch on random images, run by a copy of the stage; random generators are left untouched."""
     trial = copy.deepcopy(stage).to(device).train()
     trial.manual_backward = lambda loss: loss.backward()
-    trial.optimizers = lambda: [_NoOptimizer(), _NoOptimizer()] if stage.kind == "adversarial" else _NoOptimizer()
+    trial.optimizers = lambda: (None, None)
+    trial.descend = lambda optimizer: {}  # weights stay as they are
     trial.check_losses = lambda losses, batch: None
     kind = torch.device(device).type
     with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):

@@ -44,8 +44,7 @@ class HourglassStage(RestorationStage):
         self.check_losses(losses, batch)
         self.manual_backward(loss / self.settings.accumulate)
         if self.at_step_boundary:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            losses |= self.descend(optimizer)
         return losses
 
     def restore(self, blurry: Tensor) -> dict[str, Tensor]:

@@ -56,8 +56,7 @@ class LocalizerStage(Stage):
         self.check_losses(losses, batch)
         self.manual_backward(total / self.settings.accumulate)
         if self.at_step_boundary:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            losses |= self.descend(optimizer)
         return losses
 
     def after_step(self) -> None:

@@ -201,7 +201,8 @@ class TrainerSettings:
     decay_start: share of the planned steps after which the rates fall linearly to 0.
     adversarial_start: share of the planned steps before the discriminator takes part (Eq. 2 and 4); until then the
     content and reconstruction losses train alone.
-    accumulate: batches per optimizer step. ema: decay of the generator's moving average, None = off.
+    accumulate: batches per optimizer step. clip: largest norm of each network's gradients, None = unlimited.
+    ema: decay of the generator's moving average, None = off.
     precision: auto (bf16 where the hardware has it), 32 or bf16. devices: auto (every GPU) or a number of processes.
     checkpoint_minutes: at most so many minutes are lost to a kill. validate_every: epochs. log_every: steps.
     """
@@ -216,6 +217,7 @@ class TrainerSettings:
     decay_start: float = 0.5
     adversarial_start: float = 0.0
     accumulate: int = 1
+    clip: float | None = None
     ema: float | None = None
     precision: str | int = "auto"
     accelerator: str = "auto"
@@ -238,6 +240,7 @@ class TrainerSettings:
             _check(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
         for name in ("decay_start", "adversarial_start"):
             _check(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
+        _check(self.clip is None or _positive(self.clip), "clip", "null or positive", self.clip)
         _check(self.ema is None or 0 < self.ema < 1, "ema", "null or in (0, 1)", self.ema)
         _check(str(self.precision) in ("auto", "32", "bf16"), "precision", "auto, 32 or bf16", self.precision)
         _check(self.accelerator in ("auto", "cpu", "gpu"), "accelerator", "auto, cpu or gpu", self.accelerator)

@@ -78,6 +78,16 @@ class Stage(LightningModule):
     def adam(self, parameters, rate: float) -> torch.optim.Adam:
         return torch.optim.Adam(parameters, lr=rate, betas=(self.settings.beta1, self.settings.beta2), foreach=True)
 
+    def descend(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        """One step on the gradients gathered so far, limited to `clip`; their norm, where they are limited."""
+        norms = {}
+        if self.settings.clip is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            norms["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip).detach()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return norms
+
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         self.adams = self.build_optimizers()
         self._full_rates = [adam.param_groups[0]["lr"] for adam in self.adams]

@@ -64,6 +64,7 @@ def index_videos(
     timeout: float = 60.0,
     progress: Progress | None = None,
     backend: str = "auto",
+    retry: bool = False,
 ) -> list[VideoInfo]:
     """Decode each video once to its end and report what it holds, in the order of `paths`.
 
@@ -74,6 +75,7 @@ def index_videos(
         timeout: seconds before a decoder counts as hung; large files get more in proportion to their size.
         progress: called as `progress(done, total, path)`.
         backend: of `open_source`; "auto" chooses one for each file.
+        retry: decode again what hung before: a busy machine can look like a hanging decoder.
 
     Returns:
         One `VideoInfo` per path. Unusable videos have `error` set; nothing is raised for them.
@@ -83,7 +85,7 @@ def index_videos(
     infos: dict[int, VideoInfo] = {}
     for number, path in enumerate(paths):
         found = _from_cache(path, cache, timeout, backend)
-        if found:
+        if found and not (retry and found.error and is_hung(found.error)):
             infos[number] = found
 
     def settle(number: int, info: VideoInfo) -> None:
@@ -164,6 +166,11 @@ def _blame(failure: Failure) -> str:
     return f"decoder {failure.reason}" if failure.hung else f"cannot be decoded: decoder {failure.reason}"
 
 
+def is_hung(reason: str) -> bool:
+    """Whether a file was given up for want of time, not because of what it holds."""
+    return "hung for" in reason
+
+
 def _cache_file(cache: Path, print_: str, backend: str) -> Path:
     return cache / (f"{print_}.json" if backend == "auto" else f"{print_}.{backend}.json")
 
@@ -180,7 +187,7 @@ def _from_cache(path: str, cache: Path, timeout: float, backend: str) -> VideoIn
         return None
     if entry.pop("format", None) != FORMAT:
         return None
-    if entry.pop("timeout") < timeout and "hung" in (entry["error"] or ""):
+    if entry.pop("timeout") < timeout and is_hung(entry["error"] or ""):
         return None  # more patience is offered than last time
     times = entry["times"] and tuple(entry["times"])
     info = VideoInfo(**{**entry, "path": path, "gaps": tuple(entry["gaps"]), "times": times})

@@ -11,6 +11,7 @@ from facedeblur.data import prepare, video_windows
 from facedeblur.data.corpora import Clip
 from facedeblur.data.plan import Plan
 from facedeblur.data.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.video.children import Failure
 from facedeblur.video.write import write_video
 
@@ -157,6 +158,22 @@ def test_a_crashing_planner_costs_one_video(clips, cache, monkeypatch):
     plan, report = prepare_plan(clips, [named_schedule("pravg9")], cache)
     assert report.skipped == ((clips[0].path, "cannot be planned: crashed (exit code -11)"),)
     assert set(plan.column("video")) == {clips[1].path}
+
+
+def test_what_hung_on_a_busy_machine_is_tried_again_on_request(clips, cache, monkeypatch):
+    schedules = [named_schedule("pravg7", stride=5)]
+
+    def hang(work, tasks, jobs, limit):
+        yield from ((number, Failure("hung for 120 s", hung=True)) for number, _ in enumerate(tasks[:1]))
+        yield from ((number, work(task)) for number, task in enumerate(tasks) if number)
+
+    monkeypatch.setattr(video_windows, "run_limited", hang)
+    busy, report = prepare_plan(clips, schedules, cache)
+    assert report.skipped == ((clips[0].path, "cannot be planned: hung for 120 s"),)
+    monkeypatch.undo()
+    assert len(prepare_plan(clips, schedules, cache)[0]) == len(busy), "a plan stays as it is unless asked for"
+    quiet, report = prepare_plan(clips, schedules, cache, settings=PrepareSettings(retry=True))
+    assert not report.skipped and len(quiet) > len(busy)
 
 
 def test_a_second_process_waits_for_the_first(clips, cache, monkeypatch):

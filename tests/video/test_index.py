@@ -127,6 +127,8 @@ def test_more_patience_tries_a_hanging_file_again(make_clip, tmp_path):
     entry = json.loads(file.read_text()) | {"frames": 0, "error": "decoder hung for 30 s"}
     file.write_text(json.dumps(entry))
     assert index_videos([path], tmp_path / "cache", timeout=30)[0].error == "decoder hung for 30 s"
+    assert index_videos([path], tmp_path / "cache", timeout=30, retry=True)[0].frames == 6
+    file.write_text(json.dumps(entry))
     assert index_videos([path], tmp_path / "cache", timeout=60)[0].frames == 6
 
 
