@@ -61,7 +61,7 @@ def provenance(trained: TrainedRun) -> dict[str, Any]:
         "loss": config["loss"],
         "data": {"name": data["name"], "kind": data["kind"], **_manifests(folder / "data.json")},
         "versions": {key: value for key, value in _read(folder / "versions.json").items() if key in VERSIONS},
-        "initialised_from": config.get("init"),
+        "initialised_from": Path(config["init"]).name if config.get("init") else None,
     }
 
 

@@ -82,9 +82,10 @@ def _described(model: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, An
     stacks = model["hourglass_stacks"] if model["two_step"] else 0
     first = f"an hourglass of {stacks} stack{'s' * (stacks != 1)}, then " if stacks else ""
     residual = ", its output added to the input" if model["global_residual"] else ""
+    generator = model.get("generator", "table3")
     return {
-        "architecture": f"{first}a generator (`{model.get('generator', 'table3')}`{residual})",
-        "parameters": f"Base width {model['base_width']}",
+        "architecture": f"{first}a generator (`{generator}`{residual})",
+        "parameters": f"Base width {model['light_width' if generator == 'light' else 'base_width']}",
         "image_size": model["image_size"],
         "experiment": run.get("experiment", "unknown"),
         "scale": run.get("scale", "unknown"),

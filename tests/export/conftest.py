@@ -57,6 +57,7 @@ def make_run(tmp_path):
             "blur": {"schedules": {"vla": 1.0}, "val_schedules": ["vla"]},
             "trainer": {"accumulate": 2, "ema": None},
             "loss": {"adversarial": 1.0},
+            "init": "/home/somebody/first.safetensors",
         }
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         (folder / "versions.json").write_text(json.dumps({"torch": "2", "platform": "a host", "git_commit": "abc"}))

@@ -63,6 +63,7 @@ def test_equal_runs_give_equal_files_without_paths_or_hosts(make_run, networks, 
     assert len(hashes) == 1
     _, told = describe(tmp_path / "w" / "mine.safetensors")
     assert told["generator_steps"] == 7 and told["images"] == 7 * 8 * 2 and told["seed"] == 3
+    assert told["initialised_from"] == "first.safetensors"
     assert told["data"]["train"] == {"manifest": "0123", "videos": 3} and told["versions"]["git_commit"] == "abc"
     assert not re.search(r"/home|a host|" + re.escape(str(tmp_path)), str(told))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from facedeblur.report.card import model_card
 from facedeblur.report.rows import read_rows
 
 SETTINGS = ModelSettings(image_size=128, base_width=2, hourglass_features=4, hourglass_stacks=1)
+LIGHT = replace(SETTINGS, generator="light", light_width=16, global_residual=True)
 NOTES = "Rendered faces of the demo corpus; no terms."
 
 
@@ -46,6 +48,15 @@ def test_its_figures_are_those_of_the_rows(weights, evaluation):
         and "{" not in card
         and "- VLA: in no score clearly worse; AUC falls for 0 of 5." in card
     )
+
+
+@pytest.mark.parametrize(("settings", "said"), [(SETTINGS, "`table3`). Base width 2,"), (LIGHT, "`light`, its output")])
+def test_the_network_is_described(settings, said, evaluation, tmp_path):
+    file = tmp_path / "some-v1.safetensors"
+    write_weights(file, shipped_state(build_networks(settings)), settings, {})
+    card = model_card(str(file), read_rows([evaluation]), NOTES)
+    assert said in card
+    assert ("Base width 16, images" in card) == (settings is LIGHT), "of the light pair its own width counts"
 
 
 def test_harm_is_named(weights, make_evaluation, tmp_path):
