@@ -1,4 +1,4 @@
-"""Worker processes for a `PairStream`, and where in the stream training is."""
+"""Worker processes for a stream, and where in the stream training is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from facedeblur.data.stream import Batch, PairStream
+from facedeblur.data.epoch_stream import Batch, EpochStream
 
 
 class TrainLoader:
@@ -21,7 +21,7 @@ class TrainLoader:
     `set_position` do not count. Workers live as long as the loader, and hear of the next epoch through shared memory.
     """
 
-    def __init__(self, stream: PairStream, workers: int) -> None:
+    def __init__(self, stream: EpochStream, workers: int) -> None:
         self.stream = stream
         self.epoch, self.batch = 0, 0
         self._left_out = 0
@@ -59,7 +59,7 @@ class TrainLoader:
 class ValLoader:
     """The same batches every time, from the first."""
 
-    def __init__(self, stream: PairStream, workers: int) -> None:
+    def __init__(self, stream: EpochStream, workers: int) -> None:
         self.stream = stream
         self._loader = _data_loader(stream, workers, persistent=False)
 
@@ -88,7 +88,7 @@ def _taken(batches: Iterator[Batch]) -> Iterator[Batch]:
         yield batch
 
 
-def _data_loader(stream: PairStream, workers: int, persistent: bool) -> DataLoader:
+def _data_loader(stream: EpochStream, workers: int, persistent: bool) -> DataLoader:
     return DataLoader(
         stream,
         batch_size=None,  # the stream gives whole batches

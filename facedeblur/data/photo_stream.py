@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import IterableDataset, get_worker_info
 
+from facedeblur.data.epoch_stream import Batch, EpochStream
 from facedeblur.data.jitter import JitterSettings, jittered, placement
 from facedeblur.data.loader import TrainLoader, ValLoader
 from facedeblur.data.photos import Face
@@ -18,11 +16,9 @@ from facedeblur.data.settings import LoaderSettings
 from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.hourglass_localizer import MARGIN, localizer_crop
 
-Batch = dict[str, Any]
 
-
-class FaceStream(IterableDataset):
-    """Batches of faces, ready made; iterating gives what is left of the epoch that `set_position` names.
+class FaceStream(EpochStream):
+    """Batches of faces.
 
     A batch is a dict: "image", uint8 (B, 3, S, S) in channels-last memory; "points", float32 (B, 68, 2) pixels of it;
     "meta", a list of B dicts with the photo's file as "video"; "replaced", empty. What it holds depends on
@@ -43,10 +39,8 @@ class FaceStream(IterableDataset):
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.faces, self.settings, self.jitter, self.rank, self.world = list(faces), settings, jitter, rank, world
-        self.batch = settings.local_batch(world)
-        # Shared memory: workers live longer than an epoch and read here which one to begin.
-        self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
+        super().__init__(settings, rank, world)
+        self.faces, self.jitter = list(faces), jitter
         self.drawn = (settings.epoch_windows or len(self.faces)) if jitter is not None else len(self.faces)
         if jitter is not None and self.drawn < settings.batch:
             raise ValueError(f"epoch_windows: an epoch of {self.drawn} faces has no batch of {settings.batch}")
@@ -56,22 +50,9 @@ class FaceStream(IterableDataset):
             return -(-len(self._order(0)) // self.batch)
         return self.drawn // self.settings.batch
 
-    def set_position(self, epoch: int, batch: int = 0) -> None:
-        """The next iteration begins with batch `batch` of epoch `epoch`."""
-        self._position[:] = torch.tensor([epoch, batch])
-
-    def __iter__(self) -> Iterator[Batch]:
-        worker, workers = 0, 1
-        if (info := get_worker_info()) is not None:
-            worker, workers = info.id, info.num_workers
-            torch.set_num_threads(1)
-            cv2.setNumThreads(1)
-        epoch, first = self._position.tolist()
-        return self._run(epoch, range(first + worker, len(self), workers))
-
-    def _run(self, epoch: int, batches: range) -> Iterator[Batch]:
+    def _run(self, epoch: int, first: int, worker: int, workers: int) -> Iterator[Batch]:
         order = self._order(epoch)
-        for batch in batches:
+        for batch in range(first + worker, len(self), workers):
             places = range(batch * self.batch, min((batch + 1) * self.batch, len(order)))
             items = [self._item(self.faces[order[i]], epoch, i) for i in places]
             yield {

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from torch.utils.data import IterableDataset, get_worker_info
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.data.augment import NO_AUGMENTATION, AugmentSettings, item_seed
 from facedeblur.data.draw import MixtureRow, cut_to_batches, draw_epoch, stand_ins
+from facedeblur.data.epoch_stream import Batch, EpochStream
 from facedeblur.data.order import Part, cut, lay_out, worker_part
 from facedeblur.data.pair import Pair, augmented, cut_of, describe, finish, read_pair
 from facedeblur.data.pair_store import PairStore
@@ -26,12 +25,11 @@ from facedeblur.data.reading import read_cuts
 from facedeblur.data.settings import LoaderSettings
 from facedeblur.video.source import VideoError, open_source
 
-Batch = dict[str, Any]
 Problem = tuple[str, str]  # (video, reason)
 
 
-class PairStream(IterableDataset):
-    """Batches of pairs, ready made; iterating gives what is left of the epoch that `set_position` names.
+class PairStream(EpochStream):
+    """Batches of pairs.
 
     A batch is a dict: "blurry" and "sharp", uint8 (B, 3, S, S) in channels-last memory; "meta", a list of B dicts (see
     `Pair`); "replaced", a list of (video, reason), one for each window of the batch that could not be read and has
@@ -59,33 +57,15 @@ class PairStream(IterableDataset):
         world: int = 1,
         store: PairStore | None = None,
     ) -> None:
-        self.store = store
-        self.plan, self.settings, self.mixture, self.augment = plan, settings, mixture, augment
+        super().__init__(settings, rank, world)
+        self.plan, self.mixture, self.augment, self.store = plan, mixture, augment, store
         self.schedules = {schedule.name: schedule for schedule in schedules}
-        self.rank, self.world = rank, world
-        self.batch = settings.local_batch(world)
-        # Shared memory: workers live longer than an epoch and read here which one to begin.
-        self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
         rows, self.remainder = self.epoch_rows(0)
         self._batches = -(-len(self._share(rows, 0)) // self.batch)
 
     def __len__(self) -> int:
         """Batches that this rank gets per epoch."""
         return self._batches
-
-    def set_position(self, epoch: int, batch: int = 0) -> None:
-        """The next iteration begins with batch `batch` of epoch `epoch`."""
-        self._position[:] = torch.tensor([epoch, batch])
-
-    def __iter__(self) -> Iterator[Batch]:
-        worker, workers = 0, 1
-        if (info := get_worker_info()) is not None:
-            worker, workers = info.id, info.num_workers
-            torch.set_num_threads(1)
-            cv2.setNumThreads(1)
-        # Read now, not at the first `next`: the training process may have moved on by then.
-        epoch, batch = self._position.tolist()
-        return self._run(epoch, batch, worker, workers)
 
     def epoch_rows(self, epoch: int) -> tuple[np.ndarray, int]:
         """The rows of the plan that all ranks together get, and how many more were drawn that fill no batch."""

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from facedeblur.data import epoch_stream
 from facedeblur.data import stream as stream_module
 from facedeblur.data.augment import AugmentSettings
 from facedeblur.data.draw import MixtureRow
@@ -36,7 +37,7 @@ def batches_of(monkeypatch, stream: PairStream, workers: int, epoch: int = 0, fi
     running = []
     for worker in range(workers):
         monkeypatch.setattr(
-            stream_module, "get_worker_info", lambda w=worker: SimpleNamespace(id=w, num_workers=workers)
+            epoch_stream, "get_worker_info", lambda w=worker: SimpleNamespace(id=w, num_workers=workers)
         )
         running.append(iter(stream))
     monkeypatch.undo()
