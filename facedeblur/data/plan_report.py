@@ -36,7 +36,8 @@ class ClipFacts:
     """What preparation found in one file; `reason` says why it gives no window.
 
     frames that can be decoded, their width and height in pixels, average fps, and the backend that reads them; shots;
-    people; faces: frames with a face that is used; blurred: frames whose face is too blurred to be ground truth.
+    people; faces: frames with a face that is used; blurred: frames whose face is too blurred to be ground truth. The
+    frames of an album are its photos.
     """
 
     path: str
@@ -129,6 +130,9 @@ class Report:
             )
         lines += [f"{name}: stopped by {listed(counts)}" for name, counts in self.stops.items() if len(counts) > 1]
         lines += [f"{name}: dropped {listed(counts)}" for name, counts in self.rejects.items()]
+        if blurred := sum(facts.blurred for facts in self.clips):
+            faces = blurred + sum(facts.faces for facts in self.clips)
+            lines.append(f"too blurred to be ground truth: {blurred} of {faces} faces")
         return lines
 
     def to_dict(self) -> dict[str, Any]:

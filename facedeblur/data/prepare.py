@@ -25,8 +25,7 @@ from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.data.video_windows import CLIP_COLUMNS, VERSION, VideoWindows, WindowTask, plan_all
 from facedeblur.errors import UsageError
 from facedeblur.faces.annotation import annotation_path
-from facedeblur.faces.tracking import FORMAT as TRACK_FORMAT
-from facedeblur.faces.tracking import track_videos
+from facedeblur.faces.tracking import FORMATS, track_videos
 from facedeblur.files import shown
 from facedeblur.video.index import VideoInfo, index_videos, is_hung
 
@@ -57,7 +56,7 @@ class Job:
         """Name of the plan of these clips as they lie on disk: by sizes and times of the files; none is read."""
         files = [(*astuple(clip), *_stamp(clip.path), *_stamp(_annotation_path(clip))) for clip in self.clips]
         schedules = [schedule.fingerprint() for schedule in self.schedules]
-        depends = [VERSION, TRACK_FORMAT, files, schedules, self.reverse, self.settings.decisive()]
+        depends = [VERSION, FORMATS, files, schedules, self.reverse, self.settings.decisive()]
         return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:32]
 
 

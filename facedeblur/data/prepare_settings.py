@@ -41,8 +41,9 @@ class PrepareSettings:
     """What of a video is used.
 
     faces           "largest": of several people the one whose face covers the largest area over all frames; "all": each
-    min_sharpness   sharpness (`faces.refine.sharpness`) below which a frame is no ground truth
-    sharpness_share the same as a share of the track's median: frames far below it are out of focus or blurred by motion
+    min_sharpness   sharpness (`faces.refine.sharpness`) below which a frame, or a photo, is no ground truth
+    sharpness_share the same as a share of the track's median: a frame far below it is out of focus or moved too fast.
+                    Photos are spared: they have nothing in common, so their median judges none of them
     min_fps         frames per second below which frames are not averaged: between them lies more than motion
     backend         "auto" chooses decord or PyAV for each file; "decord", "pyav" or "torchcodec" reads all by one
     retry           also try again the files that hung before, as they may on a busy machine

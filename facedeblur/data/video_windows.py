@@ -110,7 +110,7 @@ def plan_one(task: WindowTask) -> str | None:
     facts = {"shots": len(people[0].cuts) + 1 if people else 0, "people": len(people), "faces": 0, "blurred": 0}
     rows = []
     for number, track in enumerate(people if task.settings.faces == "all" else people[:1]):
-        gated, blurred = track.without_blurred(task.settings.min_sharpness, task.settings.sharpness_share)
+        gated, blurred = track.without_blurred(task.settings.min_sharpness, _share_of_median(task))
         facts["faces"] += int(gated.valid.sum())
         facts["blurred"] += blurred
         try:
@@ -129,6 +129,11 @@ def plan_one(task: WindowTask) -> str | None:
 def _windows(task: WindowTask, track: FaceTrack, schedules: Sequence[Schedule]):
     with open_source(task.info.path, task.info.backend) as source:
         return plan_video(source, track, schedules, task.info.fingerprint, task.reverse)
+
+
+def _share_of_median(task: WindowTask) -> float:
+    """Of the track's sharpness, that a frame must have. Photos have nothing in common: no median judges one of them."""
+    return 0.0 if task.info.backend == "album" else task.settings.sharpness_share
 
 
 def _fast_enough(schedule: Schedule, task: WindowTask, rejects: dict[str, Counter[str]]) -> bool:

@@ -1,4 +1,4 @@
-"""Landmarks of the photos of an album: hand-made ones where a .pts file lies beside, else detected."""
+"""The faces of the photos of an album: hand-made landmarks where a .pts file lies beside, else detected ones."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import numpy as np
 from facedeblur.faces.dlib_models import landmark_box
 from facedeblur.faces.protocols import Detector, Localizer
 from facedeblur.faces.pts import PtsError, read_pts
+from facedeblur.faces.refine import sharpness
+from facedeblur.faces.track import FaceTrack
 from facedeblur.video.album import AlbumSource, is_missing
 
 log = logging.getLogger(__name__)
 
 
-def album_landmarks(source: AlbumSource, models: Callable[[], tuple[Detector, Localizer]]) -> np.ndarray:
-    """(F, 68, 2) float32 pixels (x, y), 0-based, one row per photo; NaN where there is no face or no photo.
+def album_track(source: AlbumSource, models: Callable[[], tuple[Detector, Localizer]]) -> FaceTrack:
+    """One frame, and one shot, per photo: its largest face and how sharp that is; NaN where there is no face or photo.
 
     Photos and .pts files that cannot be read are logged by name and left out. `models` is called for the first photo
     without a .pts file.
     """
-    landmarks = np.full((len(source.stills), 68, 2), np.nan, np.float32)
+    photos = len(source.stills)
+    landmarks, values = np.full((photos, 68, 2), np.nan, np.float32), np.full(photos, np.nan, np.float32)
     for index, (still, photo) in enumerate(zip(source.stills, source.frames(), strict=True)):
         if is_missing(photo):
             log.warning(f"skipped {still.image}: cannot be decoded")
@@ -29,7 +32,8 @@ def album_landmarks(source: AlbumSource, models: Callable[[], tuple[Detector, Lo
         points = _annotated(still.points) if still.points else _detected(photo, *models())
         if points is not None and _is_inside(points, photo):
             landmarks[index] = points
-    return landmarks
+            values[index] = sharpness(photo, points)
+    return FaceTrack(landmarks, tuple(range(1, photos)), values)
 
 
 def _annotated(path: str) -> np.ndarray | None:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import cv2
 
-from facedeblur.faces.album import album_landmarks
+from facedeblur.faces.album import album_track
 from facedeblur.faces.annotation import Annotation, annotation_of
 from facedeblur.faces.dlib_models import REMEDY, DlibDetector, DlibEmbedder, DlibLocalizer, FacesExtraError, has_dlib
-from facedeblur.faces.track import FaceTrack, measured, save_people, track_people
+from facedeblur.faces.track import measured, save_people, track_people
 from facedeblur.video.children import Failure, run_limited
 from facedeblur.video.index import VideoInfo
 from facedeblur.video.source import VideoError, open_source
 
-FORMAT = 2  # raise it when tracking changes, so that cached tracks are made anew
+FORMATS = {"video": 2, "album": 3}  # raise one when its tracking changes, so that cached tracks are made anew
 SECONDS_PER_FRAME = 0.5  # the slowest sane tracking, for the time limit
 
 Progress = Callable[[int, int, str], None]
@@ -75,7 +75,8 @@ def track_videos(
 
 def _cache_file(info: VideoInfo, annotation: Annotation, cache_dir: Path) -> Path:
     origin = annotation.fingerprint() or "detected"
-    return cache_dir / "tracks" / f"{info.fingerprint}-{info.frames}-{origin}-v{FORMAT}.npz"
+    version = FORMATS["album" if info.backend == "album" else "video"]
+    return cache_dir / "tracks" / f"{info.fingerprint}-{info.frames}-{origin}-v{version}.npz"
 
 
 def track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
@@ -86,12 +87,11 @@ def track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
         landmarks = annotation.read(info.frames) if Path(annotation.path).exists() else None
         with open_source(info.path, info.backend) as source:
             if info.backend == "album":
-                people, cuts = [FaceTrack(album_landmarks(source, _models))], range(1, info.frames)
+                people, cuts = [track := album_track(source, _models)], track.cuts
             elif landmarks is None:
                 people, cuts = track_people(source, info.frames, *_models(), _embedder, info.gaps)
             else:
-                track = measured(source, landmarks, info.gaps)
-                people, cuts = [track], track.cuts
+                people, cuts = [track := measured(source, landmarks, info.gaps)], track.cuts
     except VideoError as error:
         return str(error) if error.path != info.path else error.reason
     save_people(file, [track for track in people if track.valid.any()], info.frames, cuts)

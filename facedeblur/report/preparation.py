@@ -184,7 +184,10 @@ def _clips(rows: list[Row]) -> Table:
             )
             for row in rows
         ),
-        notes=("faces: frames with a face that is used; blurred: frames whose face is too blurred to be ground truth",),
+        notes=(
+            "faces: frames with a face that is used; blurred: frames whose face is too blurred to be ground truth; "
+            "the frames of an album are its photos",
+        ),
     )
 
 

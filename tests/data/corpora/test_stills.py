@@ -13,9 +13,12 @@ from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import CorpusSettings, find_clips, ms_celeb, stills
 from facedeblur.data.corpora.clip import CorpusError
 from facedeblur.data.pair import describe, read_pair
+from facedeblur.data.plan_report import Report
 from facedeblur.data.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.faces.crop import crop, resize
 from facedeblur.faces.pts import write_pts
+from facedeblur.faces.refine import sharpness
 from facedeblur.video.album import read_album
 from facedeblur.video.source import open_source
 
@@ -90,6 +93,38 @@ def test_a_photo_that_is_gone_is_a_video_error(photos, tmp_path):
     with pytest.raises(VideoError, match="photo 0 is gone"):
         read_pair(describe(plan[0], 0, 32, {}))
     assert read_pair(describe(plan[1], 1, 32, {})).sharp.shape == (32, 32, 3)
+
+
+def test_blurred_photos_are_no_ground_truth(tmp_path):
+    """Below `min_sharpness` a photo is dropped and counted; one that is only softer than the others is kept."""
+    root = tmp_path / "photos"
+    root.mkdir()
+    images = {f"{n}.png": np.random.default_rng(n).integers(0, 256, (90, 100, 3), np.uint8) for n in range(3)}
+    images["soft.png"] = cv2.GaussianBlur(images["0.png"], (0, 0), 0.6)
+    images["blurred.png"] = cv2.GaussianBlur(images["0.png"], (0, 0), 3)
+    for name, image in images.items():
+        cv2.imwrite(str(root / name), image)
+        write_pts((root / name).with_suffix(".pts"), POINTS)
+    values = {name: sharpness(image[..., ::-1], POINTS) for name, image in images.items()}
+    least = values["soft.png"] / 2
+    assert values["blurred.png"] < least < values["soft.png"] < 0.5 * np.median(list(values.values()))
+
+    clips = find_clips(settings(root, tmp_path, val_fraction=0.0))
+    names = [os.path.basename(still.image) for still in read_album(clips[0].path)]
+
+    def used(min_sharpness: float) -> tuple[set[str], Report]:
+        gate = PrepareSettings(min_sharpness=min_sharpness, sharpness_share=0.5)
+        plan, report = prepare_plan(clips, [named_schedule("camera_shake")], tmp_path / "cache", settings=gate)
+        return {names[start] for start in plan.column("start")}, report
+
+    kept, report = used(least)
+    assert kept == set(names) - {"blurred.png"}
+    assert (report.clips[0].faces, report.clips[0].blurred, report.clips[0].windows) == (4, 1, 4)
+    assert report.lines()[-1] == "too blurred to be ground truth: 1 of 5 faces"
+    kept, report = used(0.0)
+    assert kept == set(names) and not any("too blurred" in line for line in report.lines())
+    with pytest.raises(PrepareError, match="no sharp face"):
+        used(1e9)
 
 
 def tsv_line(person: str, image: np.ndarray, columns: int) -> bytes:
