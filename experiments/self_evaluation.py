@@ -6,6 +6,7 @@ not trained are left out.
 
     for EXP in identity_nohg_only2mf2 identity_nohg no_identity final; do make train EXP=$EXP; done
     python experiments/self_evaluation.py                                 the demo corpus
+    python experiments/self_evaluation.py --runs outputs/ablations        what a sweep of them left
     python experiments/self_evaluation.py data=vw300 data.root=~/300VW    the paper's corpus
 """
 

@@ -6,6 +6,7 @@ A driver names its blurs and methods, and makes its tables from the rows; everyt
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from facedeblur.report.protocol import protocol_sentence
 from facedeblur.report.rows import Rows, common_protocol, read_rows
 
 VARIANTS = ("identity_nohg_only2mf2", "identity_nohg", "no_identity", "final")  # table 4, weakest first
+RUN = re.compile(r"((?P<name>.+)-)?s(?P<seed>\d+)")  # folders of runs: of `train` <name>-s<seed>, of a sweep s<seed>
 # windows per blur on the demo corpus: an experiment then takes minutes on two cores
 DEMO_IMAGES = 96
 
@@ -46,7 +48,9 @@ class Options:
 def parse(doc: str, argv: Sequence[str] | None, add=lambda parser: None) -> Options:
     """Reads a driver's command line; `doc` is its docstring, `add` adds flags of its own."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=Path("outputs"), help="folder of trained runs (default outputs)")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("outputs"), help="folder of trained runs, or of a sweep (default outputs)"
+    )
     parser.add_argument("--name", help="of the runs, as in train name=...; default: the data's, else the newest")
     parser.add_argument(
         "--methods", nargs="+", default=[], metavar="METHOD", help="more rows, see `facedeblur evaluate`"
@@ -68,16 +72,19 @@ def parse(doc: str, argv: Sequence[str] | None, add=lambda parser: None) -> Opti
 def trained_runs(options: Options, variants: Iterable[str]) -> dict[str, list[Path]]:
     """variant -> its run folders that have a checkpoint, one a seed, all of one name; variants without are named.
 
+    `options.runs` is the folder of all runs, or that of one sweep.
+
     A missing variant is no error: its row is left out, and a line says how to train it.
     """
     found: dict[str, list[Path]] = {}
     for variant in variants:
-        runs = [path.parent for path in (options.runs / variant).glob("*-s*/checkpoints") if any(path.glob("*.ckpt"))]
-        names = {run.name.rpartition("-s")[0] for run in runs}
+        runs = [path.parent for path in (options.runs / variant).glob("*s*/checkpoints") if any(path.glob("*.ckpt"))]
+        runs = [run for run in runs if RUN.fullmatch(run.name)]
+        names = {_name_and_seed(run)[0] for run in runs}
         wanted = options.name or (options.corpus if options.corpus in names else None)
         if wanted is None and runs:
-            wanted = max(runs, key=lambda run: run.stat().st_mtime).name.rpartition("-s")[0]
-        runs = sorted(run for run in runs if run.name.rpartition("-s")[0] == wanted)
+            wanted = _name_and_seed(max(runs, key=lambda run: run.stat().st_mtime))[0]
+        runs = sorted(run for run in runs if _name_and_seed(run)[0] == wanted)
         if runs:
             found[variant] = runs
         else:
@@ -85,12 +92,18 @@ def trained_runs(options: Options, variants: Iterable[str]) -> dict[str, list[Pa
     return found
 
 
+def _name_and_seed(run: Path) -> tuple[str, str]:
+    """ "demo-s1" -> "demo", "1"; "s1" -> "", "1"."""
+    found = RUN.fullmatch(run.name)
+    return found["name"] or "", found["seed"]
+
+
 def labelled(runs: dict[str, list[Path]]) -> list[str]:
     """`method=` values whose rows are called by variant, and by seed where there are several: "final-s1"."""
     values = []
     for variant, folders in runs.items():
         for folder in folders:
-            seed = folder.name.rpartition("-s")[2]
+            seed = _name_and_seed(folder)[1]
             values.append(f"{variant}={folder}" if len(folders) == 1 else f"{variant}-s{seed}={folder}")
     return values
 

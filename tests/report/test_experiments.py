@@ -65,6 +65,19 @@ def test_runs_are_found_by_variant_name_and_seed(runs, capsys):
     assert labelled(named) == [f"final={runs / 'final/other-s0'}"]
 
 
+def test_runs_of_a_sweep_are_found(tmp_path):
+    sweep = tmp_path / "ablations"
+    for run in ("final/s0", "final/s1", "no_identity/s0", "final/report"):
+        (sweep / run / "checkpoints").mkdir(parents=True)
+        (sweep / run / "checkpoints" / "last.ckpt").touch()
+    found = trained_runs(parse("doc", ["--runs", str(sweep)]), ["no_identity", "final"])
+    assert labelled(found) == [
+        f"no_identity={sweep / 'no_identity/s0'}",
+        f"final-s0={sweep / 'final/s0'}",
+        f"final-s1={sweep / 'final/s1'}",
+    ]
+
+
 def test_overrides_are_handed_on_and_the_demo_is_kept_small(runs, evaluate, tmp_path):
     out = tmp_path / "out"
     driver("self_evaluation").main(["--runs", str(runs), "--output", str(out), "jobs=1"])
