@@ -49,6 +49,7 @@ def simulated_plan(videos: int = VIDEOS, frames: int = FRAMES, windows: int = WI
             "split": _named(["train"], np.zeros(windows)),
             "video": _named([f"/data/faces/a folder of videos/clip_{i:05}.mp4" for i in range(videos)], video),
             "backend": _named(["decord"], np.zeros(windows)),
+            "content": _named([f"{i:024x}" for i in range(videos)], video),
             "schedule": _named(["vla"], np.zeros(windows)),
             "response": _named(["identity"], np.zeros(windows)),
             "start": start,

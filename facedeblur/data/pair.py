@@ -14,17 +14,18 @@ from facedeblur.data.augment import AugmentSettings, augment
 from facedeblur.data.plan import PlannedWindow
 from facedeblur.data.reading import Cut, read_cuts
 from facedeblur.faces.crop import CropBox, points_to_crop
-from facedeblur.video.source import open_source
+from facedeblur.video.files import check_content
+from facedeblur.video.source import FrameSource, open_source
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
     """`blurry` and `sharp`: RGB uint8 (size, size, 3).
 
-    `meta`: corpus, identity, video, backend, schedule, start, length, reverse, kernel_seed (None for averages),
-    response, crop (x, y, side in pixels of the frame), size, psnr (of the plan, dB), landmarks of the sharp image
-    (68, 2) in its own pixels, row (of the plan), kernel (fields of the kernel's `Schedule`, or None) and augment
-    (settings and seed, or None).
+    `meta`: corpus, identity, video, backend, content (of the file, as planned), schedule, start, length, reverse,
+    kernel_seed (None for averages), response, crop (x, y, side in pixels of the frame), size, psnr (of the plan, dB),
+    landmarks of the sharp image (68, 2) in its own pixels, row (of the plan), kernel (fields of the kernel's
+    `Schedule`, or None) and augment (settings and seed, or None).
     """
 
     blurry: np.ndarray
@@ -43,6 +44,7 @@ def describe(window: PlannedWindow, row: int, size: int, schedules: Mapping[str,
         "identity": window.identity,
         "video": window.window.video,
         "backend": window.backend,
+        "content": window.content,
         "schedule": window.schedule,
         "start": window.window.start,
         "length": window.window.length,
@@ -57,6 +59,12 @@ def describe(window: PlannedWindow, row: int, size: int, schedules: Mapping[str,
         "kernel": kernel,
         "augment": None,
     }
+
+
+def open_video(meta: Mapping[str, Any]) -> FrameSource:
+    """The video of a pair. Raises VideoError, also where another file has taken its place since it was planned."""
+    check_content(meta["video"], meta.get("content", ""))
+    return open_source(meta["video"], meta["backend"])
 
 
 def cut_of(meta: Mapping[str, Any]) -> Cut:
@@ -84,7 +92,7 @@ def augmented(pair: Pair, settings: AugmentSettings, seed: int) -> Pair:
 
 def read_pair(meta: dict[str, Any]) -> Pair:
     """Reads one pair by itself, opening its video: for one window, not for an epoch. Raises VideoError."""
-    with open_source(meta["video"], meta["backend"]) as source:
+    with open_video(meta) as source:
         done = next(read_cuts(meta["video"], source, [cut_of(meta)], meta["size"]))
     return finish(meta, done.blurry, done.sharp)
 

@@ -24,13 +24,13 @@ import cv2
 import numpy as np
 
 from facedeblur.blur.schedule import Schedule
-from facedeblur.data.pair import Pair, cut_of, describe, finish
+from facedeblur.data.pair import Pair, cut_of, describe, finish, open_video
 from facedeblur.data.plan import Plan
 from facedeblur.data.reading import read_cuts
 from facedeblur.errors import UsageError
 from facedeblur.files import replacing, write_atomic, write_json
 from facedeblur.video.children import Failure, run_limited
-from facedeblur.video.source import VideoError, open_source
+from facedeblur.video.source import VideoError
 
 LAYOUTS = ("folders", "shards")
 IMAGES = {  # PNG is exact; JPEG at this quality and without colour subsampling is within some grey levels of it
@@ -208,7 +208,7 @@ def _pairs(part: _Part, problems: list[tuple[str, str]]) -> Iterator[tuple[str, 
         metas = {int(part.rows[i]): describe(part.plan[i], int(part.rows[i]), part.form.size, schedules) for i in group}
         rows = list(metas)
         try:
-            with open_source(names[code], metas[rows[0]]["backend"]) as source:
+            with open_video(metas[rows[0]]) as source:
                 cuts = [cut_of(meta) for meta in metas.values()]
                 for place, blurry, sharp in read_cuts(names[code], source, cuts, part.form.size):
                     yield f"{rows[place]:08}", finish(metas[rows[place]], blurry, sharp)

@@ -5,6 +5,7 @@ tool. Its columns are `SCHEMA`:
 
     corpus, identity, split     where the clip comes from
     video, backend              file, and the reader that decodes it
+    content                     fingerprint of the file that was planned (`video.files`); "" where it is not known
     schedule, response          blur schedule by name; response curve ("identity" or "gamma<exponent>")
     start, length, reverse      the window (`Window`); a kernel schedule has windows of length 1
     kernel_seed                 what regenerates the kernel; -1 where frames are averaged
@@ -40,6 +41,7 @@ SCHEMA = pa.schema(
         ("split", _NAME),
         ("video", _NAME),
         ("backend", _NAME),
+        ("content", _NAME),
         ("schedule", _NAME),
         ("response", _NAME),
         ("start", pa.int32()),
@@ -68,6 +70,7 @@ class PlannedWindow:
     identity: str
     split: str
     backend: str
+    content: str
     schedule: str
     response: str
     kernel_seed: int | None
@@ -101,8 +104,8 @@ class Plan:
 
     @classmethod
     def from_rows(cls, rows: list[dict]) -> Plan:
-        """A plan of dictionaries keyed by column; `landmarks` may be any (68, 2) array."""
-        flat = [{**row, COLUMN: np.asarray(row[COLUMN], np.float32).reshape(136)} for row in rows]
+        """A plan of dictionaries keyed by column; `landmarks` may be any (68, 2) array, `content` may be missing."""
+        flat = [{"content": "", **row, COLUMN: np.asarray(row[COLUMN], np.float32).reshape(136)} for row in rows]
         return cls(pa.Table.from_pylist(flat, schema=SCHEMA))
 
     @classmethod
@@ -214,6 +217,7 @@ class Plan:
             identity=row["identity"],
             split=row["split"],
             backend=row["backend"],
+            content=row["content"],
             schedule=row["schedule"],
             response=row["response"],
             kernel_seed=None if seed < 0 else seed,

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.data.corpora import Clip
-from facedeblur.data.plan import Plan
+from facedeblur.data.plan import SCHEMA, Plan
 from facedeblur.data.plan_report import ClipFacts, Report, listed
 from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.data.video_windows import CLIP_COLUMNS, VERSION, VideoWindows, WindowTask, plan_all
@@ -56,7 +56,7 @@ class Job:
         """Name of the plan of these clips as they lie on disk: by sizes and times of the files; none is read."""
         files = [(*astuple(clip), *_stamp(clip.path), *_stamp(_annotation_path(clip))) for clip in self.clips]
         schedules = [schedule.fingerprint() for schedule in self.schedules]
-        depends = [VERSION, FORMATS, files, schedules, self.reverse, self.settings.decisive()]
+        depends = [SCHEMA.names, VERSION, FORMATS, files, schedules, self.reverse, self.settings.decisive()]
         return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:32]
 
 
@@ -192,7 +192,8 @@ def _named(table: pa.Table, clip: Clip, info: VideoInfo) -> pa.Table:
     """
     others = f"{clip.identity}/{Path(clip.path).stem}#"
     identities = [f"{others}{n + 1}" if n else clip.identity for n in table.column("person").to_pylist()]
-    columns = {"corpus": clip.corpus, "split": clip.split, "video": clip.path, "backend": info.backend}
+    columns = {"corpus": clip.corpus, "split": clip.split, "video": clip.path}
+    columns |= {"backend": info.backend, "content": info.fingerprint}
     for name in CLIP_COLUMNS:
         values = identities if name == "identity" else [columns[name]] * len(table)
         table = table.append_column(name, pa.array(values, pa.string()))

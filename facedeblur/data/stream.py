@@ -18,12 +18,12 @@ from facedeblur.data.augment import NO_AUGMENTATION, AugmentSettings, item_seed
 from facedeblur.data.draw import MixtureRow, cut_to_batches, draw_epoch, stand_ins
 from facedeblur.data.epoch_stream import Batch, EpochStream
 from facedeblur.data.order import Part, cut, lay_out, worker_part
-from facedeblur.data.pair import Pair, augmented, cut_of, describe, finish, read_pair
+from facedeblur.data.pair import Pair, augmented, cut_of, describe, finish, open_video, read_pair
 from facedeblur.data.pair_store import PairStore
 from facedeblur.data.plan import Plan
 from facedeblur.data.reading import read_cuts
 from facedeblur.data.settings import LoaderSettings
-from facedeblur.video.source import VideoError, open_source
+from facedeblur.video.source import VideoError
 
 Problem = tuple[str, str]  # (video, reason)
 
@@ -128,7 +128,7 @@ class PairStream(EpochStream):
                 continue
             rows = list(metas)
             try:
-                with open_source(video, metas[rows[0]]["backend"]) as source:
+                with open_video(metas[rows[0]]) as source:
                     cuts = [cut_of(meta) for meta in metas.values()]
                     for place, blurry, sharp in read_cuts(video, source, cuts, self.settings.size):
                         yield rows[place], finish(metas.pop(rows[place]), blurry, sharp), None

@@ -27,7 +27,8 @@ from facedeblur.video.source import VideoError, open_source
 VERSION = 2  # raise it when the same settings give other windows
 PATIENCE = 120.0, 0.5  # seconds for one video, and more for each of its frames, before planning counts as hung
 
-CLIP_COLUMNS = ("corpus", "identity", "split", "video", "backend")  # of a plan; they say which clip a window is from
+# Columns of a plan that say which clip a window is from.
+CLIP_COLUMNS = ("corpus", "identity", "split", "video", "backend", "content")
 _SCHEMA = pa.schema([column for column in SCHEMA if column.name not in CLIP_COLUMNS] + [pa.field("person", pa.int16())])
 
 

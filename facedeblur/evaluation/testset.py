@@ -22,7 +22,7 @@ from facedeblur.blur.schedule import Schedule, named_schedule
 from facedeblur.data.corpora import Clip, discover, find_clips
 from facedeblur.data.demo import render_demo
 from facedeblur.data.draw import validation_windows
-from facedeblur.data.pair import cut_of, describe, finish
+from facedeblur.data.pair import cut_of, describe, finish, open_video
 from facedeblur.data.plan import SCHEMA, Plan
 from facedeblur.data.plan_report import Report
 from facedeblur.data.planning import kernel_seed
@@ -37,8 +37,7 @@ from facedeblur.faces.protocols import Localizer
 from facedeblur.progress import StageProgress, StepProgress
 from facedeblur.video.album import SUFFIX as ALBUM_SUFFIX
 from facedeblur.video.album import read_album
-from facedeblur.video.files import fingerprint
-from facedeblur.video.source import VideoError, open_source
+from facedeblur.video.source import VideoError
 
 # a test set does not choose its frames: one that training would find too blurred to learn from counts as well
 EVERY_FRAME = PrepareSettings(min_sharpness=0.0, sharpness_share=0.0)
@@ -108,11 +107,10 @@ class TestSet:
 
     def _read(self, video: str, plan: Plan, metas: dict, size: int, truth: Localizer | None) -> Iterator[TestPair]:
         order = list(metas)
-        backend = metas[order[0]]["backend"]
         anew = {}
         if truth is not None and not _annotation_kinds(self._by_path[video])[0]:
-            anew = _localised({row: plan[row] for row in order}, video, backend, truth)
-        with open_source(video, backend) as source:
+            anew = _localised({row: plan[row] for row in order}, metas[order[0]], truth)
+        with open_video(metas[order[0]]) as source:
             for place, blurry, sharp in read_cuts(video, source, [cut_of(meta) for meta in metas.values()], size):
                 row = order[place]
                 pair = finish(metas.pop(row), blurry, sharp)
@@ -201,10 +199,9 @@ def on_ground_truths(plan: Plan, schedule: Schedule) -> Plan:
     PSNR and SSIM of the blur are not known before the images are made: NaN.
     """
     rows = []
-    prints = {video: fingerprint(video) for video in set(plan.column("video"))}
     for index in range(len(plan)):
         window = plan[index]
-        video, target = window.window.video, window.window.target
+        target = window.window.target
         row = {name: plan.column(name)[index] for name in SCHEMA.names}
         rows.append(
             row
@@ -214,7 +211,7 @@ def on_ground_truths(plan: Plan, schedule: Schedule) -> Plan:
                 "start": target,
                 "length": 1,
                 "reverse": False,
-                "kernel_seed": kernel_seed(prints[video], target, schedule),
+                "kernel_seed": kernel_seed(window.content, target, schedule),
                 "psnr": float("nan"),
                 "ssim": float("nan"),
                 "stop": "kernel",
@@ -228,13 +225,16 @@ def window_key(case: Case) -> str:
     return hashlib.sha256(repr(astuple(case)).encode()).hexdigest()[:12]
 
 
-def _localised(windows: Mapping[int, Any], video: str, backend: str, localizer: Localizer) -> dict[int, np.ndarray]:
-    """row -> landmarks of its target frame by another localiser, which gets the box of the known ones."""
+def _localised(windows: Mapping[int, Any], meta: Mapping[str, Any], localizer: Localizer) -> dict[int, np.ndarray]:
+    """row -> landmarks of its target frame by another localiser, which gets the box of the known ones.
+
+    `meta` is that of one of the windows, which are all of one video.
+    """
     by_frame: dict[int, list[int]] = {}
     for row, window in windows.items():
         by_frame.setdefault(window.window.target, []).append(row)
     found = {}
-    with open_source(video, backend) as source:
+    with open_video(meta) as source:
         first = min(by_frame)
         for index, frame in enumerate(source.frames(first, max(by_frame) + 1), start=first):
             for row in by_frame.get(index, ()):

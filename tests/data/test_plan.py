@@ -15,6 +15,7 @@ def row(index, **values):
         "split": "train",
         "video": f"clip_{index}.mp4",
         "backend": "pyav",
+        "content": f"{index:024x}",
         "schedule": "pravg7",
         "response": "identity",
         "start": 7 * index,
@@ -41,7 +42,7 @@ def plan():
 def test_a_row_becomes_a_planned_window(plan):
     planned = plan[3]
     assert planned.window == Window("clip_3.mp4", 21, 7, reverse=True)
-    assert planned.window.target == 24
+    assert planned.window.target == 24 and planned.content == f"{3:024x}"
     assert planned.crop == CropBox(-3, 5, 103)
     assert planned.kernel_seed is None
     assert (planned.corpus, planned.identity, planned.split, planned.backend) == ("A", "person_1", "train", "pyav")

@@ -133,10 +133,8 @@ def test_resuming_reads_no_window_that_has_left(clip_set, monkeypatch):
 
 def test_every_video_is_opened_once_per_epoch(clip_set, monkeypatch):
     opened = Counter()
-    open_source = stream_module.open_source
-    monkeypatch.setattr(
-        stream_module, "open_source", lambda path, backend: opened.update([path]) or open_source(path, backend)
-    )
+    open_video = stream_module.open_video
+    monkeypatch.setattr(stream_module, "open_video", lambda meta: opened.update([meta["video"]]) or open_video(meta))
     list(PairStream(clip_set.plan, SETTINGS, MIXTURE))
     assert set(opened.values()) == {1}
     assert set(opened) == set(clip_set.frames)
@@ -190,7 +188,7 @@ def test_windows_of_a_broken_video_are_replaced_and_counted(clip_set, tmp_path, 
 def test_windows_before_the_damage_are_kept(clip_set, monkeypatch):
     short = min(clip_set.frames)
     frames = clip_set.frames | {short: clip_set.frames[short][:20]}
-    monkeypatch.setattr(stream_module, "open_source", lambda path, backend: ArraySource(frames[path]))
+    monkeypatch.setattr(stream_module, "open_video", lambda meta: ArraySource(frames[meta["video"]]))
     batches = list(PairStream(clip_set.plan, SETTINGS, MIXTURE))
     kept = [meta for batch in batches for meta in batch["meta"] if meta["video"] == short]
     assert kept

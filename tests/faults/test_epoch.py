@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import struct
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from facedeblur.data.settings import LoaderSettings
 from facedeblur.data.stream import PairStream
 from facedeblur.video import children
 
-from .files import FRAMES, annotate, encode, film, landmarks
+from .files import FRAMES, annotate, encode, film, landmarks, noise
 
 CLIPS = 4
 
@@ -39,11 +40,25 @@ def corpus(tmp_path):
     return [clip.path for clip in clips], plan
 
 
+def replace_like(path: Path) -> None:
+    """Another video in its place, of as many frames, as many bytes and the same time of change."""
+    before = path.stat()
+    encode(path, noise())
+    missing = before.st_size - path.stat().st_size
+    with path.open("ab") as file:
+        file.write(struct.pack(">I4s", missing, b"free").ljust(missing, b"\0"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
 FAULTS = {
     "removed": lambda path: path.unlink(),
     "emptied": lambda path: path.write_bytes(b""),
     "replaced by text": lambda path: path.write_text("no video\n" * 500),
     "replaced by a shorter video": lambda path: encode(path, film(FRAMES // 2)),
+    "replaced by a video of as many frames": lambda path: encode(path, noise()),
+    "replaced by a video of as many frames and bytes": replace_like,
     "replaced by a link to itself": lambda path: (path.unlink(), path.symlink_to(path)),
 }
 
@@ -62,6 +77,18 @@ def test_a_file_that_changes_during_an_epoch_costs_its_own_windows(corpus, fault
     assert {video for video, _ in replaced} == {paths[2]} and all(reason for _, reason in replaced)
     assert 0 < len(replaced) <= windows
     assert all(meta["video"] != paths[2] for batch in seen[-1:] for meta in batch["meta"])
+
+
+def test_a_copy_of_a_file_is_the_same_file(corpus):
+    """As on another machine, whose copies have other times."""
+    paths, plan = corpus
+    before = Path(paths[2]).stat()
+    shutil.copy(paths[2], paths[2] + ".copy")
+    os.replace(paths[2] + ".copy", paths[2])
+    assert Path(paths[2]).stat().st_mtime_ns != before.st_mtime_ns
+    batches = list(PairStream(plan, LoaderSettings(size=32, batch=4, workers=0)))
+    assert not [problem for batch in batches for problem in batch["replaced"]]
+    assert {meta["video"] for batch in batches for meta in batch["meta"]} == set(paths)
 
 
 def test_a_worker_that_is_killed_ends_the_epoch_with_a_message_that_names_it(corpus):
