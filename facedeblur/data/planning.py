@@ -118,16 +118,19 @@ class _Planner:
                 for first, last in pieces(start, stop, self.reel.area(start), schedule.vla.max_length):
                     yield _Task(first, last, partial(self._vla_rows, schedule, first, last))
             else:
-                for length in schedule.lengths:
-                    yield from self._pravg_tasks(schedule, start, stop, length)
+                yield from self._pravg_tasks(schedule, start, stop)
 
-    def _pravg_tasks(self, schedule: Schedule, start: int, stop: int, length: int) -> Iterator[_Task]:
-        forward = pravg_windows(start, stop, length, schedule.stride)
-        if not forward:
-            self.rejects[schedule.name]["short: end"] += 1
+    def _pravg_tasks(self, schedule: Schedule, start: int, stop: int) -> Iterator[_Task]:
+        """A reversed window is compared with forward ones of every length: 9 frames can repeat the blur of 7."""
+        forward = []
+        for length in schedule.lengths:
+            found = pravg_windows(start, stop, length, schedule.stride)
+            if not found:
+                self.rejects[schedule.name]["short: end"] += 1
+            forward += found
         backward = [reversed_range(*window, start, stop) for window in forward] if self._reverse else []
         for windows, is_reverse in ((forward, False), (without_duplicates(backward, forward), True)):
-            for first, _ in windows:
+            for first, length in windows:
                 yield _Task(first, first + length, partial(self._pravg_row, schedule, first, length, is_reverse))
 
     def _pravg_row(self, schedule: Schedule, start: int, length: int, reverse: bool) -> Iterator[Row]:

@@ -24,7 +24,7 @@ from facedeblur.video.children import Failure, run_limited
 from facedeblur.video.index import VideoInfo
 from facedeblur.video.source import VideoError, open_source
 
-VERSION = 2  # raise it when the same settings give other windows
+VERSION = 3  # raise it when the same settings give other windows
 PATIENCE = 120.0, 0.5  # seconds for one video, and more for each of its frames, before planning counts as hung
 
 # Columns of a plan that say which clip a window is from.

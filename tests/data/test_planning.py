@@ -180,6 +180,28 @@ def test_reversed_windows_start_at_the_end_and_repeat_nothing():
     assert spans(r for r in rows if r["schedule"] == "pravg7" and r["reverse"])[-1] == (53, 7)
 
 
+def test_a_reversed_window_repeats_no_forward_one_of_another_length():
+    """The rule, written out frame by frame: same middle within one frame, more than half of all frames in common."""
+
+    def alike(a, b):
+        frames, others = set(range(a[0], sum(a))), set(range(b[0], sum(b)))
+        middles = abs(sorted(frames)[len(frames) // 2] - sorted(others)[len(others) // 2])
+        return middles <= 1 and len(frames & others) > len(frames | others) / 2
+
+    film, lengths = Film(97), (7, 9, 11, 15, 21)
+    rows = plan(film, film.track(cuts=(43,)), "pravg", reverse=True).rows
+    expected, repeats_another_length = [], 0
+    for first, stop in ((0, 43), (43, 97)):
+        forward = [(s, n) for n in lengths for s in range(first, stop - n + 1, n)]
+        backward = [(s, n) for n in lengths for s in range(stop - n, first - 1, -n)]
+        for window in backward:
+            same = [other for other in forward if alike(window, other)]
+            repeats_another_length += bool(same) and all(other[1] != window[1] for other in same)
+            expected += [] if same else [window]
+    assert repeats_another_length > 3 and len(expected) > 3
+    assert spans(row for row in rows if row["reverse"]) == sorted(expected)
+
+
 def test_a_still_video_gives_capped_windows_without_blur():
     film = Film(102, speed=0.0)
     assert plan(film, film.track(), "vla").rejects["vla"] == {"static": 2}
