@@ -95,12 +95,15 @@ def dealt(stream: PairStream, epoch: int, ranks: int, workers: int) -> tuple[lis
 
 
 def batches(parts: list[list[np.ndarray]], batch: int) -> Iterator[np.ndarray]:
-    """The rows of every step over all ranks: worker after worker gives a batch of `batch` windows of its rank."""
-    workers = len(parts[0])
-    steps = sum(-(-len(emit) // batch) for emit in parts[0])
-    for step in range(steps):
-        turn = step // workers * batch
-        yield np.concatenate([rank[step % workers][turn : turn + batch] for rank in parts])
+    """The rows of every step over all ranks, `batch` windows from each: its workers fill the places in turn."""
+    ranks = []
+    for workers in parts:
+        rows = np.empty(sum(map(len, workers)), np.int64)
+        for worker, emit in enumerate(workers):
+            rows[worker :: len(workers)] = emit
+        ranks.append(rows)
+    for start in range(0, len(ranks[0]), batch):
+        yield np.concatenate([rows[start : start + batch] for rows in ranks])
 
 
 def diversity(plan: Plan, parts: list[list[np.ndarray]], batch: int) -> float:

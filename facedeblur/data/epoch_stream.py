@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from facedeblur.data.dealing import Batch
 from facedeblur.data.settings import LoaderSettings
-
-Batch = dict[str, Any]
 
 
 class EpochStream(IterableDataset):
     """Batches, ready made; iterating gives what is left of the epoch that `set_position` names.
 
+    A worker among several gives its windows of those batches, in packs to be dealt (`facedeblur.data.dealing`).
     Subclasses write `__len__`, the batches that this rank gets per epoch, and `_run`.
 
     Args:
@@ -46,8 +45,9 @@ class EpochStream(IterableDataset):
             cv2.setNumThreads(1)
         # Read now, not at the first `next`: the training process may have moved on by then.
         epoch, batch = self._position.tolist()
-        return self._run(epoch, batch, worker, workers)
+        # The loader asks worker 0 first, so the worker of a place changes with the batch that is resumed at.
+        return self._run(epoch, batch * self.batch + worker, workers)
 
-    def _run(self, epoch: int, first: int, worker: int, workers: int) -> Iterator[Batch]:
-        """Batches `first`, `first` + 1, ... of the epoch that fall to this worker; the loader asks worker 0 first."""
+    def _run(self, epoch: int, place: int, workers: int) -> Iterator[Batch]:
+        """What fills places `place`, `place` + `workers`, ... of this rank's epoch, in packs of a batch's size."""
         raise NotImplementedError

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from facedeblur.data.epoch_stream import Batch, EpochStream
+from facedeblur.data.dealing import Batch, deal
+from facedeblur.data.epoch_stream import EpochStream
 
 
 class TrainLoader:
@@ -25,8 +26,8 @@ class TrainLoader:
         self.stream = stream
         self.epoch, self.batch = 0, 0
         self._left_out = 0
-        self._loader = _data_loader(stream, workers, persistent=True)
-        self._waiting: Iterator[Batch] | None = None  # begun at the present position, nothing taken yet
+        self._workers, self._loader = workers, _data_loader(stream, workers, persistent=True)
+        self._waiting: Iterator[Batch] | None = None  # packs, begun at the present position, nothing taken yet
 
     def set_position(self, epoch: int, batch: int = 0, counted: bool = False) -> None:
         """Goes to batch `batch` of `epoch`; one past the last batch is the start of the next epoch.
@@ -47,8 +48,8 @@ class TrainLoader:
             self._waiting = iter(self._loader)
         return self._run(self._waiting)
 
-    def _run(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in _taken(batches):
+    def _run(self, packs: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in deal(_taken(packs), self._workers, self.stream.batch):
             self._waiting = None
             self.batch += 1
             if self.batch == len(self.stream):
@@ -61,42 +62,41 @@ class ValLoader:
 
     def __init__(self, stream: EpochStream, workers: int) -> None:
         self.stream = stream
-        self._loader = _data_loader(stream, workers, persistent=False)
+        self._workers, self._loader = workers, _data_loader(stream, workers, persistent=False)
 
     def __len__(self) -> int:
         return len(self.stream)
 
     def __iter__(self) -> Iterator[Batch]:
-        return _taken(iter(self._loader))
+        return deal(_taken(iter(self._loader)), self._workers, self.stream.batch)
 
 
-def _taken(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The batches; a worker that dies while it hands one over is named, as DataLoader names one that dies otherwise."""
+def _taken(packs: Iterator[Batch]) -> Iterator[Batch]:
+    """The packs; a worker that dies while it hands one over is named, as DataLoader names one that dies otherwise."""
     while True:
         try:
-            batch = next(batches)
+            pack = next(packs)
         except StopIteration:
             return
         except (EOFError, ConnectionError) as error:
-            workers = getattr(batches, "_workers", ())
+            workers = getattr(packs, "_workers", ())
             for worker in workers:
                 worker.join(timeout=1)
             dead = ", ".join(str(worker.pid) for worker in workers if not worker.is_alive()) or "unknown"
             raise RuntimeError(
                 f"DataLoader worker (pid {dead}) ended in mid-batch: killed, or out of memory?"
             ) from error
-        yield batch
+        yield pack
 
 
 def _data_loader(stream: EpochStream, workers: int, persistent: bool) -> DataLoader:
     return DataLoader(
         stream,
-        batch_size=None,  # the stream gives whole batches
+        batch_size=None,  # the stream gives whole packs
         collate_fn=_unchanged,
         num_workers=workers,
         multiprocessing_context=_context() if workers else None,
         persistent_workers=persistent and workers > 0,
-        pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its draws must not move the training's random state
         worker_init_fn=_end_with_parent,
     )
@@ -124,5 +124,5 @@ def _context() -> Any:
     return context
 
 
-def _unchanged(batch: Batch) -> Batch:
-    return batch
+def _unchanged(pack: Batch) -> Batch:
+    return pack

@@ -41,34 +41,22 @@ def lay_out(plan: Plan, chosen: np.ndarray, seed: int, epoch: int, shuffle: bool
     return chosen[np.lexsort((chosen, length, start, place[video]))]
 
 
-def cut(total: int, parts: int, unit: int = 1) -> list[slice]:
-    """`total` items as `parts` contiguous slices of whole units, the first ones up to a unit longer.
-
-    Only the last unit may be incomplete.
-    """
-    units = -(-total // unit)
-    sizes = [units // parts + (part < units % parts) for part in range(parts)]
-    edges = np.minimum(np.concatenate([[0], np.cumsum(sizes)]) * unit, total)
+def cut(total: int, parts: int) -> list[slice]:
+    """`total` items as `parts` contiguous slices, the first ones up to one longer."""
+    sizes = [total // parts + (part < total % parts) for part in range(parts)]
+    edges = np.concatenate([[0], np.cumsum(sizes)])
     return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
 
 def worker_part(
-    plan: Plan,
-    rows: np.ndarray,
-    seed: int,
-    epoch: int,
-    rank: int,
-    worker: int,
-    workers: int,
-    batch: int,
-    buffer: int,
+    plan: Plan, rows: np.ndarray, seed: int, epoch: int, rank: int, worker: int, workers: int, buffer: int
 ) -> Part:
     """The part of `worker` out of `workers`, where `rows` are the laid-out windows of its rank.
 
-    Batches of `batch` windows are dealt so that round robin over the workers gives all of them: the first workers get
-    one more where the batches do not divide. `buffer` pairs are held by the shuffle buffer; 1 keeps the reading order.
+    It holds as many windows as places fall to the worker when all are filled by the workers in turn. `buffer` pairs are
+    held by the shuffle buffer; 1 keeps the reading order.
     """
-    rows = rows[cut(len(rows), workers, batch)[worker]]
+    rows = rows[cut(len(rows), workers)[worker]]
     # A window is complete at its last frame, so that is its place in the reading order.
     stop = plan.column("start")[rows] + plan.column("length")[rows]
     video = plan.codes("video")[1][rows]

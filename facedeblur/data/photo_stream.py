@@ -21,7 +21,7 @@ class FaceStream(EpochStream):
     """Batches of faces.
 
     A batch is a dict: "image", uint8 (B, 3, S, S) in channels-last memory; "points", float32 (B, 68, 2) pixels of it;
-    "meta", a list of B dicts with the photo's file as "video"; "replaced", empty. What it holds depends on
+    "meta", a list of B dicts with the photo's file as "video"; "replaced", None for each. What it holds depends on
     (seed, epoch, batch, ranks) alone.
 
     Args:
@@ -50,16 +50,16 @@ class FaceStream(EpochStream):
             return -(-len(self._order(0)) // self.batch)
         return self.drawn // self.settings.batch
 
-    def _run(self, epoch: int, first: int, worker: int, workers: int) -> Iterator[Batch]:
+    def _run(self, epoch: int, place: int, workers: int) -> Iterator[Batch]:
         order = self._order(epoch)
-        for batch in range(first + worker, len(self), workers):
-            places = range(batch * self.batch, min((batch + 1) * self.batch, len(order)))
+        for first in range(place, len(order), workers * self.batch):
+            places = range(first, len(order), workers)[: self.batch]
             items = [self._item(self.faces[order[i]], epoch, i) for i in places]
             yield {
                 "image": torch.from_numpy(np.stack([image for image, _ in items])).permute(0, 3, 1, 2),
                 "points": torch.from_numpy(np.stack([points for _, points in items])),
                 "meta": [{"video": self.faces[order[i]].still.image} for i in places],
-                "replaced": [],
+                "replaced": [None] * len(items),
             }
 
     def _order(self, epoch: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The pair stream: each worker reads its videos forward once per epoch and gives whole batches.
+"""The pair stream: each worker reads its videos forward once per epoch and gives a share of every batch.
 
 `draw` decides which windows an epoch holds, `order` who reads them and in which order they leave, `reading` turns
 frames into pairs; here the three meet. What a worker gives depends on (seed, epoch, ranks, workers), never on timing.
@@ -32,8 +32,8 @@ class PairStream(EpochStream):
     """Batches of pairs.
 
     A batch is a dict: "blurry" and "sharp", uint8 (B, 3, S, S) in channels-last memory; "meta", a list of B dicts (see
-    `Pair`); "replaced", a list of (video, reason), one for each window of the batch that could not be read and has
-    another in its place.
+    `Pair`); "replaced", a list of B: (video, reason) where a window could not be read and the pair is of another, else
+    None.
 
     Args:
         plan: the windows; `mixture` draws from it for every epoch. Without a mixture the stream gives the whole plan,
@@ -81,16 +81,12 @@ class PairStream(EpochStream):
         laid_out = lay_out(self.plan, rows, self.settings.seed, epoch, shuffle=self.mixture is not None)
         return laid_out[cut(len(rows), self.world)[self.rank]]
 
-    def _run(self, epoch: int, first: int, worker: int, workers: int) -> Iterator[Batch]:
-        """Batches `first`, `first` + 1, ... of the epoch that fall to this worker."""
+    def _run(self, epoch: int, place: int, workers: int) -> Iterator[Batch]:
         rows, _ = self.epoch_rows(epoch)
-        # The loader asks worker 0 first, so the roles turn with the batch that is resumed at.
-        role = (first + worker) % workers
-        given = max(0, -(-(first - role) // workers))
-        part = self.part(rows, epoch, role, workers)
-        pairs = self._leaving(part.skip(given * self.batch), rows, epoch)
-        while batch := list(islice(pairs, self.batch)):
-            yield _collate(batch)
+        given, role = divmod(place, workers)
+        pairs = self._leaving(self.part(rows, epoch, role, workers).skip(given), rows, epoch)
+        while pack := list(islice(pairs, self.batch)):
+            yield _collate(pack)
 
     def part(self, rows: np.ndarray, epoch: int, worker: int, workers: int) -> Part:
         """What one of this rank's workers reads and gives of an epoch of `rows`."""
@@ -102,7 +98,6 @@ class PairStream(EpochStream):
             rank=self.rank,
             worker=worker,
             workers=workers,
-            batch=self.batch,
             buffer=self.settings.buffer if self.mixture is not None else 1,
         )
 
@@ -171,7 +166,7 @@ def _collate(items: Sequence[tuple[Pair, Problem | None]]) -> Batch:
         "blurry": _stack([pair.blurry for pair in pairs]),
         "sharp": _stack([pair.sharp for pair in pairs]),
         "meta": [pair.meta for pair in pairs],
-        "replaced": [problem for _, problem in items if problem is not None],
+        "replaced": [problem for _, problem in items],
     }
 
 

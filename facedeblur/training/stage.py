@@ -116,7 +116,7 @@ class Stage(LightningModule):
             self.resumed_from = None
 
     def training_step(self, batch: dict, batch_index: int) -> None:
-        self.replaced.update(batch["replaced"])
+        self.replaced.update(filter(None, batch["replaced"]))
         if self.position["batch"] >= self.usable_batches or self.generator_step >= self.planned_steps:
             self.position["batch"] += 1
             return

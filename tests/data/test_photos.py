@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from facedeblur.data import epoch_stream
 from facedeblur.data.corpora import CorpusSettings, find_clips
+from facedeblur.data.dealing import deal
 from facedeblur.data.jitter import JitterSettings
 from facedeblur.data.photo_stream import FaceDataModule, FaceStream
 from facedeblur.data.photos import read_faces
@@ -92,6 +97,22 @@ def test_an_epoch_depends_on_seed_and_epoch_alone(clips):
     assert {seen.count(video) for video in set(seen)} == {4}  # four passes over five faces
     pictures = torch.cat([batch["image"] for batch in one])
     assert len({picture.numpy().tobytes() for picture in pictures}) == 20  # no face comes twice alike
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_workers_make_the_same_batches(clips, monkeypatch, first):
+    faces = read_faces(clips(), 64).items
+    stream = FaceStream(faces, SETTINGS, JitterSettings())
+    whole = batches(stream, first=first)
+    workers = []
+    for worker in range(3):
+        info = SimpleNamespace(id=worker, num_workers=3)
+        monkeypatch.setattr(epoch_stream, "get_worker_info", lambda info=info: info)
+        workers.append(iter(stream))
+    packs = (pack for turn in zip_longest(*workers) for pack in turn if pack is not None)
+    for a, b in zip(whole, deal(packs, 3, 4), strict=True):
+        assert torch.equal(a["image"], b["image"]) and torch.equal(a["points"], b["points"])
+        assert (a["meta"], a["replaced"]) == (b["meta"], b["replaced"])
 
 
 def test_ranks_share_an_epoch(clips):

@@ -5,6 +5,7 @@ import shutil
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
+from itertools import zip_longest
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 from facedeblur.data import epoch_stream
 from facedeblur.data import stream as stream_module
 from facedeblur.data.augment import AugmentSettings
+from facedeblur.data.dealing import deal
 from facedeblur.data.draw import MixtureRow
 from facedeblur.data.loader import TrainLoader, ValLoader
 from facedeblur.data.pair import regenerate
@@ -32,7 +34,7 @@ AUGMENT = AugmentSettings(flip=0.5, photometric=0.5, noise=0.5)
 
 
 def batches_of(monkeypatch, stream: PairStream, workers: int, epoch: int = 0, first: int = 0) -> list[dict]:
-    """What a loader with so many workers would give: their batches in turn, in this process."""
+    """What a loader with so many workers would give: batches dealt from their packs in turn, in this process."""
     stream.set_position(epoch, first)
     running = []
     for worker in range(workers):
@@ -41,14 +43,12 @@ def batches_of(monkeypatch, stream: PairStream, workers: int, epoch: int = 0, fi
         )
         running.append(iter(stream))
     monkeypatch.undo()
-    batches = []
-    while running:
-        for each in list(running):
-            if (batch := next(each, None)) is None:
-                running.remove(each)
-            else:
-                batches.append(batch)
-    return batches
+    packs = (pack for turn in zip_longest(*running) for pack in turn if pack is not None)
+    return list(deal(packs, workers, stream.batch))
+
+
+def problems_of(batches: list[dict]) -> list[tuple[str, str]]:
+    return [problem for batch in batches for problem in batch["replaced"] if problem is not None]
 
 
 def rows_of(batches: list[dict]) -> list[int]:
@@ -69,7 +69,7 @@ def test_batches_have_the_promised_form(clip_set):
         assert batch[name].dtype == torch.uint8
         assert batch[name].is_contiguous(memory_format=torch.channels_last)
     assert len(batch["meta"]) == 8
-    assert batch["replaced"] == []
+    assert batch["replaced"] == [None] * 8
     for i, meta in enumerate(batch["meta"]):
         pair = regenerate(meta)
         assert torch.equal(batch["blurry"][i], torch.from_numpy(pair.blurry).permute(2, 0, 1))
@@ -172,7 +172,7 @@ def test_windows_of_a_broken_video_are_replaced_and_counted(clip_set, tmp_path, 
     rows = rows_of(batches)
     assert [len(batch["meta"]) for batch in batches] == [8] * 7
     assert broken not in set(plan.column("video")[rows])
-    replaced = [problem for batch in batches for problem in batch["replaced"]]
+    replaced = problems_of(batches)
     wanted = rows_of(batches_of(monkeypatch, PairStream(clip_set.plan, SETTINGS, MIXTURE), workers))
     lost = [row for row in wanted if plan.column("video")[row] == broken]
     assert len(replaced) == len(lost) > 3
@@ -193,8 +193,7 @@ def test_windows_before_the_damage_are_kept(clip_set, monkeypatch):
     kept = [meta for batch in batches for meta in batch["meta"] if meta["video"] == short]
     assert kept
     assert all(meta["start"] + meta["length"] <= 20 for meta in kept)
-    problems = {problem for batch in batches for problem in batch["replaced"]}
-    assert [(video, reason[:20]) for video, reason in problems] == [(short, "ends at frame 20, bu")]
+    assert [(video, reason[:20]) for video, reason in set(problems_of(batches))] == [(short, "ends at frame 20, bu")]
 
 
 def test_nothing_readable_is_an_error():

@@ -145,7 +145,7 @@ def test_every_line_of_the_report_is_one_line(corpus):
 def test_the_stream_reads_every_window_of_the_plan(corpus):
     count = 0
     for batch in PairStream(corpus[1], LoaderSettings(size=32, batch=16, workers=0)):
-        assert batch["replaced"] == []
+        assert not any(batch["replaced"])
         count += len(batch["meta"])
     assert count == len(corpus[1])
 
