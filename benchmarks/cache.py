@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import torch
 
+from benchmarks.command_line import parser, show
 from benchmarks.stream import SIZE, find_plan
 from benchmarks.timing import paired
 from facedeblur.data.draw import MixtureRow
@@ -45,10 +44,4 @@ def _epoch(plan: Plan, windows: int, store: PairStore | None = None) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cache", description=__doc__)
-    parser.add_argument("clips", type=Path, nargs="?", help="videos or a plan (default: a rendered demo corpus)")
-    parser.add_argument("--rounds", type=int, default=3, help="paired turns per ratio")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        for text in report(arguments.clips, Path(directory), arguments.rounds):
-            print(text, flush=True)
+    show(report, parser("cache", __doc__, "folder of videos, or a plan").parse_args())

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.command_line import parser, show
 from benchmarks.timing import paired, ratio_line
 from facedeblur.data.demo import DemoSettings, render_demo
 from facedeblur.faces.crop import crop_box
@@ -117,3 +118,7 @@ def _seconds(stage: Callable[[], object]) -> float:
         stage()
         times.append(time.perf_counter() - begin)
     return min(times)
+
+
+if __name__ == "__main__":
+    show(report, parser("deblurring", __doc__, "a video with a face").parse_args())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command_line import parser, show
 from benchmarks.timing import paired, ratio_line
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.data.demo import DemoSettings
@@ -71,3 +72,7 @@ def _judge(faces: Sequence[Face]) -> None:
         for x0, y0, x1, y1, _ in detector.detect(image)[:1]:
             localizer.localize(image, (x0, y0, x1, y1))
         embedder.embed(image, truth)
+
+
+if __name__ == "__main__":
+    show(report, parser("evaluation", __doc__, "folder of videos").parse_args())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import statistics
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 
+from benchmarks.command_line import parser, show
 from benchmarks.timing import paired
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora.clip import videos_in
@@ -78,15 +77,5 @@ def _detect(path: str, backend: str) -> None:
             detector.detect(frame)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.prepare", description=__doc__)
-    parser.add_argument("clips", type=Path, nargs="?", help="folder of videos (default: a rendered demo corpus)")
-    parser.add_argument("--rounds", type=int, default=2, help="paired turns per file")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        for text in report(arguments.clips, Path(directory), arguments.rounds):
-            print(text, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    show(report, parser("prepare", __doc__, "folder of videos", rounds=2).parse_args())

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from benchmarks.command_line import parser, show
 from facedeblur.data.corpora.clip import videos_in
 from facedeblur.data.demo import DemoSettings, render_demo
 from facedeblur.video.source import VideoError, has_decord, open_source
@@ -87,16 +87,8 @@ def seconds(video: Path, backend: str) -> float:
     return time.perf_counter() - begin
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sources", description=__doc__)
-    parser.add_argument("clips", type=Path, nargs="?", help="folder of videos (default: a rendered demo corpus)")
-    parser.add_argument("--rounds", type=int, default=3, help="turns per file")
-    parser.add_argument("--every", action="store_true", help=f"every file, not only {FILES}")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        for text in report(arguments.clips, Path(directory), arguments.rounds, arguments.every):
-            print(text, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    command = parser("sources", __doc__, "folder of videos")
+    command.add_argument("--every", action="store_true", help=f"every file, not only {FILES}")
+    given = command.parse_args()
+    show(partial(report, every=given.every), given)

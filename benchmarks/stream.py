@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks.command_line import parser, show
 from benchmarks.timing import paired
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import discover
@@ -110,10 +109,4 @@ def _line(name: str, ratios: list[float], target: str) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stream", description=__doc__)
-    parser.add_argument("clips", type=Path, nargs="?", help="videos or a plan (default: a rendered demo corpus)")
-    parser.add_argument("--rounds", type=int, default=3, help="paired turns per ratio")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        for text in report(arguments.clips, Path(directory), arguments.rounds):
-            print(text, flush=True)
+    show(report, parser("stream", __doc__, "folder of videos, or a plan").parse_args())
