@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,50 +125,46 @@ def draw_curves(axis, curves: Sequence[Curve], methods: Sequence[str], title: st
     axis.set_ylabel(y)
 
 
-@house_style()
 def ced_figure(rows: Rows, blurs: Sequence[str], methods: Sequence[str] = ()) -> Figure | None:
     """CED plots (figures 9 and 10), one panel a blur, of the top three with blurred and oracle, or of `methods`."""
-    everything = ordered_methods(rows)
-    panels = []
-    for blur in blurs:
-        shown = methods or top_methods(rows, blur)
-        curves = [curve for method in shown if (curve := ced_curve(rows, method, blur))]
-        panels += [(blur, curves)] if curves else []
-    if not panels:
-        return None
-    figure, axes = new_figure(len(panels))
-    for axis, (blur, curves) in zip(axes, panels, strict=True):
-        title = f"{blur_title(blur)} ({_images(rows, blur)} images)"
-        draw_curves(axis, curves, everything, title, "error / diagonal of the true box", "share of images")
-        axis.set(xlim=(0, LIMIT), ylim=(0, 1))
-        axis.legend(loc="lower right", fontsize=8)
-    return figure
+
+    def curves(blur: str) -> list[Curve | None]:
+        return [ced_curve(rows, method, blur) for method in methods or top_methods(rows, blur)]
+
+    return _curves_figure(rows, blurs, curves, "error / diagonal of the true box", "lower right")
 
 
-@house_style()
 def cosine_figure(rows: Rows, blurs: Sequence[str], methods: Sequence[str] = (), count: int = 4) -> Figure | None:
     """Cosine distribution plots (figures 11, 12 and 18) of the top four with blurred, or of `methods`.
 
     The sharp face is not shown: its cosine is 1 by definition.
     """
-    everything = ordered_methods(rows)
-    panels = []
-    for blur in blurs:
+
+    def curves(blur: str) -> list[Curve | None]:
         cosines = rows.where(blur=blur)["identity_cosine"]
         cosines = cosines[~np.isnan(cosines)]
         low = float(np.floor(10 * np.quantile(cosines, 0.01)) / 10) if len(cosines) else 0.0
         shown = methods or top_methods(rows, blur, count, "identity_cosine")
-        drawn = (cosine_curve(rows, method, blur, min(low, 0.9)) for method in shown if method != ORACLE)
-        curves = [curve for curve in drawn if curve]
-        panels += [(blur, curves)] if curves else []
+        return [cosine_curve(rows, method, blur, min(low, 0.9)) for method in shown if method != ORACLE]
+
+    return _curves_figure(rows, blurs, curves, "cosine to the sharp face (right is better)", "upper left")
+
+
+@house_style()
+def _curves_figure(
+    rows: Rows, blurs: Sequence[str], curves: Callable[[str], list[Curve | None]], x: str, legend: str
+) -> Figure | None:
+    """One panel for each blur that has curves, the curves over their whole range; None where no blur has any."""
+    everything = ordered_methods(rows)
+    panels = [(blur, drawn) for blur in blurs if (drawn := [curve for curve in curves(blur) if curve])]
     if not panels:
         return None
     figure, axes = new_figure(len(panels))
-    for axis, (blur, curves) in zip(axes, panels, strict=True):
+    for axis, (blur, drawn) in zip(axes, panels, strict=True):
         title = f"{blur_title(blur)} ({_images(rows, blur)} images)"
-        draw_curves(axis, curves, everything, title, "cosine to the sharp face (right is better)", "share of images")
-        axis.set(xlim=(curves[0].x[0], 1), ylim=(0, 1))
-        axis.legend(loc="upper left", fontsize=8)
+        draw_curves(axis, drawn, everything, title, x, "share of images")
+        axis.set(xlim=(drawn[0].x[0], drawn[0].x[-1]), ylim=(0, 1))
+        axis.legend(loc=legend, fontsize=8)
     return figure
 
 
