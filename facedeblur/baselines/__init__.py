@@ -27,6 +27,7 @@ from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import Blurred, Deblurrer
 from facedeblur.models.onnx_runtime import OnnxDeblurrer
 from facedeblur.models.registry import SUFFIX, known
+from facedeblur.models.settings import ModelSettings
 from facedeblur.models.weights import load_weights
 
 LABEL = re.compile(r"([A-Za-z0-9 ()&'.+_-]+)=(.+)", re.DOTALL)
@@ -91,12 +92,14 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
             "experiment": name,
             "seed": run.config.get("seed"),
             "steps": run.step,
+            "model": _network(run.settings),
             "fingerprint": _hash(run.checkpoint.read_bytes()),
         }
         return Method(name, run.deblurrer(device), source, run.settings.image_size)
     if spec in known() or (spec.endswith(SUFFIX) and path.is_file()):
         weights = load_weights(spec)
         source = {"kind": "weights", "path": str(weights.file), "provenance": weights.provenance}
+        source["model"] = _network(weights.settings)
         source["fingerprint"] = _hash(weights.file.read_bytes())
         return Method(weights.name, weights.deblurrer(device), source, weights.settings.image_size)
     if path.suffix == ".onnx" and path.is_file():
@@ -107,6 +110,11 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
         raise UsageError(f"method: {spec} is no run folder: it has no config.yaml")
     names = ", ".join([*REGISTERED, *known()])
     raise UsageError(f"method: {spec} is no run folder, no <file>.py:<Class> and none of {names}")
+
+
+def _network(settings: ModelSettings) -> dict[str, Any]:
+    """What tells whether a network is the paper's, whatever its size."""
+    return {"generator": settings.generator, "global_residual": settings.global_residual}
 
 
 def _plugin(spec: str) -> Method:

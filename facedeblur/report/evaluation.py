@@ -86,7 +86,7 @@ def _tables(
             caption = f"{title} on {corpora}, {', '.join(map(blur_title, part))}"
             table = paper_table(rows, summaries, part, caption, tables)
             content.append(report.table(name, table.noted(protocol_sentence(common_protocol(rows.sources)[0]))))
-    published = comparison_table(summaries)
+    published = comparison_table(rows, summaries)
     if published:
         content.append(report.table("published", published))
     for name, table in (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from facedeblur.report.published import Published, counterpart, printed
+from facedeblur.report.published import Published, counterpart, paper_variant, printed
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
 from facedeblur.report.score_tables import Summaries, interval_note, scored
 from facedeblur.report.summary import Summary, blur_title, ordered_methods
@@ -54,16 +54,20 @@ def paper_table(
     return Table(table.columns, table.rows, caption, (*notes, RANKING))
 
 
-def comparison_table(summaries: Summaries, tables: Sequence[int] = (5, 6, 7, 4)) -> Table | None:
-    """Our figures with the printed ones beside them, for methods and blurs the paper has; None where it has none."""
+def comparison_table(rows: Rows, summaries: Summaries, tables: Sequence[int] = (5, 6, 7, 4)) -> Table | None:
+    """Our figures with the printed ones beside them, for methods and blurs the paper has; None where it has none.
+
+    A method that only bears a name of the paper's is left out, and a note says why.
+    """
     columns = [Column(name, numeric=False) for name in ("Method", "Blur", "Printed as")]
     for name in ("AUC", "Failure rate (%)", "SSIM"):
         columns += [Column(title, name, higher=name != "Failure rate (%)") for title in ("ours", "printed")]
     columns += [Column(title, "Gap closed (%)") for title in ("ours", "printed")]
     lines = []
     blurs = list(dict.fromkeys(blur for _, blur in summaries))
+    variants = {method: paper_variant(method, rows.method_sources(method)) for method, _ in summaries}
     for (method, blur), s in sorted(summaries.items(), key=lambda item: blurs.index(item[0][1])):
-        row = counterpart(method, blur, tables)
+        row = counterpart(variants[method][0], blur, tables)
         if row is None:
             continue
         lines.append(
@@ -87,8 +91,14 @@ def comparison_table(summaries: Summaries, tables: Sequence[int] = (5, 6, 7, 4))
         "The printed figures come from 300VW at 256 px with the localiser of Yang et al. (2017): compare the order of "
         "the rows and the share of the gap closed, not the figures.",
         "Tables 4 and 5 print different SSIM for the full method under PrAvg 7, 0.93501 and 0.94501.",
+        *not_compared(variants),
     ]
     return Table(tuple(columns), tuple(lines), "Beside the published figures", tuple(notes))
+
+
+def not_compared(variants: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Notes on methods (method -> `paper_variant`) whose names promise more than they keep."""
+    return [f"{method} is not beside the printed figures: {why}." for method, (_, why) in variants.items() if why]
 
 
 def printed_gap(row: Published) -> float | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 SOURCE = "Chrysos, Favaro, Zafeiriou, Motion deblurring of faces (IJCV 2019; figures of arXiv v1)"
 # the paper's names -> ours, where a method of ours claims to be the same thing
@@ -20,6 +22,7 @@ ALIASES = {
     "oracle": "oracle",
     "gt": "oracle",
 }
+NAMED = re.compile(r"([a-z0-9_]+)(-s\d+)?( \(.*\))?", re.DOTALL)
 BLUR_ALIASES = {"synthetic": "trajectory"}
 
 
@@ -68,23 +71,58 @@ def printed(tables: Sequence[int], blur: str) -> tuple[Published, ...]:
     return tuple(row for row in published() if row.table in tables and row.blur == blur)
 
 
-def counterpart(method: str, blur: str, tables: Sequence[int] = (5, 6, 7, 4)) -> Published | None:
-    """The printed row of our `method` under `blur`, from the first of `tables` that has it.
-
-    A run's seed is not part of its name: `final-s0` is compared as `final`.
-    """
-    name = base_name(method)
+def counterpart(variant: str, blur: str, tables: Sequence[int] = (5, 6, 7, 4)) -> Published | None:
+    """The printed row of what is called `variant` here, under `blur`, from the first of `tables` that has it."""
     for table in tables:
         for row in published():
-            if (row.table, row.blur, row.ours) == (table, blur, name):
+            if variant and (row.table, row.blur, row.ours) == (table, blur, variant):
                 return row
     return None
 
 
-def base_name(method: str) -> str:
-    """The variant a method's name stands for: "final-s1" -> "final"; scale and version of shipped weights dropped."""
-    names = sorted(set(ALIASES.values()), key=len, reverse=True)
-    return next((name for name in names if method == name or method.startswith((f"{name}-", f"{name} ("))), method)
+def named_variant(method: str) -> str:
+    """The variant that a row's name claims to be, or "": "final" itself, "final-s1" (a seed), "final (folder)"."""
+    name = NAMED.fullmatch(method)
+    return name[1] if name and name[1] in ALIASES.values() else ""
+
+
+def paper_variant(method: str, sources: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """(variant of the paper that a method may be compared with, ""), or ("", why its name promises too much).
+
+    A name alone proves nothing: where the method comes from must bear it out, a run or weights of that experiment with
+    the paper's network at any size. Weights are known by what they say of their run, whatever they are called.
+
+    sources: what the protocols of the method's rows say of it, {} where one says nothing.
+    """
+    named = named_variant(method)
+    if named in ("blurred", "oracle"):
+        return named, ""
+    found = [_borne_out(named, source) for source in sources]
+    doubt = next((why for _, why in found if why), "")
+    variants = {variant for variant, _ in found}
+    if doubt or len(variants) != 1:
+        return "", doubt or "its rows are of several methods"
+    return variants.pop(), ""
+
+
+def _borne_out(named: str, source: Mapping[str, Any]) -> tuple[str, str]:
+    kind, model = source.get("kind"), source.get("model")
+    weights = kind == "weights"
+    experiment = (source.get("provenance") or {} if weights else source).get("experiment", "")
+    variant = (experiment if experiment in ALIASES.values() else "") if weights else named
+    if not variant:
+        return "", ""
+    if not source:
+        return "", "the protocol does not say what it is"
+    if kind not in ("run", "weights") or experiment != variant:
+        return "", f"it is no run of experiment={variant}"
+    if not isinstance(model, Mapping):
+        return "", "the protocol does not say what its network is; evaluate again"
+    if model.get("generator") != "table3":
+        return "", f"its generator is {model.get('generator')}, not that of Table 3"
+    if model.get("global_residual"):
+        return "", "its network adds its output to the input, which the paper's does not"
+    return variant, ""
 
 
 def _lines(name: str) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ the scores and fetches those from the files when asked.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ VECTORS = ("landmarks", "truth", "embedding")
 IMAGE_KEY = ("corpus", "blur", "video", "frame", "L")
 # the rows every evaluation brings along: the input copied, and the sharp image itself
 BLURRED, ORACLE = "blurred", "oracle"
+FOLDER_ADDED = re.compile(r" \([^()]*\)$")  # by which `read_rows` tells methods of one name apart
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,13 @@ class Rows:
         people = self.columns["identity"]
         name = people if len(people) and (people != "").all() else self.columns["video"]
         return np.char.add(np.char.add(self.columns["corpus"].astype(str), "/"), name.astype(str))
+
+    def method_sources(self, method: str) -> list[dict]:
+        """What the protocol of each folder with rows of a method says of it, {} where it says nothing."""
+        names = (method, FOLDER_ADDED.sub("", method))
+        held = sorted(set(self.place[self.columns["method"] == method, 0].tolist()))
+        told = [self.sources[number].protocol.get("methods") or {} for number in held]
+        return [next((of[name] for name in names if name in of), {}) for of in told]
 
     def vectors(self, column: str) -> list[np.ndarray | None]:
         """`landmarks` or `truth` as (68, 2), `embedding` as (128,), read from the files; None where there is none."""

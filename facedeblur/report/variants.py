@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from facedeblur.metrics.bootstrap import mean_sd
-from facedeblur.report.published import counterpart
+from facedeblur.report.paper_tables import not_compared
+from facedeblur.report.published import counterpart, paper_variant
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
 from facedeblur.report.summary import Summary, ordered_methods, summarise
 from facedeblur.report.table import Cell, Column, Table, label, number, ranked
@@ -29,10 +30,12 @@ def variant_table(rows: Rows, blur: str, caption: str, notes: Sequence[str] = ()
     seeds: dict[str, list[Summary]] = {}
     for method in ordered_methods(rows):
         seeds.setdefault(variant_of(method), []).append(summarise(rows, method, blur))
+    variants = {method: paper_variant(method, rows.method_sources(method)) for method in ordered_methods(rows)}
     lines, competing = [], []
     for variant, summaries in seeds.items():
         reference = variant in (BLURRED, ORACLE)
-        printed = counterpart(variant, blur, (4, 5, 6, 7))
+        claims = {variants[summary.method][0] for summary in summaries}
+        printed = counterpart(claims.pop(), blur, (4, 5, 6, 7)) if len(claims) == 1 else None
         rate = None if printed is None or printed.failure is None else 100 * printed.failure
         if not reference:
             competing.append(len(lines))
@@ -49,7 +52,7 @@ def variant_table(rows: Rows, blur: str, caption: str, notes: Sequence[str] = ()
                 Cell("", None) if reference else _over_seeds([100 * s.gap.value for s in summaries], 0),
             )
         )
-    table = Table(tuple(columns), tuple(lines), caption, tuple(notes))
+    table = Table(tuple(columns), tuple(lines), caption, (*notes, *not_compared(variants)))
     if any(len(summaries) > 1 for summaries in seeds.values()):
         table = table.noted("Several seeds: their mean ± standard deviation.")
     return ranked(table, 2, {2: [2, 4, 6]}, competing) if len(competing) > 1 else table

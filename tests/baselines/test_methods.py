@@ -53,6 +53,7 @@ def test_a_run_is_named_by_its_experiment_or_a_label(run):
     assert method.name == "final" and method.image_size == 128
     assert method.source["kind"] == "run" and method.source["steps"] == 7 and method.source["path"] == str(run)
     assert method.source["checkpoint"] == "last.ckpt"
+    assert method.source["model"] == {"generator": "table3", "global_residual": False}
     assert load_method(f"ours (faithful)={run}").name == "ours (faithful)"
     assert method.deblurrer(torch.rand(1, 3, 100, 120)).shape == (1, 3, 100, 120)
     assert load_method(str(run / "checkpoints/last.ckpt")).source["fingerprint"] == method.source["fingerprint"]

@@ -111,6 +111,14 @@ def make_evaluation():
             table = pa.Table.from_pylist(part, schema=SCHEMA)
             pq.write_table(table, folder / "rows" / f"{number:05d}.parquet")
         told = {"corpora": [corpus], "blurs": list(blurs), "judges": {"localizer": "dlib"}, "image_size": SIDE}
+        told["methods"] = {
+            name: {
+                "kind": "run",
+                "experiment": name.split("-s")[0],
+                "model": {"generator": "table3", "global_residual": False},
+            }
+            for name in removed
+        }
         (folder / "protocol.json").write_text(json.dumps({**told, **(protocol or {})}))
         (folder / "status.json").write_text(json.dumps({"state": state, "lost_windows": 0 if state == "done" else 3}))
         return folder

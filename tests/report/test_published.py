@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from facedeblur.report.paper_tables import printed_gap
-from facedeblur.report.published import base_name, counterpart, printed, published
+from facedeblur.report.paper_tables import comparison_table, printed_gap
+from facedeblur.report.published import counterpart, named_variant, paper_variant, printed, published
+from facedeblur.report.rows import read_rows
+from facedeblur.report.score_tables import all_summaries
+from facedeblur.report.variants import variant_table
 
 
 def test_every_printed_row_is_there():
@@ -17,7 +20,7 @@ def test_every_printed_row_is_there():
     [
         ("final", "pravg7", (5, 6, 7), 0.798, 0.03947, 0.94501),
         ("final", "pravg7", (4,), 0.798, 0.03947, 0.93501),
-        ("final-s0", "vla", (5, 6, 7), 0.786, 0.03118, 0.9075),
+        ("final", "vla", (5, 6, 7), 0.786, 0.03118, 0.9075),
         ("blurred", "trajectory", (5, 6, 7), 0.697, 0.04656, 0.85225),
         ("oracle", "pravg21", (5, 6, 7), 0.833, 0.01411, None),
         ("identity_nohg_only2mf2", "pravg7", (4,), 0.751, 0.088, 0.92031),
@@ -34,20 +37,61 @@ def test_verification_as_printed():
     assert rows["gt"].ours == "oracle"
 
 
-def test_names_of_runs_and_weights_stand_for_their_variant():
-    names = [
-        "final",
-        "final-s1",
-        "identity_nohg_only2mf2-s0",
-        "no_identity-small-v1",
-        "final (a)",
-        "finalist",
-        "nafnet",
-    ]
-    assert [base_name(name) for name in names] == [
-        "final", "final", "identity_nohg_only2mf2", "no_identity", "final", "finalist", "nafnet",
-    ]  # fmt: skip
-    assert counterpart("nafnet", "vla") is None
+NAMES = {
+    "final": "final",
+    "final-s12": "final",
+    "final (a)": "final",
+    "identity_nohg_only2mf2-s0": "identity_nohg_only2mf2",
+    "blurred": "blurred",
+    **dict.fromkeys(["final-small-v1", "no_identity-small-v1", "final-s", "finalist", "nafnet", "ours"], ""),
+}
+
+
+@pytest.mark.parametrize(("method", "variant"), NAMES.items())
+def test_what_a_name_claims(method, variant):
+    assert named_variant(method) == variant
+    assert counterpart(named_variant("nafnet"), "vla") is None
+
+
+PAPERS = {"generator": "table3", "global_residual": False}
+RUN = {"kind": "run", "experiment": "final", "model": PAPERS}
+WEIGHTS = {"kind": "weights", "provenance": {"experiment": "final"}, "model": PAPERS}
+
+
+@pytest.mark.parametrize(
+    ("method", "sources", "variant", "why"),
+    [
+        ("final-s0", [RUN], "final", ""),
+        ("final", [RUN, RUN], "final", ""),
+        ("oracle", [{}], "oracle", ""),
+        ("final-small-v1", [WEIGHTS], "final", ""),
+        ("mine", [RUN], "", ""),  # a variant of a sweep, say: it claims nothing
+        ("final-small-v1", [WEIGHTS | {"model": PAPERS | {"generator": "light"}}], "", "generator is light"),
+        ("final-small-v1", [{k: v for k, v in WEIGHTS.items() if k != "model"}], "", "does not say what its network"),
+        ("final-small-v1", [WEIGHTS | {"provenance": {"experiment": "mine"}}], "", ""),
+        ("final", [RUN | {"model": PAPERS | {"generator": "light"}}], "", "generator is light"),
+        ("final-s1", [RUN | {"model": PAPERS | {"global_residual": True}}], "", "adds its output to the input"),
+        ("final", [RUN, RUN | {"model": PAPERS | {"generator": "light"}}], "", "generator is light"),
+        ("final", [RUN | {"experiment": "no_identity"}], "", "no run of experiment=final"),
+        ("final", [{"kind": "file"}], "", "no run of experiment=final"),
+        ("final", [{}], "", "protocol does not say what it is"),
+    ],
+)
+def test_a_name_has_to_be_borne_out_by_where_the_method_comes_from(method, sources, variant, why):
+    found, doubt = paper_variant(method, sources)
+    assert found == variant and (why in doubt if why else doubt == "")
+
+
+def test_a_light_network_is_not_printed_beside_the_papers(make_evaluation, tmp_path):
+    light = {"kind": "weights", "provenance": {"experiment": "final"}, "model": PAPERS | {"generator": "light"}}
+    removed = {"final-small-v1": 0.5, "final-s0": 0.6}
+    protocol = {"methods": {"final-small-v1": light, "final-s0": RUN}}
+    rows = read_rows([make_evaluation(tmp_path / "e", removed, people=2, images=False, protocol=protocol)])
+    table = comparison_table(rows, all_summaries(rows, ["pravg7"]))
+    assert {row[0].text for row in table.rows} == {"final-s0", "blurred", "oracle"}
+    assert any(note.startswith("final-small-v1 is not beside") and "light" in note for note in table.notes)
+    lines = {row[0].text: row for row in variant_table(rows, "pravg7", "Table 4").rows}
+    assert lines["final"][3].value == 0.798 and lines["final-small-v1"][3].value is None
 
 
 def test_the_paper_closes_two_thirds_of_the_gap_under_pravg7():
