@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from facedeblur.errors import UsageError
+from facedeblur.inference.exif import exif_of
 from facedeblur.inference.png import with_metadata
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 _OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True}}
-_PREFIX = b"Exif\0\0"
-ORIENTATION = 0x0112  # EXIF
 
 _READABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 _SIXTEEN = ("I;16", "I;16B", "I;16L")
@@ -109,20 +108,14 @@ def _decode(image: Image, data: bytes, name: str) -> Photo:
     deep = _is_deep(image, data)
     if not deep and image.mode not in _READABLE:
         raise PhotoError(f"{name}: {image.mode} colours; convert it to RGB or grey, of 8 or 16 bits, first")
-    exif = image.getexif()
-    raw, turn = image.info.get("exif"), exif.get(ORIENTATION, 1)
+    exif, turn = exif_of(image)
     if deep:
         image.load()  # says what is wrong with a damaged file; cv2 would not
         photo = _sixteen(photo, data, name)
     else:
         photo = _eight(photo, image)
-    if turn != 1:
-        exif[ORIENTATION] = 1
-        raw = exif.tobytes()
-    if raw and not raw.startswith(_PREFIX):  # WebP goes without, JPEG does not
-        raw = _PREFIX + raw
     alpha = None if photo.alpha is None else _turned(photo.alpha, turn)
-    return replace(photo, pixels=_turned(photo.pixels, turn), alpha=alpha, exif=raw)
+    return replace(photo, pixels=_turned(photo.pixels, turn), alpha=alpha, exif=exif)
 
 
 def _is_deep(image: Image, data: bytes) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from io import BytesIO
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, TiffImagePlugin
 
-from facedeblur.inference.photo import ORIENTATION, PhotoError, encode_photo, read_photo
+from facedeblur.inference.exif import ORIENTATION
+from facedeblur.inference.photo import PhotoError, encode_photo, read_photo
 
-GPS, MAKE, CAMERA = 0x8825, 0x010F, "a camera"
+GPS, EXIF, INTEROP, EXPOSURE, MAKE, CAMERA = 0x8825, 0x8769, 0xA005, 0x829A, 0x010F, "a camera"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -66,10 +68,10 @@ def test_metadata_of_sixteen_bits():
     assert Image.open(BytesIO(encode_photo(photo, photo.pixels, ".png"))).getexif()[MAKE] == CAMERA
 
 
-@pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_exif_profile_and_resolution_are_kept(pixels, source, suffix):
-    data = saved(Image.fromarray(pixels), source, exif=exif_with(), icc_profile=PROFILE, dpi=(300, 300))
+    data = saved(Image.fromarray(pixels), source, exif=exif_with().tobytes(), icc_profile=PROFILE, dpi=(300, 300))
     photo = read_photo(data, "x")
     back = Image.open(BytesIO(encode_photo(photo, photo.pixels, suffix)))
     assert back.info["icc_profile"] == PROFILE
@@ -78,14 +80,71 @@ def test_exif_profile_and_resolution_are_kept(pixels, source, suffix):
         assert back.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_turned_photos_become_upright(pixels, orientation):
-    data = saved(Image.fromarray(pixels), exif=exif_with(orientation))
-    photo = read_photo(data, "x.png")
-    expected = ImageOps.exif_transpose(Image.open(BytesIO(data)))
-    assert np.array_equal(photo.pixels, np.asarray(expected))
-    back = Image.open(BytesIO(encode_photo(photo, photo.pixels, ".png"))).getexif()
-    assert back[ORIENTATION] == 1 and back[MAKE] == CAMERA and back.get_ifd(GPS)[1] == "N"
+# from the pixels as they are stored to the upright ones (EXIF 2.32, 4.6.4: where the stored row 0 and column 0 are)
+UPRIGHT = {
+    1: lambda stored: stored,  # top, left
+    2: np.fliplr,  # top, right
+    3: lambda stored: np.rot90(stored, 2),  # bottom, right
+    4: np.flipud,  # bottom, left
+    5: lambda stored: stored.swapaxes(0, 1),  # left, top
+    6: lambda stored: np.rot90(stored, -1),  # right, top
+    7: lambda stored: np.rot90(stored, 2).swapaxes(0, 1),  # right, bottom
+    8: np.rot90,  # left, bottom
+}
+
+
+def tiff(pixels: np.ndarray, exif: Image.Exif, deflated: bool = False) -> bytes:
+    """A TIFF file of (H, W, 3), with what Pillow does not write: 16 bits, EXIF directories where it is compressed."""
+    strip = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    strip = zlib.compress(strip) if deflated else strip
+    height, width, bits = *pixels.shape[:2], 8 * pixels.itemsize
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    layout = {256: width, 257: height, 258: (bits,) * 3, 259: 8 if deflated else 1, 262: 2, 277: 3, 278: height}
+    strips = {273: 0, 279: len(strip)}  # its place is written relative to the directory's end
+    for tag, value in {**layout, **strips, **exif, GPS: exif.get_ifd(GPS), EXIF: exif.get_ifd(EXIF)}.items():
+        directory[tag] = value
+    return b"II*\0\x08\0\0\0" + directory.tobytes(8) + strip
+
+
+def stored(pixels: np.ndarray, kind: str, exif: Image.Exif) -> bytes:
+    if "TIFF" in kind:
+        return tiff(pixels, exif, deflated="deflated" in kind)
+    return saved(Image.fromarray(pixels), kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "deflated TIFF", "16-bit TIFF"])
+def test_turned_photos_become_upright(pixels, kind, orientation):
+    if kind == "16-bit TIFF":
+        pixels = pixels * np.uint16(256) + np.uint16(7)
+    exif = exif_with(orientation)
+    exif.get_ifd(EXIF)[EXPOSURE] = 0.25
+    data = stored(pixels, kind, exif)
+    if kind == "JPEG":  # what it made of the pixels
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    photo = read_photo(data, "x")
+    assert np.array_equal(photo.pixels, UPRIGHT[orientation](pixels))
+    for suffix in (".png",) if photo.pixels.dtype == np.uint16 else (".png", ".jpg", ".tif", ".webp"):
+        kept = Image.open(BytesIO(encode_photo(photo, photo.pixels, suffix))).getexif()
+        assert kept[ORIENTATION] == 1 and kept[MAKE] == CAMERA
+        assert kept.get_ifd(GPS)[1] == "N" and kept.get_ifd(EXIF)[EXPOSURE] == 0.25
+        if suffix != ".tif":  # and none of how a TIFF file stores its pixels
+            assert set(kept) <= {ORIENTATION, MAKE, GPS, EXIF}
+        again = read_photo(encode_photo(photo, photo.pixels, suffix), "again")
+        assert again.pixels.shape == photo.pixels.shape
+
+
+def test_a_tiff_file_without_exif_gives_none(pixels):
+    assert read_photo(saved(Image.fromarray(pixels), "TIFF"), "x.tif").exif is None
+
+
+def test_the_interoperability_of_a_tiff_file_is_not_left_dangling(pixels):
+    exif = exif_with()
+    exif.get_ifd(EXIF)[INTEROP] = {1: "R98"}
+    photo = read_photo(tiff(pixels, exif), "x.tif")
+    kept = Image.open(BytesIO(encode_photo(photo, photo.pixels, ".jpg"))).getexif()
+    kept.get_ifd(EXIF)
+    assert kept.get_ifd(INTEROP)[1] == "R98"
 
 
 def test_grey_pixels_keep_their_value():
@@ -98,8 +157,6 @@ def bomb() -> bytes:
     """A PNG of a few bytes that says it has 2.5 gigapixels."""
     data = bytearray(saved(Image.new("L", (8, 8))))
     data[16:24] = (50_000).to_bytes(4, "big") * 2
-    import zlib
-
     data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
     return bytes(data)
 
