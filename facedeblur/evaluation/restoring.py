@@ -51,13 +51,14 @@ class Restorer:
     def _run(self, images: Sequence[np.ndarray]) -> list[Restored]:
         batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float().div_(255)
         try:
-            if not self._warm:
-                self.method.deblurrer(batch)
-                self._warm = True
-            self._wait()
-            begin = time.perf_counter()
-            output = self.method.deblurrer(batch)
-            self._wait()
+            with torch.no_grad():  # a method of the user's may not think of it
+                if not self._warm:
+                    self.method.deblurrer(batch)
+                    self._warm = True
+                self._wait()
+                begin = time.perf_counter()
+                output = self.method.deblurrer(batch)
+                self._wait()
             seconds = (time.perf_counter() - begin) / len(images)
             if not isinstance(output, Tensor) or output.shape[:2] != batch.shape[:2] or output.ndim != 4:
                 shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__

@@ -21,6 +21,15 @@ class Brighter:
     def __call__(self, images):
         return images + 0.1
 
+class Tracked(torch.nn.Conv2d):
+    tracked = []
+    def __init__(self):
+        super().__init__(3, 3, 1)
+    def forward(self, images):
+        output = super().forward(images)
+        Tracked.tracked.append(output.requires_grad)
+        return output
+
 class Wrong:
     "takes one image at a time: the first is NaN, the second smaller, the third an error"
     calls = 0
@@ -167,6 +176,13 @@ def test_what_a_method_does_wrong_is_flagged_and_counted(plain, methods_file):
     assert np.isfinite(wrong[1]["landmark_error"]) and wrong[1]["psnr"] < 50
     blurred = [row for row in rows if row["method"] == "blurred"]
     assert wrong[3]["psnr"] == blurred[3]["psnr"]
+
+
+def test_no_method_tracks_gradients(plain, methods_file):
+    evaluation = Evaluation(evaluation_settings(plain("images=2", f"method={methods_file}:Tracked")))
+    evaluation.run()
+    tracked = type(evaluation.methods[-1].deblurrer).tracked
+    assert tracked and not any(tracked)
 
 
 def test_worker_processes_judge_as_the_main_process_does(plain):
