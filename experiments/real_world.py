@@ -29,7 +29,7 @@ FRAMES = 15  # the demo's exposure
 def main(argv: list[str] | None) -> int:
     options = parse(__doc__, argv, _flags)
     from facedeblur.baselines import load_methods
-    from facedeblur.evaluation.real_world import face_in, faces_of, score_video, sharpest
+    from facedeblur.evaluation.real_world import face_at, face_in, faces_of, score_video, sharpest
     from facedeblur.evaluation.runner import image_size
     from facedeblur.progress import StepProgress
     from facedeblur.report.images import read_rgb
@@ -49,7 +49,7 @@ def main(argv: list[str] | None) -> int:
     if sharp is None:
         chosen, said = sharpest(faces), "its least blurred face"
     elif str(sharp).isdigit():
-        chosen, said = min(faces, key=lambda face: abs(face.frame - int(sharp))), f"frame {sharp}"
+        chosen, said = face_at(faces, int(sharp), video), f"frame {int(sharp)}"
     else:
         chosen, said = face_in(read_rgb(sharp), sharp, size), Path(sharp).name
     folder = options.output / "evaluation" / f"{NAME}-{video.stem}"

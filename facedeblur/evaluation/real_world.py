@@ -16,6 +16,7 @@ import numpy as np
 
 from facedeblur.baselines import Method
 from facedeblur.errors import UsageError
+from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.restoring import Restorer
 from facedeblur.evaluation.rows import FOLDER, flat, joined, write_rows
 from facedeblur.faces import judges
@@ -65,6 +66,14 @@ def face_in(picture: np.ndarray, name: str, size: int) -> Face:
     return _cut(0, picture, found[0], size)
 
 
+def face_at(faces: Sequence[Face], frame: int, video: Path) -> Face:
+    """The face of one frame of the video. Raises UsageError where none was found in it, and names the nearest."""
+    nearest = min(faces, key=lambda face: abs(face.frame - frame))
+    if nearest.frame != frame:
+        raise UsageError(f"--sharp {frame}: no face in that frame of {video}; the nearest with one is {nearest.frame}")
+    return nearest
+
+
 def sharpest(faces: Sequence[Face]) -> Face:
     """The least blurred of some faces, by the perceptual blur metric."""
     return min(faces, key=lambda face: blur_of(face.image.astype(np.float32) / 255))
@@ -82,26 +91,33 @@ def score_video(
     batch: int = 16,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> None:
-    """Writes the rows, images and protocol of every method on every face into `folder`; what is there is kept.
+    """Writes the rows, images and protocol of every method on every face into `folder`.
+
+    Rows that are there are kept where they are of the same video, sharp frame, judge and method; all others go.
 
     Args:
         faces: of the blurry video, all of one size; `sharp` the face that is compared with, `chosen` says which it is.
         methods: all but the oracle, which there is none of.
+
+    Raises UsageError where there is no embedder, or where methods would share their files.
     """
     model = judges.embedder(embedder)
     if model is None:
         raise UsageError("judge.embedder: none: identity is all that can be scored without a sharp video")
     reference = _embedded(model, sharp.image, sharp)
     methods = [method for method in methods if not method.sharp]
-    for number, method in enumerate(methods):
-        shard = folder / FOLDER / f"{_key(video, faces, sharp, method, embedder)}.parquet"
+    check_file_names(methods)
+    shards = [folder / FOLDER / f"{_key(video, faces, sharp, method, embedder)}.parquet" for method in methods]
+    for stale in set((folder / FOLDER).glob("**/*.parquet")) - set(shards):
+        stale.unlink()
+    for number, (method, shard) in enumerate(zip(methods, shards, strict=True)):
         if shard.exists():
             continue
         restored = Restorer(method, device, batch)([face.image for face in faces])
         rows = []
         for face, result in zip(faces, restored, strict=True):
             embedding = _embedded(model, result.image, face) if result.usable else None
-            image = Path("images", BLUR, video.stem, f"{face.frame:06}", f"{method.name}.png")
+            image = Path("images", BLUR, file_name(video.stem), f"{face.frame:06}", f"{file_name(method.name)}.png")
             write_png(folder / image, result.image)
             rows.append(
                 {
@@ -127,8 +143,6 @@ def score_video(
             )
             if progress:
                 progress(number * len(faces) + len(rows), len(methods) * len(faces), method.name)
-        for stale in (folder / FOLDER).glob(f"{method.name}@*.parquet"):  # of another video, frame or training
-            stale.unlink()
         write_rows(shard, rows)
     write_png(folder / "images" / "chosen.png", sharp.image)
     size = sharp.image.shape[0]
@@ -148,7 +162,7 @@ def score_video(
 def _key(video: Path, faces: Sequence[Face], sharp: Face, method: Method, embedder: str) -> str:
     """Name of a method's rows, which changes with everything that they depend on."""
     parts = (fingerprint(video), len(faces), sharp.image.tobytes(), method.source.get("fingerprint"), embedder)
-    return f"{method.name}@{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"
+    return f"{file_name(method.name)}@{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"
 
 
 def _cut(index: int, frame: np.ndarray, landmarks: np.ndarray, size: int) -> Face:

@@ -7,7 +7,6 @@ seconds are its own. A shard's rows are one Parquet file per method; what is the
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from facedeblur.baselines import Method, load_methods
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
+from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
 from facedeblur.evaluation.restoring import Restored, Restorer
 from facedeblur.evaluation.rows import FOLDER, flat, joined, write_rows
@@ -71,6 +71,8 @@ class Evaluation:
         check_file_names(self.methods)
         self.size = image_size(self.methods, settings.size)
         self.tests = make_test_set(settings.data, settings.schedules(), max(1, self.jobs), settings.images)
+        # blurs whose windows may share a target frame
+        self.mixed = {blur.schedule.name for blur in self.tests.blurs if len(blur.schedule.lengths) > 1}
         # the plan's landmarks are dlib's already
         self.truth = None if settings.judge.truth == "dlib" else judges.localizer(settings.judge.truth)
         self.protocol = merged(self.folder, protocol(settings, self.size, self.methods, self.tests))
@@ -177,7 +179,8 @@ class Evaluation:
 
     def _place(self, case: Case) -> Path:
         video = "/".join(file_name(part) for part in case.video.split("/"))
-        return Path("images", case.blur, file_name(case.corpus), video, f"{case.frame:06}")
+        frame = f"{case.frame:06}" + (f"-L{case.L}" if case.blur in self.mixed else "")
+        return Path("images", case.blur, file_name(case.corpus), video, frame)
 
     def _status(self, state: str, windows: int, done: int, reason: str | None = None) -> None:
         status: dict[str, Any] = {
@@ -200,20 +203,6 @@ def image_size(methods: Sequence[Method], asked: int | None) -> int:
         listed = ", ".join(f"{name} ({size} px)" for size, name in sizes.items())
         raise UsageError(f"size: the methods were trained at different sizes: {listed}; set size=<pixels>")
     return asked or next(iter(sizes), SIDE_MULTIPLE)
-
-
-def check_file_names(methods: Sequence[Method]) -> None:
-    """Raises UsageError where the rows and images of two methods would have the same files."""
-    taken: dict[str, str] = {}
-    for method in methods:
-        other = taken.setdefault(file_name(method.name).lower(), method.name)
-        if other != method.name:
-            raise UsageError(f"method: {other} and {method.name} would share their files; give one another label")
-
-
-def file_name(name: str) -> str:
-    """A name as part of a path."""
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip(".-") or "-"
 
 
 def image_scores(restored: Sequence[np.ndarray], sharp: Sequence[np.ndarray]) -> list[tuple[float, float]]:

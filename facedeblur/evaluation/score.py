@@ -22,9 +22,10 @@ from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.command import print_summary
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
+from facedeblur.evaluation.names import file_name
 from facedeblur.evaluation.protocol import METRICS, write_protocol
 from facedeblur.evaluation.rows import FOLDER, SCHEMA, flat, joined, write_rows
-from facedeblur.evaluation.runner import file_name, image_scores
+from facedeblur.evaluation.runner import image_scores
 from facedeblur.evaluation.settings import JudgeSettings
 from facedeblur.faces import judges
 from facedeblur.faces.crop import CropBox, crop, crop_box, points_from_crop, points_to_crop

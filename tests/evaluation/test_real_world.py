@@ -5,7 +5,7 @@ import pytest
 
 from facedeblur.baselines import Method, load_method
 from facedeblur.errors import UsageError
-from facedeblur.evaluation.real_world import Face, score_video, sharpest
+from facedeblur.evaluation.real_world import Face, face_at, score_video, sharpest
 from facedeblur.report.rows import read_rows
 
 SIZE = 128
@@ -72,6 +72,32 @@ def test_what_is_there_is_kept_until_something_changes(faces, video, judges_file
     assert score(faces[0]) == first
     assert score(faces[1]) == 2 * first, "another sharp frame"
     assert len(read_rows([tmp_path / "e"])) == 5, "rows of the other frame are gone"
+
+
+def test_methods_may_be_called_anything(faces, tmp_path, judges_file):
+    """Two runs of one name are called by their paths."""
+    video = tmp_path / "a [b].mp4"
+    video.write_bytes(b"not read here")
+    names = ["outputs/final/a-s0", "outputs/final/b-s0", "[x] (y)"]
+    folder = tmp_path / "e"
+
+    def score(sharp, names):
+        methods = [Method(name, halved, {"fingerprint": name}) for name in names]
+        score_video(video, faces, sharp, "?", methods, folder, embedder=f"{judges_file}:Embedder")
+        return read_rows([folder])
+
+    for sharp, asked in ((faces[0], names), (faces[1], names), (faces[1], names[1:])):
+        rows = score(sharp, asked)
+        assert sorted(rows.distinct("method")) == sorted(asked) and len(rows) == 5 * len(asked)
+        assert len(set(rows["image"].tolist())) == len(rows) and all(rows.image_path(i).is_file() for i in range(5))
+    with pytest.raises(UsageError, match="would share their files"):
+        score(faces[0], ["A", "a"])
+
+
+def test_the_chosen_frame_is_the_one_that_was_asked_for(faces, video):
+    assert face_at(faces, 30, video) is faces[2]
+    with pytest.raises(UsageError, match="--sharp 33: no face in that frame of .*walk.mp4; the nearest with one is 30"):
+        face_at(faces, 33, video)
 
 
 def test_the_least_blurred_face_is_chosen(faces):

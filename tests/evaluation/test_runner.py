@@ -161,8 +161,15 @@ def test_another_method_of_the_same_name_is_not_mixed_in(plain, methods_file):
 
 
 def test_methods_that_would_share_files_are_refused(plain):
-    with pytest.raises(UsageError, match="a b and A-B would share their files"):
-        Evaluation(evaluation_settings(plain("images=2", "method=a b=blurred,A-B=blurred")))
+    with pytest.raises(UsageError, match="a-b and A-B would share their files"):
+        Evaluation(evaluation_settings(plain("images=2", "method=a-b=blurred,A-B=blurred")))
+
+
+def test_windows_of_several_lengths_have_images_of_their_own(plain):
+    folder, rows = run(plain("blur=pravg"))
+    images = {(row["video"], row["frame"], row["L"]): row["image"] for row in rows if row["method"] == "blurred"}
+    assert len({key[:2] for key in images}) < len(images)  # two lengths share a target frame
+    assert len(set(images.values())) == len(images) and all((folder / image).is_file() for image in images.values())
 
 
 def test_what_a_method_does_wrong_is_flagged_and_counted(plain, methods_file):

@@ -1,0 +1,35 @@
+"""Names of methods, corpora, videos and people as parts of paths: any name has one of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from facedeblur.baselines import Method
+from facedeblur.errors import UsageError
+
+
+def file_name(name: str) -> str:
+    """A name as part of a path: letters of any script stay.
+
+    A name that cannot stay as it is has a hash in the end: "a b" is not "a-b", and two names of symbols alone differ.
+    """
+    plain = former_file_name(name, r"[^\w.+-]+")
+    if plain == name:
+        return name
+    return f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
+
+
+def former_file_name(name: str, replaced: str = r"[^A-Za-z0-9._+-]+") -> str:
+    """What the first evaluations called their files, where two names might have had one."""
+    return re.sub(replaced, "-", name).strip(".-") or "-"
+
+
+def check_file_names(methods: Sequence[Method]) -> None:
+    """Raises UsageError where the rows and images of two methods would have the same files, cases alone differing."""
+    taken: dict[str, str] = {}
+    for method in methods:
+        other = taken.setdefault(file_name(method.name).lower(), method.name)
+        if other != method.name:
+            raise UsageError(f"method: {other} and {method.name} would share their files; give one another label")
