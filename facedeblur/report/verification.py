@@ -26,7 +26,10 @@ def video_items(rows: Rows) -> list[str]:
 
 
 def half_items(rows: Rows) -> list[str]:
-    """The item of each row where no list is published: the first or the second half of its video, by target frame."""
+    """The item of each row where no list is published: the first or the second half of its video, by target frame.
+
+    `rows` are those of all methods and blurs: the halves of a video are the same for all.
+    """
     frames = defaultdict(list)
     for video, frame in zip(rows["video"].tolist(), rows["frame"].tolist(), strict=True):
         frames[video].append(frame)
@@ -37,15 +40,24 @@ def half_items(rows: Rows) -> list[str]:
     ]
 
 
-def made_pairs(rows: Rows, most_folds: int = 10) -> list[FacePair]:
+def shared_items(rows: Rows, items: Sequence[str]) -> np.ndarray:
+    """(N,) bool: the rows whose item has images under every blur."""
+    names, blurs = np.asarray(items, dtype=str), rows["blur"]
+    shared = set.intersection(*(set(names[blurs == blur].tolist()) for blur in rows.distinct("blur")))
+    return np.isin(names, sorted(shared))
+
+
+def made_pairs(rows: Rows, items: Sequence[str], most_folds: int = 10) -> list[FacePair]:
     """Pairs of half videos for a corpus without a published list: as many of one person as of two.
 
     The same person is shown by halves of different videos where there are two videos, else by both halves of the one.
     Nobody is in two folds, so that a threshold is tested on people it was not chosen on; with fewer than 20 people
     there are fewer than ten folds. The choice depends on names alone.
+
+    items: the half of its video that each row is in, see `half_items`.
     """
     halves: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    columns = (rows["identity"].tolist(), rows["video"].tolist(), half_items(rows))
+    columns = (rows["identity"].tolist(), rows["video"].tolist(), items)
     for person, video, item in zip(*columns, strict=True):
         halves[person][video].add(item)
     people = sorted(halves, key=_hashed)
@@ -72,11 +84,16 @@ def face_verification(rows: Rows, pairs: Sequence[PairLike] | None, caption: str
     blurs = ordered_blurs(rows)
     notes = []
     if pairs is None:
-        pairs, name_items = made_pairs(rows), half_items
+        items = half_items(rows)
+        mask = shared_items(rows, items)
+        pairs = made_pairs(rows.select(mask), [item for item, shared in zip(items, mask, strict=True) if shared])
+        left_out = len(set(items)) - len({items[i] for i in np.flatnonzero(mask)})
+        if left_out:
+            notes.append(f"Halves without images under one of the blurs, which are left out: {left_out}.")
         notes.append("No published pairs: halves of videos, as many of one person as of two, nobody in two folds.")
     else:
-        name_items = video_items
-        known = set(video_items(rows))
+        items = video_items(rows)
+        known = set(items)
         given, pairs = len(pairs), [pair for pair in pairs if {pair.first, pair.second} <= known]
         if len(pairs) < given:
             notes.append(f"{given - len(pairs)} of {given} published pairs have a video without images here: left out.")
@@ -87,9 +104,9 @@ def face_verification(rows: Rows, pairs: Sequence[PairLike] | None, caption: str
     results = {}
     for method in ordered_methods(rows):
         for blur in blurs:
-            mine = rows.where(method=method, blur=blur)
+            mine = np.flatnonzero((rows["method"] == method) & (rows["blur"] == blur))
             if len(mine):
-                results[method, blur] = verify(mine, pairs, name_items(mine))
+                results[method, blur] = verify(rows.select(mine), pairs, [items[i] for i in mine])
     return verification_table(results, rows, blurs, caption, notes)
 
 

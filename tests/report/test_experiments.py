@@ -129,6 +129,14 @@ def test_the_published_pairs_are_used_for_ytf(runs, evaluate, tmp_path, capsys):
         driver("face_verification").main(arguments)
 
 
+def test_a_missing_list_of_pairs_is_said_before_the_evaluation(runs, evaluate, tmp_path):
+    from facedeblur.errors import UsageError
+
+    with pytest.raises(UsageError, match=r"splits\.txt"):
+        driver("face_verification").main(["--runs", str(runs), "data=ytf", f"data.root={tmp_path}"])
+    assert not evaluate
+
+
 def test_an_evaluation_that_fails_ends_the_experiment(monkeypatch, tmp_path):
     monkeypatch.setattr(cli, "main", lambda arguments: 2)
     with pytest.raises(SystemExit) as ended:
