@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -71,3 +73,9 @@ def report(folder: Path, rounds: int = 1) -> list[str]:
             way(place)
             times[which].append(time.perf_counter() - begin)
     return [ratio_line(f"{len(SEEDS)} jobs on {LANES} devices, gpu_pool / by hand", *times, "at most 1.05")]
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks.launcher", description=__doc__).parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        print("\n".join(report(Path(directory))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import tempfile
@@ -143,3 +144,9 @@ def report(rounds: int) -> list[str]:
     else:
         lines.append("bf16 / float32: this processor has no native bf16; float32 is used")
     return lines
+
+
+if __name__ == "__main__":
+    command = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    command.add_argument("--rounds", type=int, default=5, help="paired turns per ratio")
+    print("\n".join(report(command.parse_args().rounds)))
