@@ -90,6 +90,31 @@ def test_the_first_stage_has_groups_of_its_own(compose, name):
     settings_of(compose, f"{group}@{name}={option}")
 
 
+def test_the_first_stage_reads_what_the_second_does(compose, tmp_path):
+    root = f"data.root={tmp_path}"
+    first = settings_of(compose, "data=lrw", root, "data.every=3", "data.min_frames=20").hourglass.data
+    assert [(source.every, source.min_frames) for source in first.sources()] == [(3, 20)]
+    own = settings_of(compose, "data=lrw", root, "data.every=3", "hourglass.data.every=5").hourglass.data
+    assert own.every == 5
+
+
+def test_the_first_stage_draws_the_mixture_of_its_corpora(compose, tmp_path):
+    roots = [f"data.corpora.{name}.root={tmp_path}" for name in ("twomf2", "lrw")]
+    fewer = "data.mixture=[{corpus: twomf2, count: 30}, {corpus: lrw, count: 6}]"
+
+    def passes(*overrides):
+        return [(row.corpus, row.count) for row in settings_of(compose, *overrides).hourglass.data.mixture]
+
+    assert passes("data=paper", *roots, fewer) == [("twomf2", 30), ("lrw", 6)]
+    own = "hourglass.data.mixture=[{corpus: lrw, count: 5}]"
+    assert passes("data=paper", *roots, fewer, own) == [("lrw", 5)]
+    photos = ["data@hourglass.data=stills", f"hourglass.data.root={tmp_path}"]
+    assert passes(*photos) == passes("data=paper", *roots, *photos) == [(None, None)]
+    backwards = "data.mixture=[{corpus: A, reverse: true, weight: 1}]"
+    assert passes(backwards) == [(None, None)], "kernels have no reversed pass"
+    assert passes() == [("A", None), ("B", None), ("A", None)]
+
+
 def test_all_experiments_are_there():
     assert {option for group, option in OPTIONS if group == "experiment"} == set(EXPERIMENTS)
 

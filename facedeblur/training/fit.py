@@ -86,10 +86,19 @@ def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: 
     return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores)
 
 
-def check_batches(module: StageData, trainer: TrainerSettings) -> None:
-    """Raises ValueError where the mixture, the batch, the ranks or the accumulation cannot work with this data."""
+def check_batches(module: StageData, trainer: TrainerSettings, prefix: str = "") -> None:
+    """Raises ValueError where the mixture, the batch, the ranks or the accumulation cannot work with this data.
+
+    `prefix` of the stage's keys in the configuration, "" or "hourglass.", for messages.
+    """
     devices = hardware.device_count(hardware.accelerator_name(trainer.accelerator), trainer.devices)
-    planned_length(trainer, module.batches_per_epoch(devices * trainer.nodes))
+    where = f"{prefix}data."
+    try:
+        batches = module.batches_per_epoch(devices * trainer.nodes)
+        where = prefix
+        planned_length(trainer, batches)
+    except ValueError as error:
+        raise ValueError(f"{where}{error}") from error
 
 
 def of_run(settings: RunSettings, folder: RunFolder, plain: dict) -> dict:

@@ -334,4 +334,21 @@ def run_settings(plain: Mapping) -> RunSettings:
     Raises:
         SettingsError: naming the full key, e.g. `trainer.learning_rate: must be in (0, 1), got -1`.
     """
-    return build(RunSettings, plain)
+    return build(RunSettings, _with_first_mixture(plain))
+
+
+def _with_first_mixture(plain: Mapping) -> Mapping:
+    """`plain` with the first stage's mixture, where it has none of its own: that of `data` where both have the same
+    corpora, else one forward pass over whatever there is. A stage of kernels can do nothing with reversed passes alone.
+    """
+    try:
+        data, first = plain["data"], plain["hourglass"]["data"]
+        if first["mixture"] is not None:
+            return plain
+        named_by = ("corpora",) if first["kind"] in ("demo", "mixture") else ("name",)  # what rows call their corpus
+        same = all(data[key] == first[key] for key in ("kind", *named_by))
+        forward = any(not row.get("reverse") for row in data["mixture"])
+    except (KeyError, TypeError, AttributeError):
+        return plain  # `build` says what is wrong
+    mixture = data["mixture"] if same and forward else [{"corpus": None, "weight": 1}]
+    return {**plain, "hourglass": {**plain["hourglass"], "data": {**first, "mixture": mixture}}}

@@ -53,7 +53,7 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
         # everything that can be wrong with videos and batches is found before anything is trained
         corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs, settings.prepare)
         module = pair_module(stage_settings.data, corpus, settings.model.image_size, settings.seed, settings.jobs)
-        check_batches(module, stage_settings.trainer)
+        check_batches(module, stage_settings.trainer, "hourglass." if first_stage else "")
         if is_main_process():
             _describe_data(folder, corpus)
         if first_stage:
