@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from facedeblur.errors import UsageError
-from facedeblur.models.checkpoint import TrainedRun, best_checkpoint, load_run
+from facedeblur.models.checkpoint import TrainedRun, best_checkpoint, is_run, load_run
 from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, register
 from facedeblur.models.weights import load_weights, shipped_state, training_state, write_weights
 
@@ -19,10 +19,13 @@ VERSIONS = ("facedeblur", "git_commit", "torch")
 def write_run(run: Path, out: Path) -> tuple[Path, Path]:
     """Writes the test-time network of a run folder or checkpoint to `out`, and beside it what fine-tuning needs.
 
-    Returns both paths. Raises UsageError where the run has no generator or `out` has another suffix.
+    Returns both paths. Raises UsageError where there is no such run, it has no generator, or `out` has another suffix.
     """
     if not out.name.endswith(SUFFIX) or out.name.endswith(TRAINING_SUFFIX):
         raise UsageError(f"{out}: weights are written to <name>{SUFFIX}")
+    if not is_run(run):
+        what = "neither a run folder (config.yaml, checkpoints/) nor a checkpoint (.ckpt)"
+        raise UsageError(f"{run}: {what if run.exists() else 'no such run folder or checkpoint'}")
     trained = load_run(best_checkpoint(run))
     if trained.networks is None:
         raise UsageError(f"{run}: holds the hourglass stage alone; give a run of an adversarial stage")

@@ -13,7 +13,7 @@ from facedeblur.files import write_atomic
 from facedeblur.inference.api import FaceDeblurrer
 from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, deblur_pictures
 from facedeblur.inference.jobs import Job
-from facedeblur.inference.photo import encode_photo, read_photo
+from facedeblur.inference.photo import PhotoError, encode_photo, read_photo
 from facedeblur.inference.video import VideoDeblurrer
 from facedeblur.progress import StepProgress
 from facedeblur.video.rewrite import outline, rewrite_video
@@ -68,7 +68,10 @@ class FileDeblurrer:
         if self.compare:
             pixels = np.hstack([photo.pixels, pixels])
             photo = photo if photo.alpha is None else replace(photo, alpha=np.hstack([photo.alpha, photo.alpha]))
-        content = encode_photo(photo, pixels, job.target.suffix if job.target else ".png")
+        try:
+            content = encode_photo(photo, pixels, job.target.suffix if job.target else ".png")
+        except PhotoError as error:
+            raise PhotoError(f"{job.name}: {error}") from None
         if job.target:
             write_atomic(job.target, content)
         else:

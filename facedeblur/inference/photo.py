@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 _OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True}}
+
+# what Pillow and cv2 raise at pictures and EXIF that are damaged, or that a format cannot hold
+_FAULTS = (
+    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+    struct.error, cv2.error,
+)  # fmt: skip
 
 _READABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 _SIXTEEN = ("I;16", "I;16B", "I;16L")
@@ -70,7 +77,7 @@ def read_photo(data: bytes, name: str) -> Photo:
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
         raise PhotoError(f"{name}: more than {limit} million pixels; reduce it first") from None
-    except (OSError, SyntaxError, ValueError, EOFError, cv2.error) as error:
+    except _FAULTS as error:
         raise PhotoError(f"{name}: truncated or damaged ({error})") from None
 
 
@@ -80,7 +87,7 @@ def encode_photo(photo: Photo, pixels: np.ndarray, suffix: str) -> bytes:
     PNG, TIFF and WebP lose nothing; JPEG is written at quality 95 without halved chroma.
 
     Raises:
-        PhotoError: the format cannot hold 16 bits or transparency.
+        PhotoError: the format cannot hold 16 bits, transparency, so many pixels or so much EXIF.
     """
     from PIL import Image
 
@@ -99,7 +106,11 @@ def encode_photo(photo: Photo, pixels: np.ndarray, suffix: str) -> bytes:
         if value is not None:
             options[key] = value
     buffer = BytesIO()
-    Image.fromarray(channels.squeeze(2) if channels.shape[2] == 1 else channels).save(buffer, kind, **options)
+    try:
+        Image.fromarray(channels.squeeze(2) if channels.shape[2] == 1 else channels).save(buffer, kind, **options)
+    except _FAULTS as error:
+        remedy = "" if kind == "PNG" else "; name the output .png"
+        raise PhotoError(f"{kind} cannot hold this picture and its EXIF ({error}){remedy}") from None
     return buffer.getvalue()
 
 

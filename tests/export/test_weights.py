@@ -162,12 +162,15 @@ def test_the_command_registers_what_is_then_known_by_name(make_run, networks, tm
 def test_the_command_refuses_what_it_cannot_export(make_run, tmp_path, small):
     hourglass = build_hourglass(small)
     folder = make_run(hourglass, stage="hourglass")
+    (tmp_path / "empty").mkdir()
     for arguments, message in (
         ([str(folder), "-o", str(tmp_path / "x.safetensors")], "hourglass stage alone"),
         ([str(folder), "-o", str(tmp_path / "x.pt")], r"<name>\.safetensors"),
         ([str(folder)], "-o <file>"),
         ([str(folder), "--register", "best"], "final-small-v1"),
-        ([str(tmp_path / "nowhere"), "-o", str(tmp_path / "x.safetensors")], "config.yaml: no such file"),
+        (["nowhere", "-o", str(tmp_path / "x.safetensors")], "^nowhere: no such run"),
+        ([str(tmp_path / "empty"), "-o", str(tmp_path / "x.safetensors")], "empty: neither a run folder"),
+        ([str(folder / "config.yaml"), "-o", str(tmp_path / "x.safetensors")], "config.yaml: neither a run folder"),
     ):
         with pytest.raises(UsageError, match=message):
             main(arguments)

@@ -109,6 +109,15 @@ def test_metadata_of_a_photo_are_kept(deblur, photo):
     assert done.getexif()[0x010F] == "a camera" and done.info["icc_profile"] == b"a profile"
 
 
+def test_what_the_format_cannot_hold_names_the_photo(deblur, photo, here, capsys):
+    exif = Image.Exif()
+    exif[0x010E] = "a description" * 6_000
+    photo("a.png", exif=exif)
+    assert deblur("a.png", "-o", "b.jpg", "--always") == 2
+    one_line(capsys, "error: a.png: ", "EXIF", "name the output .png")
+    assert not (here / "b.jpg").exists()
+
+
 def test_largest_and_compare(deblur, photo):
     given = photo()
     assert deblur("a.png", "-o", "b.png", "--always", "--faces", "largest", "--compare") == 0

@@ -199,3 +199,47 @@ def test_transparency_does_not_become_jpeg(pixels):
     photo = read_photo(saved(Image.fromarray(pixels).convert("RGBA")), "x.png")
     with pytest.raises(PhotoError, match="transparency"):
         encode_photo(photo, photo.pixels, ".jpg")
+
+
+def long_exif() -> bytes:
+    exif = exif_with()
+    exif.get_ifd(EXIF)[0x927C] = bytes(70_000)  # a maker note; JPEG holds 64 kB in all
+    return exif.tobytes()
+
+
+TOO_MUCH = {
+    ".jpg": (lambda: saved(Image.new("RGB", (9, 6)), exif=long_exif()), "EXIF"),
+    ".webp": (lambda: saved(Image.new("L", (16_384, 1))), "16383"),
+    ".jpeg": (lambda: saved(Image.new("L", (65_536, 1))), "JPEG"),
+}
+
+
+@pytest.mark.parametrize("suffix", TOO_MUCH)
+def test_what_a_format_cannot_hold_is_one_line_with_the_remedy(suffix):
+    make, says = TOO_MUCH[suffix]
+    photo = read_photo(make(), "x.png")
+    with pytest.raises(PhotoError, match=f"{says}.*name the output .png") as raised:
+        encode_photo(photo, photo.pixels, suffix)
+    assert "\n" not in str(raised.value)
+    back = read_photo(encode_photo(photo, photo.pixels, ".png"), "back")
+    assert np.array_equal(back.pixels, photo.pixels) and back.exif == photo.exif
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, at damage
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_damaged_exif_is_one_line_or_left_as_it_is(pixels, kind):
+    """Whatever it does to the EXIF's first bytes, damage is no other exception."""
+    exif, refused, random = exif_with(6), 0, np.random.default_rng(3)
+    exif.get_ifd(EXIF)[EXPOSURE] = 0.25
+    whole = stored(pixels, kind, exif)
+    for _ in range(150):
+        data = bytearray(whole)
+        for place in random.integers(4, 250, 3):
+            data[place] = random.integers(256)
+        try:
+            photo = read_photo(bytes(data), "photo")
+            encode_photo(photo, photo.pixels, ".tif")
+        except PhotoError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert 10 < refused < 140
