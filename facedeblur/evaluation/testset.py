@@ -107,9 +107,10 @@ class TestSet:
 
     def _read(self, video: str, plan: Plan, metas: dict, size: int, truth: Localizer | None) -> Iterator[TestPair]:
         order = list(metas)
-        anew = {}
-        if truth is not None and not _annotation_kinds(self._by_path[video])[0]:
-            anew = _localised({row: plan[row] for row in order}, metas[order[0]], truth)
+        clip, anew = self._by_path[video], {}
+        unknown = [row for row in order if truth is not None and not _annotated(clip, plan[row].window.target)]
+        if unknown:
+            anew = _localised({row: plan[row] for row in unknown}, metas[order[0]], truth)
         with open_video(metas[order[0]]) as source:
             for place, blurry, sharp in read_cuts(video, source, [cut_of(meta) for meta in metas.values()], size):
                 row = order[place]
@@ -249,6 +250,7 @@ def _annotation_kinds(clip: Clip) -> list[bool]:
 
 
 def _annotated(clip: Clip, frame: int) -> bool:
+    """Whether landmarks are given for a frame: photos of one album each have theirs or not."""
     if clip.path.endswith(ALBUM_SUFFIX):
         return _stills(clip.path)[frame].points is not None
     return clip.annotation is not None or annotation_path(clip.path).is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,11 +11,13 @@ import pytest
 
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.prepare import PrepareError
+from facedeblur.evaluation import testset
 from facedeblur.evaluation.settings import evaluation_settings
 from facedeblur.evaluation.testset import TestPair, make_test_set
 from facedeblur.faces.crop import crop_box, points_to_crop
 from facedeblur.faces.dlib_models import has_dlib
 from facedeblur.faces.pts import write_pts
+from facedeblur.video.album import read_album
 from facedeblur.video.write import write_video
 
 POINTS = np.random.default_rng(0).random((68, 2)).astype(np.float32) * 40 + 30
@@ -81,6 +84,31 @@ def test_photos_with_their_points(plain, tmp_path):
         np.testing.assert_allclose(pair.truth, points_to_crop(POINTS, crop_box(POINTS), 64), atol=0.01)
     with pytest.raises(PrepareError, match="pravg7 averages frames, but photos have one"):
         made(plain, *words, "blur=pravg7")
+
+
+def test_every_photo_of_an_album_is_annotated_or_not(plain, tmp_path, monkeypatch):
+    """Of two photos in one album one has points; only the other's are the chosen localiser's."""
+    for name in ("1", "2"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), texture(0))
+        write_pts(tmp_path / f"{name}.pts", POINTS)
+    words = ("data=stills", f"data.root={tmp_path}", f"data.cache={tmp_path / 'cache'}", "blur=trajectory")
+    whole = made(plain, *words)
+    (clip,) = whole.clips
+    stills = read_album(clip.path)
+
+    class Corner:
+        def localize(self, image, box):
+            return np.full((68, 2), 11, np.float32)
+
+    blur = whole.blurs[0]
+    for annotated in ("1.png", "2.png"):
+        album = [s if s.image.endswith(annotated) else replace(s, points=None) for s in stills]
+        monkeypatch.setattr(testset, "_stills", {clip.path: album}.get)
+        pairs = {pair.case.video: pair.truth for pair in whole.pairs(blur, range(2), 64, Corner())}
+        assert set(pairs) == {"1.png", "2.png"}
+        for photo, truth in pairs.items():
+            points = POINTS if photo == annotated else np.full((68, 2), 11.0)
+            np.testing.assert_allclose(truth, points_to_crop(points, crop_box(POINTS), 64), atol=0.01)
 
 
 def test_300vw_as_it_lies_on_disk(plain, tmp_path):
