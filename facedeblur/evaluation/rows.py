@@ -30,6 +30,7 @@ from facedeblur.video.source import natural_order
 
 FLAGS = ("no_face", "nan", "no_truth", "size_mismatch", "error")
 FOLDER = "rows"
+KEY = "facedeblur"  # of what a file says about itself, see `shards`
 
 SCHEMA = pa.schema(
     [
@@ -66,9 +67,9 @@ def flat(points: np.ndarray | None) -> list[float] | None:
     return None if points is None else np.asarray(points, np.float32).reshape(-1).tolist()
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes one shard, atomically."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], about: Mapping[str, str] | None = None) -> None:
+    """Writes one shard, atomically; `about` is kept in the file's metadata."""
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA.with_metadata(about))
     write_atomic(Path(path), lambda file: pq.write_table(table, file, compression="zstd"))
 
 

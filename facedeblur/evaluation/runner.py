@@ -1,7 +1,8 @@
 """The evaluation: shard by shard, pairs are read, deblurred by every method, judged, and written as score rows.
 
 While the judges work on one shard, the pairs of the next are read; a method runs only when no judge does, so that its
-seconds are its own. A shard's rows are one Parquet file per method; what is there already is not made again.
+seconds are its own. A shard's rows are one Parquet file per method; what is there already is not made again, unless
+windows of it could not be read.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -24,11 +24,21 @@ from facedeblur.baselines import Method, load_methods
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
-from facedeblur.evaluation.names import check_file_names, file_name
+from facedeblur.evaluation.names import check_file_names, file_name, former_file_name
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
 from facedeblur.evaluation.restoring import Restored, Restorer
-from facedeblur.evaluation.rows import FOLDER, flat, joined, write_rows
+from facedeblur.evaluation.rows import FOLDER, flat, joined
 from facedeblur.evaluation.settings import EvaluationSettings
+from facedeblur.evaluation.shards import (
+    Loss,
+    Record,
+    adopt,
+    flag_counts,
+    is_complete,
+    losses,
+    read_records,
+    write_shard,
+)
 from facedeblur.evaluation.testset import BlurSet, Case, TestPair, make_test_set, window_key
 from facedeblur.faces import judges
 from facedeblur.files import write_json
@@ -40,8 +50,9 @@ from facedeblur.training.preview import write_png
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """Some windows of one blur: `rows` of its plan, and for each method that lacks them the file to write."""
+    """Some windows of one blur: `rows` of its plan, and for each method that lacks some the file to write."""
 
+    name: str
     blur: BlurSet
     rows: tuple[int, ...]
     files: dict[str, Path]
@@ -53,6 +64,7 @@ class _InFlight:
 
     shard: Shard
     pairs: list[TestPair]
+    lost: list[Loss]
     restored: dict[str, list[Restored]]
     answers: list[Future | Question]
 
@@ -77,8 +89,7 @@ class Evaluation:
         self.truth = None if settings.judge.truth == "dlib" else judges.localizer(settings.judge.truth)
         self.protocol = merged(self.folder, protocol(settings, self.size, self.methods, self.tests))
         self.restorers = {m.name: Restorer(m, self.device, settings.batch) for m in self.methods}
-        self.lost: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that could not be read
-        self.flags: dict[str, Counter[str]] = {method.name: Counter() for method in self.methods}
+        self.records: dict[Path, Record] = {}  # of all that is in the folder
 
     def run(self, pool: JudgePool | None = None) -> None:
         """Makes the rows that are missing, with judges of its own or those of `pool`.
@@ -86,6 +97,7 @@ class Evaluation:
         An interruption loses the shards in flight alone.
         """
         waiting = [shard for shard in self.shards() if shard.files]
+        self.records = read_records(self.folder)
         windows = sum(len(shard.rows) for shard in waiting)
         done, self.started = 0, time.monotonic()
         self._status("running", windows, done)
@@ -95,10 +107,10 @@ class Evaluation:
             with nullcontext(pool) if pool else JudgePool(self.settings.judge, self.jobs) as judging:
                 flying: _InFlight | None = None
                 for shard in waiting:
-                    pairs = list(self._read(shard))  # while the judges look at the shard before
+                    pairs, lost = self._read(shard)  # while the judges look at the shard before
                     if flying is not None:
                         done = self._finish(flying, judging, progress, done, windows)
-                    flying = self._start(shard, pairs, judging)
+                    flying = self._start(shard, pairs, lost, judging)
                 if flying is not None:
                     self._finish(flying, judging, progress, done, windows)
         except BaseException as error:
@@ -106,28 +118,33 @@ class Evaluation:
             self._status("interrupted" if interrupted else "failed", windows, done, f"{type(error).__name__}: {error}")
             raise
         self._status("done", windows, windows)
-        for (video, reason), count in self.lost.items():
-            print(f"lost {count} window(s) of {video}: {reason}; they have no rows", file=sys.stderr)
+        for (video, reason), count in losses(self.records.values()).items():
+            print(f"lost {count} window(s) of {video}: {reason}; they have no rows, and the next call tries again",
+                  file=sys.stderr)  # fmt: skip
 
     def shards(self) -> Iterator[Shard]:
-        """All shards, in order; `files` are those that are missing."""
+        """All shards, in order; `files` are those that are missing, or lack windows that could not be read."""
         for blur in self.tests.blurs:
             for first in range(0, len(blur.plan), self.settings.shard):
                 rows = tuple(range(first, min(first + self.settings.shard, len(blur.plan))))
                 ends = (window_key(self.tests.case(blur.plan, row)) for row in (rows[0], rows[-1]))
                 name = f"{blur.schedule.name}-{file_name(self.tests.name)}-{first:06}-{'-'.join(ends)}-{len(rows)}"
-                files = {m.name: self.folder / FOLDER / f"{name}-{file_name(m.name)}.parquet" for m in self.methods}
-                yield Shard(blur, rows, {method: file for method, file in files.items() if not file.exists()})
+                files = {m.name: self._file(name, m.name) for m in self.methods}
+                missing = {method: file for method, file in files.items() if not is_complete(file, len(rows))}
+                yield Shard(name, blur, rows, missing)
 
-    def _read(self, shard: Shard) -> Iterator[TestPair]:
-        for item in self.tests.pairs(shard.blur, shard.rows, self.size, self.truth):
-            if isinstance(item, TestPair):
-                yield item
-            else:
-                video, reason, count = item
-                self.lost[video, reason] += count
+    def _file(self, shard: str, method: str) -> Path:
+        place = self.folder / FOLDER
+        file = place / f"{shard}-{file_name(method)}.parquet"
+        adopt(place / f"{shard}-{former_file_name(method)}.parquet", file, method)
+        return file
 
-    def _start(self, shard: Shard, pairs: list[TestPair], pool: JudgePool) -> _InFlight:
+    def _read(self, shard: Shard) -> tuple[list[TestPair], list[Loss]]:
+        items = list(self.tests.pairs(shard.blur, shard.rows, self.size, self.truth))
+        pairs = [item for item in items if isinstance(item, TestPair)]
+        return pairs, [Loss(*item) for item in items if not isinstance(item, TestPair)]
+
+    def _start(self, shard: Shard, pairs: list[TestPair], lost: list[Loss], pool: JudgePool) -> _InFlight:
         """Runs the methods, and sets the judges to work."""
         restored = {}
         for method in self.methods:
@@ -138,7 +155,7 @@ class Evaluation:
             Question(pair.sharp, pair.truth, [r[i].image if r[i].usable else None for r in restored.values()])
             for i, pair in enumerate(pairs)
         ]
-        return _InFlight(shard, pairs, restored, pool.submit(questions))
+        return _InFlight(shard, pairs, lost, restored, pool.submit(questions))
 
     def _finish(self, flying: _InFlight, pool: JudgePool, progress: StepProgress, done: int, windows: int) -> int:
         """Scores and saves a shard while its judgements come in, and writes its rows; returns the windows done."""
@@ -150,11 +167,10 @@ class Evaluation:
             pair = flying.pairs[i]
             for (name, images), judgement in zip(flying.restored.items(), judgements, strict=True):
                 row = _row(name, pair, images[i], judgement, scores[name][i], paths[i].get(name))
-                self.flags[name].update(flag for flag in row["flags"].split(",") if flag)
                 rows[name].append(row)
             progress(done + max(i + 1, pool.ready(flying.answers)), windows, pair.case.video)
         for name, file in flying.shard.files.items():
-            write_rows(file, rows[name])
+            self.records[file] = write_shard(file, flying.shard.name, name, rows[name], flying.lost)
         done += len(flying.shard.rows)
         self._status("running", windows, done)
         return done
@@ -190,8 +206,8 @@ class Evaluation:
             "windows": windows,
             "done": done,
             "seconds": round(time.monotonic() - self.started, 1),
-            "lost_windows": sum(self.lost.values()),
-            "flags": {name: dict(counts) for name, counts in self.flags.items()},
+            "lost_windows": losses(self.records.values()).total(),
+            "flags": flag_counts(self.records.values()),
         }
         write_json(self.folder / "status.json", status | ({"reason": reason} if reason else {}))
 

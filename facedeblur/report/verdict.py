@@ -28,7 +28,10 @@ def remarks(rows: Rows, summaries: Summaries) -> list[html.Html]:
         if source.state and source.state != "done":
             warnings.append(f"{source.folder} is {source.state}: these are the rows it has so far.")
         if source.lost:
-            warnings.append(f"{source.lost} windows of {source.folder} could not be read and are left out.")
+            warnings.append(
+                f"{source.lost} windows of {source.folder} could not be read and have no rows; "
+                "evaluating again tries them."
+            )
     differing = [key for key in common_protocol(rows.sources)[1] if key in DECISIVE]
     if differing:
         warnings.append(f"The evaluations joined here differ in {', '.join(differing)}; see Protocol.")

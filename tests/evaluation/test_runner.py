@@ -12,7 +12,9 @@ from facedeblur.errors import UsageError
 from facedeblur.evaluation.rows import SCHEMA, read_rows
 from facedeblur.evaluation.runner import Evaluation
 from facedeblur.evaluation.settings import evaluation_settings
+from facedeblur.faces.pts import write_pts
 from facedeblur.metrics.landmarks import normalised_error
+from facedeblur.video.write import write_video
 
 METHODS = """
 import torch
@@ -116,6 +118,65 @@ def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(plain, monkeypat
     for row in (*rows, *expected):
         row.pop("seconds")
     assert rows == expected
+
+
+@pytest.fixture
+def two_videos(tmp_path):
+    """300VW of two test videos of 30 frames; the words that say so."""
+    noise = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8), (0, 0), 2)
+    points = np.random.default_rng(0).random((68, 2)) * 40 + 30
+    for number in ("114", "203"):
+        write_video(tmp_path / number / "vid.avi", [np.ascontiguousarray(noise[:, n : n + 120]) for n in range(30)])
+        for frame in range(1, 31):
+            write_pts(tmp_path / number / "annot" / f"{frame:06}.pts", points)
+    return "data=vw300", f"data.root={tmp_path}", f"data.cache={tmp_path / 'cache'}", "shard=3"
+
+
+def test_windows_that_could_not_be_read_are_tried_again(plain, two_videos, tmp_path, capsys):
+    def rows_of(folder):
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in read_rows(folder).to_pylist()]
+
+    def lost(evaluation):
+        return json.loads((evaluation.folder / "status.json").read_text())["lost_windows"]
+
+    whole, _ = run(plain("name=whole", *two_videos))
+    video = tmp_path / "114/vid.avi"
+    content = video.read_bytes()
+    evaluation = Evaluation(evaluation_settings(plain("name=broken", *two_videos)))
+    video.write_bytes(b"gone")
+    evaluation.run()
+    assert lost(evaluation) == 4 and 0 < len(rows_of(evaluation.folder)) < len(rows_of(whole))
+    assert "window(s) of" in capsys.readouterr().err
+    video.write_bytes(content)
+    # another call that has nothing to do with it does not forget
+    other = Evaluation(evaluation_settings(plain("name=broken", "blur=pravg9", *two_videos)))
+    other.run()
+    assert lost(other) == 4
+    for file in (other.folder / "rows").glob("pravg9*"):
+        file.unlink()
+    again = Evaluation(evaluation_settings(plain("name=broken", *two_videos)))
+    assert 0 < sum(bool(shard.files) for shard in again.shards()) < len(list(again.shards()))
+    again.run()
+    assert lost(again) == 0 and rows_of(again.folder) == rows_of(whole)
+    assert not any(shard.files for shard in again.shards())
+
+
+def test_flags_of_earlier_calls_stay_in_the_status(plain, methods_file):
+    folder, _ = run(plain("images=3", f"method={methods_file}:Wrong"))
+    before = json.loads((folder / "status.json").read_text())["flags"]
+    assert before["Wrong"]["nan"] == 1 and before["blurred"] == {}
+    run(plain("images=3", f"method={methods_file}:Brighter"))
+    assert json.loads((folder / "status.json").read_text())["flags"] == before | {"Brighter": {}}
+
+
+def test_rows_under_a_name_of_the_first_evaluations_are_found(plain):
+    folder, rows = run(plain("images=2", "method=a b=blurred"))
+    (file,) = (folder / "rows").glob("*a-b*.parquet")
+    former = file.with_name(f"{file.name.rpartition('-a-b')[0]}-a-b.parquet")
+    file.rename(former)
+    evaluation = Evaluation(evaluation_settings(plain("images=2", "method=a b=blurred,a-b=blurred")))
+    assert {method for shard in evaluation.shards() for method in shard.files} == {"a-b"}
+    assert file.exists() and not former.exists()
 
 
 def test_a_method_that_comes_later_adds_its_rows_alone(plain, methods_file, monkeypatch):
