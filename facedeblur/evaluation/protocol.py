@@ -15,7 +15,7 @@ import numpy as np
 
 from facedeblur.baselines import Method
 from facedeblur.errors import UsageError
-from facedeblur.evaluation.settings import EvaluationSettings
+from facedeblur.evaluation.settings import EvaluationSettings, JudgeSettings
 from facedeblur.evaluation.testset import TestSet
 from facedeblur.faces import judges
 from facedeblur.files import write_json
@@ -68,7 +68,7 @@ def protocol(settings: EvaluationSettings, size: int, methods: Sequence[Method],
             }
             for blur in tests.blurs
         },
-        "judges": asdict(settings.judge) | {"files": _judge_files(settings)},
+        "judges": judges_told(settings.judge),
         "schedule": asdict(settings.schedule),
         "methods": {method.name: dict(method.source) for method in methods},
         "metrics": METRICS,
@@ -108,11 +108,11 @@ def write_protocol(folder: Path, content: Mapping[str, Any]) -> None:
     write_json(folder / FILE, content)
 
 
-def _judge_files(settings: EvaluationSettings) -> dict[str, str]:
-    """Fingerprints of the judges that are files of the user's: rows of another state of them are other rows."""
-    named = {name: getattr(settings.judge, name) for name in ("localizer", "truth", "embedder")}
+def judges_told(settings: JudgeSettings) -> dict[str, Any]:
+    """The judges, and fingerprints of those that are files of the user's: rows of another state are other rows."""
+    named = {name: getattr(settings, name) for name in ("localizer", "truth", "embedder")}
     prints = {name: judges.fingerprint(judge) for name, judge in named.items()}
-    return {name: found for name, found in prints.items() if found is not None}
+    return asdict(settings) | {"files": {name: found for name, found in prints.items() if found is not None}}
 
 
 def _truth(settings: EvaluationSettings, tests: TestSet) -> str:

@@ -7,10 +7,11 @@ judges see the face, cut out by the one crop rule, or the whole image where that
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.command import print_summary
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
-from facedeblur.evaluation.names import file_name
-from facedeblur.evaluation.protocol import METRICS, write_protocol
+from facedeblur.evaluation.names import file_name, former_file_name
+from facedeblur.evaluation.protocol import FILE, METRICS, judges_told, write_protocol
 from facedeblur.evaluation.rows import FOLDER, SCHEMA, flat, joined, write_rows
 from facedeblur.evaluation.runner import image_scores
 from facedeblur.evaluation.settings import JudgeSettings
+from facedeblur.evaluation.shards import adopt
 from facedeblur.faces import judges
 from facedeblur.faces.crop import CropBox, crop, crop_box, points_from_crop, points_to_crop
 from facedeblur.faces.pts import read_pts
@@ -47,6 +49,7 @@ examples:
                                                               rows for `facedeblur report`, with the input's beside them
 
 True landmarks are read from <photo>.pts beside a sharp image; without one they are found in it.
+Images in a folder of their own for each person (sharp/ann/1.png) give intervals over people; others give none.
 """
 
 
@@ -72,7 +75,12 @@ def main(argv: Sequence[str]) -> int:
         "--blurred", type=Path, metavar="FOLDER", help="the blurry inputs, scored as a row of their own"
     )
     parser.add_argument("--name", help="what the row is called (default: the folder's name)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write rows and protocol there, for the report")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="write rows and protocol there, for the report; other methods of the same SHARP and judges may join them",
+    )
     parser.add_argument("--jobs", type=int, default=None, help="judging processes (default: one per core)")
     parser.add_argument("--localizer", default="dlib", help="who finds landmarks in restored faces (default: dlib)")
     parser.add_argument("--truth", default="dlib", help="who finds them in sharp ones without a .pts (default: dlib)")
@@ -83,13 +91,20 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
     settings = JudgeSettings(options.localizer, options.truth, options.embedder, options.box, options.align)
+    if options.jobs is not None and options.jobs < 0:
+        raise UsageError(f"--jobs: 0 or more judging processes, got {options.jobs}")
     name = options.name or options.restored.resolve().name
-    folders = {name: options.restored, "oracle": options.sharp}
-    if options.blurred:
-        folders["blurred"] = options.blurred
+    folders = {"oracle": options.sharp} | ({"blurred": options.blurred} if options.blurred else {})
+    if name.lower() in folders:
+        raise UsageError(f"{options.restored}: {name} is the name of a row that comes with the table; choose --name")
+    folders = {name: options.restored, **folders}
+    told = _protocol(options.out, folders, settings) if options.out else {}
     rows = score(folders, options.sharp, settings, usable_cores() if options.jobs is None else options.jobs)
+    if any(not row["identity"] for row in rows):
+        print(f"{options.sharp}: images in no folder of a person of their own: nobody knows which are of one person, "
+              "so no interval is given over people", file=sys.stderr)  # fmt: skip
     if options.out:
-        _write(options.out, rows, folders, settings)
+        _write(options.out, rows, folders, told)
     print_summary(pa.Table.from_pylist(rows, schema=SCHEMA))
     flagged = sorted({(row["video"], row["flags"]) for row in rows if row["method"] == name and row["flags"]})
     for video, flags in flagged[:10]:
@@ -207,7 +222,7 @@ def _rows(
             "method": method,
             "corpus": corpus,
             "category": "",
-            "identity": parts[0],
+            "identity": parts[0] if len(parts) > 1 else "",
             "blur": BLUR,
             "video": name,
             "frame": 0,
@@ -225,7 +240,37 @@ def _rows(
         }
 
 
-def _write(folder: Path, rows: list[dict[str, Any]], folders: dict[str, Path], settings: JudgeSettings) -> None:
+def _protocol(folder: Path, folders: dict[str, Path], settings: JudgeSettings) -> dict[str, Any]:
+    """What the protocol in `folder` will say, but for the counts: the methods that are there already stay.
+
+    Raises UsageError where the folder holds another evaluation: rows that were scored otherwise, or another method of
+    the same name.
+    """
+    methods = {name: {"kind": "images", "path": str(path.resolve())} for name, path in folders.items()}
+    told = {"judges": judges_told(settings), "methods": methods}
+    if not (folder / FOLDER).exists() and not (folder / FILE).exists():
+        return told
+    try:
+        old = json.loads((folder / FILE).read_text())
+        kind, held = old["corpus"].get("kind"), dict(old["methods"])
+        judged, sharp = {"files": {}} | old["judges"], held.get("oracle", {}).get("path")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{folder}: holds something else, its {FILE} is not readable; choose another --out") from error
+    for what, was, now in (
+        ("kind of corpus", kind, "images"),
+        ("sharp folder", sharp, methods["oracle"]["path"]),
+        *((f"judge ({key})", judged.get(key), value) for key, value in told["judges"].items()),
+    ):
+        if was != now:
+            raise UsageError(f"{folder}: holds rows of another {what}, {was}, now {now}; choose another --out")
+    for name, method in methods.items():
+        if name in held and held[name].get("path") != method["path"]:
+            was = held[name].get("path")
+            raise UsageError(f"{folder}: holds {name} of {was}; choose --name, or another --out")
+    return told | {"methods": {**held, **methods}}
+
+
+def _write(folder: Path, rows: list[dict[str, Any]], folders: dict[str, Path], told: dict[str, Any]) -> None:
     roots = {name: Path(os.path.relpath(path, folder)) for name, path in folders.items()}
     files = {name: images_in(path) for name, path in folders.items()}
     for row in rows:
@@ -233,16 +278,17 @@ def _write(folder: Path, rows: list[dict[str, Any]], folders: dict[str, Path], s
         if file is not None:
             row["image"] = (roots[row["method"]] / file.relative_to(folders[row["method"]])).as_posix()
     for name in folders:
-        write_rows(folder / FOLDER / f"{BLUR}-{file_name(name)}.parquet", [r for r in rows if r["method"] == name])
+        file = folder / FOLDER / f"{BLUR}-{file_name(name)}.parquet"
+        adopt(file.with_name(f"{BLUR}-{former_file_name(name)}.parquet"), file, name)
+        write_rows(file, [row for row in rows if row["method"] == name])
+    images = len({row["video"] for row in rows})
     content = {
         "format": 1,
         "image_size": "as given",
-        "corpus": {"name": rows[0]["corpus"], "kind": "images", "images": len({row["video"] for row in rows})},
-        "blurs": {BLUR: {"windows": len({row["video"] for row in rows})}},
-        "judges": asdict(settings),
-        "methods": {name: {"kind": "images", "path": str(path.resolve())} for name, path in folders.items()},
+        "corpus": {"name": rows[0]["corpus"], "kind": "images", "images": images},
+        "blurs": {BLUR: {"windows": images}},
         "metrics": METRICS,
     }
-    write_protocol(folder, content)
+    write_protocol(folder, content | told)
     write_json(folder / "status.json", {"state": "done"})
     print(f"evaluation folder: {folder} (rows/, protocol.json)")

@@ -53,8 +53,7 @@ def model_card(weights: str, rows: Rows, notes: str, method: str | None = None) 
             raise UsageError(f"rows: none of {name}; there are {', '.join(rows.distinct('method'))}")
     if len(set(rows.groups().tolist())) < 2:
         raise UsageError("rows: of fewer than two people; no interval can be given")
-    people = (rows["identity"] != "").all()
-    kind = "people" if people else "videos"
+    kind = rows.group_kind()
     localizer = next((s.protocol.get("judges", {}).get("localizer") for s in rows.sources), None) or "the judge"
     return TEMPLATE.read_text(encoding="utf-8").format(
         name=located.name,

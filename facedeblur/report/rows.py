@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -80,10 +80,27 @@ class Rows:
         return list(zip(*(self.columns[name].tolist() for name in IMAGE_KEY), strict=True))
 
     def groups(self) -> np.ndarray:
-        """What the bootstrap draws: people where all are known, else videos; each within its corpus."""
+        """What the bootstrap draws, see `group_kind`; each within its corpus."""
+        names = self.columns["identity"]
+        if self.group_kind() != "people":
+            names, images = self.columns["video"], self._single_images()
+            names = np.array(
+                [str(PurePosixPath(n).parent) if i else n for n, i in zip(names, images, strict=True)], str
+            )
+        return np.char.add(np.char.add(self.columns["corpus"].astype(str), "/"), names.astype(str))
+
+    def group_kind(self) -> str:
+        """people where all are known, else videos; folders where every "video" is a single image, which is no group."""
         people = self.columns["identity"]
-        name = people if len(people) and (people != "").all() else self.columns["video"]
-        return np.char.add(np.char.add(self.columns["corpus"].astype(str), "/"), name.astype(str))
+        if len(people) and (people != "").all():
+            return "people"
+        return "folders" if len(people) and self._single_images().all() else "videos"
+
+    def _single_images(self) -> np.ndarray:
+        """(N,) bool: the rows of images that lay in folders, of which nobody knows what video they are from."""
+        corpora = [source.protocol.get("corpus") for source in self.sources]
+        kinds = np.array([isinstance(corpus, dict) and corpus.get("kind") == "images" for corpus in corpora])
+        return kinds[self.place[:, 0]]
 
     def method_sources(self, method: str) -> list[dict]:
         """What the protocol of each folder with rows of a method says of it, {} where it says nothing."""

@@ -126,7 +126,7 @@ def _difference(found: Interval, digits: int, scale: float = 1) -> Cell:
 def interval_note(rows: Rows) -> str:
     """What the small figures of a table are."""
     groups = len(set(rows.groups().tolist()))
-    kind = "people" if len(rows) and (rows["identity"] != "").all() else "videos"
+    kind = rows.group_kind()
     if groups < 2:
         return f"Fewer than two {kind}: no interval can be given."
     return f"{SMALL}: 95 % bootstrap intervals over {groups} {kind}."

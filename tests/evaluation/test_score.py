@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from facedeblur.evaluation.rows import read_rows
 from facedeblur.evaluation.score import main, score
 from facedeblur.evaluation.settings import JudgeSettings
 from facedeblur.faces.pts import write_pts
+from facedeblur.report.rows import read_rows as report_rows
+from facedeblur.report.summary import summarise
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.random((68, 2)) * 50 + [60, 40]  # the face lies in a corner of a larger photo
@@ -71,6 +76,71 @@ def test_the_command_writes_an_evaluation_folder(folders, settings, tmp_path, ca
         missing = row["video"] == "ann/2" and row["method"] != "oracle"
         assert (row["image"] is None) == missing
         assert missing or (tmp_path / "out" / row["image"]).is_file()
+
+
+@pytest.fixture
+def command(folders, settings, tmp_path):
+    """`command(restored, ...)` scores a folder against the sharp one with quick judges, in this process."""
+    judges = ["--localizer", settings.localizer, "--embedder", settings.embedder, "--box", "truth", "--jobs", "0"]
+    return lambda restored, *words: main([str(restored), str(folders[1]), *judges, *map(str, words)])
+
+
+def test_names_of_rows_that_come_with_the_table_are_refused(folders, command, tmp_path):
+    restored, _ = folders
+    for name in ("oracle", "blurred", "Blurred"):
+        (tmp_path / "of" / name).mkdir(parents=True)
+    with pytest.raises(UsageError, match="oracle is the name of a row that comes with the table; choose --name"):
+        command(restored, "--name", "oracle")
+    for folder in ("of/oracle", "of/blurred", "of/Blurred"):
+        with pytest.raises(UsageError, match="choose --name"):
+            command(tmp_path / folder, "--blurred", restored)
+
+
+def test_an_evaluation_of_something_else_is_not_overwritten(folders, command, tmp_path):
+    restored, sharp = folders
+    out, other = tmp_path / "out", tmp_path / "other"
+    shutil.copytree(restored, other)
+    assert command(restored, "--out", out) == 0
+    before = read_rows(out).to_pylist()
+    for words, message in (
+        (["--align", "judge"], r"another judge \(align\), truth, now judge"),
+        (["--name", "restored"], "holds restored of .*restored; choose --name"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            command(other, "--out", out, *words)
+    with pytest.raises(UsageError, match="another sharp folder"):
+        main([str(other), str(restored), "--out", str(out)])
+    assert read_rows(out).to_pylist() == before
+    assert command(other, "--out", out) == 0 and command(restored, "--out", out) == 0
+    protocol = json.loads((out / "protocol.json").read_text())
+    assert set(protocol["methods"]) == {"restored", "other", "oracle"} and len(read_rows(out)) == 12
+    (out / "protocol.json").write_text(json.dumps(protocol | {"corpus": {"name": "x", "kind": "demo"}}))
+    with pytest.raises(UsageError, match="another kind of corpus, demo"):
+        command(restored, "--out", out)
+    (out / "protocol.json").unlink()
+    with pytest.raises(UsageError, match="holds something else"):
+        command(restored, "--out", out)
+
+
+def test_images_in_no_folder_of_a_person_are_no_people(folders, command, tmp_path, capsys):
+    restored, sharp = folders
+    assert command(restored, "--out", tmp_path / "people") == 0
+    assert "no interval" not in capsys.readouterr().err
+    people = report_rows([tmp_path / "people"])
+    assert people.group_kind() == "people" and set(people.groups()) == {"sharp/ann"}
+    assert main([str(restored / "ann"), str(sharp / "ann"), "--name", "flat", "--out", str(tmp_path / "flat"),
+                 "--embedder", "none", "--box", "truth", "--jobs", "0",
+                 "--localizer", people.sources[0].protocol["judges"]["localizer"]]) == 0  # fmt: skip
+    assert "no interval is given" in capsys.readouterr().err
+    flat = report_rows([tmp_path / "flat"])
+    assert set(flat["identity"].tolist()) == {""} and flat.group_kind() == "folders"
+    summary = summarise(flat, "flat", "given")
+    assert summary.images == 4 and summary.groups == 1 and np.isnan(summary.intervals["ssim"].low)
+
+
+def test_fewer_than_no_processes_are_refused(folders):
+    with pytest.raises(UsageError, match="--jobs: 0 or more"):
+        main([*map(str, folders), "--jobs", "-1"])
 
 
 def test_a_photo_without_a_face_is_kept_without_truth(folders, settings, monkeypatch):
