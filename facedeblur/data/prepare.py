@@ -1,7 +1,8 @@
 """From a list of clips to a window plan: index, track, plan; each step cached by content, so nothing is done twice.
 
 <cache>/index, tracks, windows   what is known of each file: see `video.index`, `faces.tracking`, `video_windows`
-<cache>/plans/<hash>.parquet     the plan of a corpus, beside it its report as .json
+<cache>/plans/<hash>.parquet     the plan of a corpus, beside it its report as .json; <hash>.1.parquet, ... where files
+                                 that could not be used for a passing reason were tried again
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 from filelock import FileLock
@@ -27,7 +29,9 @@ from facedeblur.errors import UsageError
 from facedeblur.faces.annotation import annotation_path
 from facedeblur.faces.tracking import FORMATS, track_videos
 from facedeblur.files import shown
-from facedeblur.video.index import VideoInfo, index_videos, is_hung
+from facedeblur.video.index import VideoInfo, index_videos
+from facedeblur.video.setbacks import is_costly, is_passing
+from facedeblur.video.source import VideoError, check_file
 
 Progress = Callable[[str, int, int, str], None]  # stage (index, track, plan, shards), done, total, name of the last
 
@@ -77,6 +81,7 @@ def prepare_plan(
     reverse: bool = False,
     progress: Progress | None = None,
     settings: PrepareSettings | None = None,
+    keep: str = "",
 ) -> tuple[Plan, Report]:
     """The plan of all windows that `clips` give under `schedules`, and its report.
 
@@ -85,9 +90,12 @@ def prepare_plan(
         cache_dir: safe for several processes, the second one waits for the first.
         jobs: processes that decode at the same time; on a cluster, in each of its tasks.
         progress: called as `progress(stage, done, total, name)`.
+        keep: name of a plan (`Report.manifest`) that a training has begun with: it is not made again, if it is one of
+            these clips as they lie on disk.
 
     Returns:
-        The plan and the report. A file that cannot be used is skipped and named in the report.
+        The plan and the report. A file that cannot be used is skipped and named in the report; where the reason may
+        have passed it is tried again by the next call, as `_may_pass` says.
 
     Raises:
         PrepareError: no file gives a window.
@@ -101,30 +109,65 @@ def prepare_plan(
     job = Job(tuple(clips), tuple(schedules), Path(cache_dir), reverse, settings or PrepareSettings())
     told = progress or (lambda stage, done, total, name: None)
     manifest = job.manifest()
-    path = job.cache / "plans" / f"{manifest}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not _is_made(path, job.settings.retry):
+    folder = job.cache / "plans"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{manifest}.lock"):
+        names = _made(folder, manifest)
+        if keep in names:
+            return _read(folder, keep)
+        known = Report.read(folder / f"{names[-1]}.json").skipped if names else ()
+        again = {path for path, reason in known if _may_pass(path, reason, job.settings.retry)}
+        if not names or again:
+            given_up = {path: reason for path, reason in known if path not in again and is_costly(reason)}
             if job.settings.cluster.where != "here":
                 from facedeblur.data.cluster import run_shards
 
-                run_shards(job, jobs, told)
-            plan, report = _collect(job, make_windows(job, jobs, told), manifest)
-            report.write(path.with_suffix(".json"))
-            plan.write(path)
-    return Plan.read(path), Report.read(path.with_suffix(".json"))
+                run_shards(replace(job, clips=tuple(c for c in job.clips if c.path not in given_up)), jobs, told)
+            # Another name than the plan before: who trains on that one looks up landmarks in its file.
+            name = f"{manifest}.{len(names)}" if names else manifest
+            plan, report = _collect(job, make_windows(job, jobs, told, given_up), name)
+            if not names or report.skipped != known:
+                report.write(folder / f"{name}.json")
+                plan.write(folder / f"{name}.parquet")
+                names.append(name)
+        return _read(folder, names[-1])
 
 
-def _is_made(plan: Path, retry: bool) -> bool:
-    """Whether a plan and its report are in the cache; with `retry`, also whether no file of it hung."""
-    report = plan.with_suffix(".json")
-    if not (plan.exists() and report.exists()):
+def _made(folder: Path, manifest: str) -> list[str]:
+    """Names of the plans that are in the cache with their reports, the latest last."""
+    names: list[str] = []
+    name = manifest
+    while all((folder / f"{name}{suffix}").exists() for suffix in (".parquet", ".json")):
+        names.append(name)
+        name = f"{manifest}.{len(names)}"
+    return names
+
+
+def _read(folder: Path, name: str) -> tuple[Plan, Report]:
+    return Plan.read(folder / f"{name}.parquet"), Report.read(folder / f"{name}.json")
+
+
+def _may_pass(path: str, reason: str, retry: bool) -> bool:
+    """Whether a skipped file is worth another attempt: with `retry` what hung or crashed, and at any time what the
+    operating system refused, unless it still does so for the same reason."""
+    if is_costly(reason):
+        return retry
+    if not is_passing(reason):
         return False
-    return not (retry and any(is_hung(reason) for _, reason in Report.read(report).skipped))
+    try:
+        check_file(path)
+    except VideoError as error:
+        return error.reason != reason
+    return True
 
 
-def make_windows(job: Job, jobs: int, progress: Progress) -> Prepared:
-    """Index, track and plan the files of a job; what the cache holds is not done again."""
+def make_windows(
+    job: Job, jobs: int, progress: Progress, given_up: Mapping[str, str] = MappingProxyType({})
+) -> Prepared:
+    """Index, track and plan the files of a job; what the cache holds is not done again.
+
+    `given_up`: path -> why it is skipped without another attempt.
+    """
     done = Prepared()
     paths = list(dict.fromkeys(clip.path for clip in job.clips))
     infos = index_videos(
@@ -136,7 +179,7 @@ def make_windows(job: Job, jobs: int, progress: Progress) -> Prepared:
         retry=job.settings.retry,
     )
     done.infos = dict(zip(paths, infos, strict=True))
-    done.skipped = {info.path: info.error for info in infos if info.error}
+    done.skipped = {**given_up} | {info.path: info.error for info in infos if info.error}
     for clip in job.clips:
         info = done.infos[clip.path]
         if not info.error and info.frames < clip.min_frames:

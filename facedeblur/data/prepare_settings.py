@@ -46,7 +46,7 @@ class PrepareSettings:
                     Photos are spared: they have nothing in common, so their median judges none of them
     min_fps         frames per second below which frames are not averaged: between them lies more than motion
     backend         "auto" chooses decord or PyAV for each file; "decord", "pyav" or "torchcodec" reads all by one
-    retry           also try again the files that hung before, as they may on a busy machine
+    retry           also try again the files that hung or crashed before, as they may on a busy machine
     samples         pairs on the report's contact sheet
     cluster         see `ClusterSettings`
 

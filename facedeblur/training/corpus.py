@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.cores import usable_cores
@@ -99,13 +101,18 @@ def _check_stills(data: DataSettings, blur: BlurSettings) -> None:
 
 
 def make_corpus(
-    data: DataSettings, blur: BlurSettings, jobs: int | str = "auto", how: PrepareSettings | None = None
+    data: DataSettings,
+    blur: BlurSettings,
+    jobs: int | str = "auto",
+    how: PrepareSettings | None = None,
+    keep: Mapping[str, str] = MappingProxyType({}),
 ) -> Corpus:
     """Renders (demo) or finds the clips of all corpora and plans their windows; everything is cached by content.
 
     Args:
         jobs: processes that decode at the same time, or "auto": one per core.
         how: what of a video is used, and where that is found out.
+        keep: split -> name of the plan that a run has begun with; see `prepare_plan`.
 
     Raises:
         CorpusError: a folder that is missing or not laid out as its corpus is; shows the layout.
@@ -130,7 +137,14 @@ def make_corpus(
         reverse = split == "train" and any(row.reverse for row in rows)
         progress = StageProgress(f"{split} videos")
         plans[split], reports[split] = prepare_plan(
-            chosen, schedules, cache, jobs=jobs, reverse=reverse, progress=progress, settings=how
+            chosen,
+            schedules,
+            cache,
+            jobs=jobs,
+            reverse=reverse,
+            progress=progress,
+            settings=how,
+            keep=keep.get(split, ""),
         )
     mark = plans_mark(data, blur, how)
     mark.parent.mkdir(exist_ok=True)

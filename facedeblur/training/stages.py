@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -51,7 +52,9 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
         first_stage = settings.stage == "hourglass"
         stage_settings = settings.hourglass if first_stage else settings
         # everything that can be wrong with videos and batches is found before anything is trained
-        corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs, settings.prepare)
+        # a resumed run goes on with its plans; the later processes of a DDP group train on the first one's
+        keep = _plans_of(folder) if resuming or not is_main_process() else {}
+        corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs, settings.prepare, keep)
         module = pair_module(stage_settings.data, corpus, settings.model.image_size, settings.seed, settings.jobs)
         check_batches(module, stage_settings.trainer, "hourglass." if first_stage else "")
         if is_main_process():
@@ -115,6 +118,15 @@ def _describe_data(folder: RunFolder, corpus: Corpus) -> None:
             if path not in _named:  # both stages may meet it
                 _named.add(path)
                 print(f"skipped {path}: {reason}", file=sys.stderr)
+
+
+def _plans_of(folder: RunFolder) -> dict[str, str]:
+    """Split -> name of the plan that `data.json` says the run was begun with."""
+    try:
+        described = json.loads((folder.path / "data.json").read_text())
+        return {split: described[split]["manifest"] for split in ("train", "val")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def finish(

@@ -17,6 +17,7 @@ import numpy as np
 from facedeblur.files import write_atomic
 from facedeblur.video.children import Failure, run_limited
 from facedeblur.video.files import fingerprint
+from facedeblur.video.setbacks import is_costly, is_hung, is_passing
 from facedeblur.video.source import VideoError, has_decord, open_source
 from facedeblur.video.times import gaps, is_even, packet_times
 
@@ -75,7 +76,7 @@ def index_videos(
         timeout: seconds before a decoder counts as hung; large files get more in proportion to their size.
         progress: called as `progress(done, total, path)`.
         backend: of `open_source`; "auto" chooses one for each file.
-        retry: decode again what hung before: a busy machine can look like a hanging decoder.
+        retry: decode again what hung or crashed before: a busy machine can look like a hanging decoder.
 
     Returns:
         One `VideoInfo` per path. Unusable videos have `error` set; nothing is raised for them.
@@ -85,12 +86,12 @@ def index_videos(
     infos: dict[int, VideoInfo] = {}
     for number, path in enumerate(paths):
         found = _from_cache(path, cache, timeout, backend)
-        if found and not (retry and found.error and is_hung(found.error)):
+        if found and not (retry and found.error and is_costly(found.error)):
             infos[number] = found
 
     def settle(number: int, info: VideoInfo) -> None:
         infos[number] = info
-        if info.fingerprint:
+        if info.fingerprint and not is_passing(info.error or ""):
             _to_cache(info, cache, timeout, backend)
         if progress:
             progress(len(infos), len(paths), info.path)
@@ -166,11 +167,6 @@ def _blame(failure: Failure) -> str:
     return f"decoder {failure.reason}" if failure.hung else f"cannot be decoded: decoder {failure.reason}"
 
 
-def is_hung(reason: str) -> bool:
-    """Whether a file was given up for want of time, not because of what it holds."""
-    return "hung for" in reason
-
-
 def _cache_file(cache: Path, print_: str, backend: str) -> Path:
     return cache / (f"{print_}.json" if backend == "auto" else f"{print_}.{backend}.json")
 
@@ -187,7 +183,8 @@ def _from_cache(path: str, cache: Path, timeout: float, backend: str) -> VideoIn
         return None
     if entry.pop("format", None) != FORMAT:
         return None
-    if entry.pop("timeout") < timeout and is_hung(entry["error"] or ""):
+    error = entry["error"] or ""
+    if is_passing(error) or (entry.pop("timeout") < timeout and is_hung(error)):
         return None  # more patience is offered than last time
     times = entry["times"] and tuple(entry["times"])
     info = VideoInfo(**{**entry, "path": path, "gaps": tuple(entry["gaps"]), "times": times})

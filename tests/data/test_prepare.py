@@ -160,20 +160,68 @@ def test_a_crashing_planner_costs_one_video(clips, cache, monkeypatch):
     assert set(plan.column("video")) == {clips[1].path}
 
 
-def test_what_hung_on_a_busy_machine_is_tried_again_on_request(clips, cache, monkeypatch):
-    schedules = [named_schedule("pravg7", stride=5)]
+def failing(reason):
+    """`run_limited` whose first task fails."""
 
-    def hang(work, tasks, jobs, limit):
-        yield from ((number, Failure("hung for 120 s", hung=True)) for number, _ in enumerate(tasks[:1]))
-        yield from ((number, work(task)) for number, task in enumerate(tasks) if number)
+    def run(work, tasks, jobs, limit):
+        for number, task in enumerate(tasks):
+            yield number, work(task) if number else Failure(reason)
 
-    monkeypatch.setattr(video_windows, "run_limited", hang)
+    return run
+
+
+@pytest.mark.parametrize(("reason", "stride"), [("hung for 120 s", 5), ("crashed (killed by SIGKILL)", 4)])
+def test_what_hung_or_crashed_on_a_busy_machine_is_tried_again_on_request(clips, cache, monkeypatch, reason, stride):
+    schedules = [named_schedule("pravg7", stride=stride)]
+    monkeypatch.setattr(video_windows, "run_limited", failing(reason))
     busy, report = prepare_plan(clips, schedules, cache)
-    assert report.skipped == ((clips[0].path, "cannot be planned: hung for 120 s"),)
+    assert report.skipped == ((clips[0].path, f"cannot be planned: {reason}"),)
     monkeypatch.undo()
     assert len(prepare_plan(clips, schedules, cache)[0]) == len(busy), "a plan stays as it is unless asked for"
     quiet, report = prepare_plan(clips, schedules, cache, settings=PrepareSettings(retry=True))
     assert not report.skipped and len(quiet) > len(busy)
+
+
+FULL = "OSError: [Errno 28] No space left on device"
+
+
+def test_what_the_system_refused_is_tried_again_by_the_next_call(clips, cache, monkeypatch):
+    schedules = [named_schedule("pravg7", stride=6)]
+    monkeypatch.setattr(video_windows, "run_limited", failing(FULL))
+    first, told = prepare_plan(clips, schedules, cache)
+    assert told.skipped == ((clips[0].path, f"cannot be planned: {FULL}"),)
+    assert prepare_plan(clips, schedules, cache)[1].manifest == told.manifest, "nothing new, no new plan"
+    monkeypatch.undo()
+    kept = prepare_plan(clips, schedules, cache, keep=told.manifest)
+    assert len(kept[0]) == len(first) and kept[1].skipped == told.skipped
+    whole, report = prepare_plan(clips, schedules, cache)
+    assert not report.skipped and set(whole.column("video")) == {c.path for c in clips}
+    assert (first.landmarks[0] == whole.landmarks[len(whole) - len(first)]).all(), "a plan in use keeps its file"
+    assert prepare_plan(clips, schedules, cache, keep=told.manifest)[1].skipped == told.skipped
+    assert prepare_plan(clips, schedules, cache, keep="of other clips")[1].manifest == report.manifest
+
+
+def test_what_hung_is_left_alone_when_others_are_tried_again(folder, clips, cache, monkeypatch):
+    schedules, three = [named_schedule("pravg7", stride=8)], [*clips, clip(folder, "bert/short.mp4")]
+    reasons = iter(["hung for 120 s", FULL])
+
+    def fail_twice(work, tasks, jobs, limit):
+        for number, task in enumerate(tasks):
+            reason = next(reasons, None)
+            yield number, Failure(reason) if reason else work(task)
+
+    monkeypatch.setattr(video_windows, "run_limited", fail_twice)
+    three = [three[0], three[2], three[1]]
+    prepare_plan(three, schedules, cache)
+    tried = []
+    monkeypatch.setattr(
+        video_windows,
+        "run_limited",
+        lambda work, tasks, *rest: ((n, tried.append(task.info.path) or work(task)) for n, task in enumerate(tasks)),
+    )
+    _, report = prepare_plan(three, schedules, cache)
+    assert tried == [three[1].path]
+    assert dict(report.skipped)[three[0].path] == "cannot be planned: hung for 120 s"
 
 
 def test_a_second_process_waits_for_the_first(clips, cache, monkeypatch):

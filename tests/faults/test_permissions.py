@@ -46,7 +46,8 @@ def test_a_file_without_permission_is_skipped_and_named(tmp_path):
     (folder / "hidden").chmod(0)
     script = tmp_path / "prepare.py"
     script.write_text(PREPARE)
-    try:
+
+    def prepared():
         done = subprocess.run(
             [sys.executable, script, folder, tmp_path / "cache"],
             capture_output=True,
@@ -55,9 +56,15 @@ def test_a_file_without_permission_is_skipped_and_named(tmp_path):
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
             timeout=120,
         )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    try:
+        found = prepared()
+        assert found["windows"] == 3
+        assert [str(locked), "no permission to read it"] in found["skipped"]
+        locked.chmod(0o600)
+        again = prepared()
+        assert again["windows"] == 6 and str(locked) not in dict(again["skipped"]), "the next call may read it"
     finally:
         (folder / "hidden").chmod(0o700)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["windows"] == 3
-    assert [str(locked), "no permission to read it"] in found["skipped"]

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from facedeblur.video import index as index_module
+from facedeblur.video.children import Failure
 from facedeblur.video.files import fingerprint
 from facedeblur.video.index import index_videos
 from facedeblur.video.source import has_decord, open_source
@@ -130,6 +131,15 @@ def test_more_patience_tries_a_hanging_file_again(make_clip, tmp_path):
     assert index_videos([path], tmp_path / "cache", timeout=30, retry=True)[0].frames == 6
     file.write_text(json.dumps(entry))
     assert index_videos([path], tmp_path / "cache", timeout=60)[0].frames == 6
+
+
+def test_what_the_system_refused_is_not_remembered(make_clip, tmp_path, monkeypatch):
+    path = make_clip(count=6)
+    refused = Failure("OSError: [Errno 5] Input/output error")
+    monkeypatch.setattr(index_module, "run_limited", lambda work, tasks, *rest: enumerate([refused] * len(tasks)))
+    assert "Errno 5" in index_videos([path], tmp_path / "cache")[0].error
+    monkeypatch.undo()
+    assert index_videos([path], tmp_path / "cache")[0].frames == 6
 
 
 def test_large_files_get_more_time(tmp_path):
