@@ -105,7 +105,7 @@ def _of_tensor(image: Tensor) -> tuple[list[np.ndarray], Any]:
     if image.ndim not in (3, 4) or image.shape[-3] != 3:
         raise ValueError(f"image: must be {SHAPES}; got a tensor {tuple(image.shape)}")
     plain = image.detach().cpu()
-    array = (plain if plain.dtype == torch.uint8 else plain.float()).movedim(-3, -1).numpy()
+    array = (plain if plain.dtype in (torch.uint8, torch.float64) else plain.float()).movedim(-3, -1).numpy()
     pictures, rebuild = _of_array(np.ascontiguousarray(array))
     return pictures, lambda done: torch.from_numpy(rebuild(done)).movedim(-1, -3).to(image)
 
@@ -119,8 +119,15 @@ def _of_array(image: np.ndarray) -> tuple[list[np.ndarray], Any]:
         if not (image.min() >= 0 and image.max() <= 1):
             raise ValueError(f"image: floats must be in [0, 1], got {image.min():.3g} to {image.max():.3g}")
     kind = image.dtype if image.dtype in (np.uint8, np.uint16) else np.float32
-    pictures = list(image.astype(kind, copy=False).reshape(-1, *image.shape[-3:]))
-    return pictures, lambda done: np.stack(done).reshape(image.shape).astype(image.dtype)
+    given = image.astype(kind, copy=False)
+
+    def rebuild(pictures: list[np.ndarray]) -> np.ndarray:
+        done = np.stack(pictures).reshape(image.shape)
+        if done.dtype.itemsize < image.dtype.itemsize:  # what was left alone keeps all its digits
+            done = np.where(done == given, image, done)
+        return done.astype(image.dtype, copy=False)
+
+    return list(given.reshape(-1, *image.shape[-3:])), rebuild
 
 
 def _of_pil(image: Image) -> tuple[list[np.ndarray], Any]:

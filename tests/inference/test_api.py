@@ -48,6 +48,28 @@ def test_every_kind_of_image_gives_the_same(deblur, image):
     assert deblur([]) == []
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64", "longdouble"])
+def test_pixels_outside_the_face_are_equal_to_the_bit_in_every_type(deblur, image, dtype):
+    kind = np.dtype(dtype)
+    scaled = image / 255 + np.random.default_rng(0).random(image.shape) / 1e4  # more digits than float32 has
+    given = (scaled if kind.kind == "f" else image.astype(kind) * (np.iinfo(kind).max // 255)).astype(kind)
+    done = deblur(np.stack([given, given]), always=True)
+    assert done.dtype == kind and np.array_equal(done[0], done[1])
+    changed = (done[0] != given).any(axis=2)
+    assert not changed[:10].any() and not changed[-10:].any() and changed[50:70, 40:60].mean() > 0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_the_same_for_tensors(deblur, image, dtype):
+    whole = torch.from_numpy(image).permute(2, 0, 1)
+    noise = torch.rand(whole.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 1e4
+    given = whole if dtype == torch.uint8 else (whole / 255 + noise).to(dtype)
+    done = deblur(given, always=True)
+    assert done.dtype == dtype
+    changed = (done != given).any(dim=0)
+    assert not changed[:10].any() and not changed[-10:].any() and changed[50:70, 40:60].float().mean() > 0.5
+
+
 def test_transparency_and_grey_of_pil_images(deblur, image):
     alpha = Image.fromarray(np.random.default_rng(0).integers(0, 256, image.shape[:2], np.uint8))
     given = Image.fromarray(image)
