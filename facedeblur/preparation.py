@@ -10,6 +10,7 @@ from facedeblur.data.contact_sheet import write_contact_sheet
 from facedeblur.data.plan import Plan
 from facedeblur.data.plan_report import Report
 from facedeblur.data.plan_tables import write_tables
+from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
 from facedeblur.report.preparation import folder_name, write_preparation_page
 from facedeblur.training.corpus import Corpus, export_pairs, make_corpus, pair_stores
@@ -24,6 +25,9 @@ def prepare(plain: dict) -> None:
 
     Args:
         plain: the composed configuration.
+
+    Raises:
+        UsageError: some of the pairs to export could not be written.
     """
     settings = run_settings(plain)
     if settings.stage == "localizer":
@@ -32,6 +36,7 @@ def prepare(plain: dict) -> None:
         prepare_localizer(settings)
         return
     corpora, sets = {}, {}
+    unwritten: list[str] = []
     for title, data, blur in stages_data(settings):
         corpus = corpora[title] = make_corpus(data, blur, settings.jobs, settings.prepare)
         for split, plan in (("train", corpus.train), ("val", corpus.val)):
@@ -42,7 +47,9 @@ def prepare(plain: dict) -> None:
         size = settings.model.image_size
         pair_stores(data, corpus, size, settings.jobs)
         if data.export:
-            print("\n".join(export_pairs(data, corpus, size, settings.jobs)))
+            lines, problems = export_pairs(data, corpus, size, settings.jobs)
+            print("\n".join(lines))
+            unwritten += problems
     folder = Path(settings.output) / "prepare" / settings.data.name
     key = json.dumps([FORMAT, __version__, settings.prepare.samples, [r.manifest for _, r in sets.values()], [*sets]])
     done = folder / "made-from.json"
@@ -50,6 +57,8 @@ def prepare(plain: dict) -> None:
         _write(folder, sets, corpora, settings)
         write_atomic(done, key)
     print(f"report: {folder / 'index.html'} (tables: {folder / 'tables'})")
+    if unwritten:
+        raise UsageError(f"data.export: {'; '.join(unwritten)}; the same command tries what is missing again")
 
 
 def _write(

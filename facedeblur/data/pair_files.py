@@ -72,6 +72,20 @@ class PairFormat:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What of a plan lies in files now.
+
+    pairs    how many
+    skipped  (video, reason) of those that could not be read, whose pairs are missing
+    failed   (part, reason) of those that could not be written: the next call tries them again
+    """
+
+    pairs: int
+    skipped: tuple[tuple[str, str], ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class _Part:
     """Rows of a plan that one process writes: `plan` holds these alone, `rows` are their places in the whole plan."""
 
@@ -89,6 +103,13 @@ class _Part:
             return self.folder / f"shard-{self.number:06}.tar"
         return self.folder / "parts" / f"{self.number:06}.jsonl"
 
+    def pairs(self) -> int:
+        """How many the complete part holds: fewer than its rows where a video could not be read."""
+        if self.form.layout == "folders":
+            return self.file.read_bytes().count(b"\n")
+        with tarfile.open(self.file) as tar:
+            return sum(member.name.endswith(".json") for member in tar)
+
 
 def write_pairs(
     plan: Plan,
@@ -97,16 +118,13 @@ def write_pairs(
     jobs: int = 1,
     schedules: Sequence[Schedule] = (),
     progress: Progress | None = None,
-) -> list[tuple[str, str]]:
+) -> Written:
     """Writes every pair of a plan below `folder`; parts that are there already are left as they are.
 
     Args:
         jobs: processes that decode and write at the same time.
         schedules: kernel schedules whose settings are not the default ones.
         progress: called as `progress(pairs done, pairs, last part)`.
-
-    Returns:
-        (video, reason) of those that could not be read, whose pairs are missing.
 
     Raises:
         UsageError: the folder holds other pairs, or nothing could be written.
@@ -116,35 +134,37 @@ def write_pairs(
     wanted |= {"size": form.size, "schedules": sorted(schedule.fingerprint() for schedule in schedules)}
     manifest = _manifest(folder, wanted)
     if manifest.get("state") == "done":
-        return [tuple(problem) for problem in manifest["skipped"]]
+        return Written(manifest.get("written", len(plan)), tuple((v, why) for v, why in manifest["skipped"]))
     write_json(folder / MANIFEST, {**wanted, "state": "unfinished", "skipped": []})
     parts = [
         _Part(number, plan.select(rows), rows, form, folder, tuple(schedules)) for number, rows in enumerate(_cut(plan))
     ]
-    skipped = []
+    skipped, failed = [], []
     waiting = [part for part in parts if not part.file.exists()]
     done = len(plan) - sum(len(part.rows) for part in waiting)
+    pairs = sum(part.pairs() for part in parts if part.file.exists())
     limit = lambda part: SECONDS[0] + SECONDS[1] * len(part.rows)  # noqa: E731
     for number, outcome in run_limited(_write_part, waiting, jobs, limit):
         part = waiting[number]
         if isinstance(outcome, Failure):
-            skipped.append((part.file.name, f"cannot be written: {outcome.reason}"))
+            failed.append((part.file.name, f"cannot be written: {outcome.reason}"))
         else:
             skipped += outcome
+            pairs += part.pairs()
         done += len(part.rows)
         if progress:
             progress(done, len(plan), part.file.name)
     complete = [part for part in parts if part.file.exists()]
     if not complete:
-        raise UsageError(f"{folder}: no pair could be written: {skipped[0][0]}: {skipped[0][1]}")
+        raise UsageError(f"{folder}: no pair could be written: {failed[0][0]}: {failed[0][1]}")
     if form.layout == "folders":
         with replacing(folder / "pairs.jsonl") as joined, joined.open("wb") as file:
             for part in complete:
                 file.write(part.file.read_bytes())
     if len(complete) == len(parts):  # else a second call tries the others again
-        write_json(folder / MANIFEST, {**wanted, "state": "done", "skipped": skipped})
+        write_json(folder / MANIFEST, {**wanted, "state": "done", "written": pairs, "skipped": skipped})
         shutil.rmtree(folder / "parts", ignore_errors=True)  # they are in pairs.jsonl
-    return skipped
+    return Written(pairs, tuple(skipped), tuple(failed))
 
 
 def _manifest(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -95,6 +95,7 @@ def open_store(
 ) -> PairStore:
     """The store of all pairs of a plan at `size` pixels, made now where it is not there; arguments as `write_pairs`.
 
+    Parts that cannot be written now are missing in this store, and tried again by the next call.
     PNG gives the pairs of the stream to the bit. Safe for several processes: the second waits for the first.
     """
     settings = "-".join(sorted(schedule.fingerprint() for schedule in schedules))
@@ -103,14 +104,18 @@ def open_store(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / INDEX).is_file():
-            skipped = write_pairs(plan, folder, PairFormat("shards", image, size), jobs, schedules, progress)
-            for name, reason in skipped:
+            written = write_pairs(plan, folder, PairFormat("shards", image, size), jobs, schedules, progress)
+            for name, reason in written.skipped + written.failed:
                 log.warning(f"not in the cache of pairs: {name}: {reason}")
-            write_atomic(folder / INDEX, partial(_save_index, folder, len(plan)))
+            index = _index_of(folder, len(plan))
+            if written.failed:  # a full disk, a hang: no index is kept, so that the next call tries these parts again
+                return PairStore(str(folder), index)
+            write_atomic(folder / INDEX, partial(_save, index))
     return PairStore(str(folder), np.load(folder / INDEX))
 
 
-def _save_index(folder: Path, rows: int, file: Path) -> None:
+def _index_of(folder: Path, rows: int) -> np.ndarray:
+    """`PairStore.index` of the shards that are there."""
     index = np.full((rows, 5), -1, np.int64)
     for path in sorted(folder.glob("shard-*.tar")):
         with tarfile.open(path) as tar:
@@ -120,6 +125,10 @@ def _save_index(folder: Path, rows: int, file: Path) -> None:
                     index[int(key), 0] = int(path.stem.removeprefix("shard-"))
                     first = 1 if kind == "blurry" else 3
                     index[int(key), first : first + 2] = member.offset_data, member.size
+    return index
+
+
+def _save(index: np.ndarray, file: Path) -> None:
     with file.open("wb") as stream:
         np.save(stream, index)
 

@@ -76,17 +76,19 @@ def pair_stores(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) 
     return stores[0], stores[1]
 
 
-def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> list[str]:
-    """Writes all pairs of both plans below `data.export`; what was written and skipped, as lines."""
-    lines = []
+def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> tuple[list[str], list[str]]:
+    """Writes all pairs of both plans below `data.export`; what was written and skipped, and what failed, as lines."""
+    lines, failed = [], []
     form = PairFormat(data.export_layout, data.export_image, size)
     for split, plan in (("train", corpus.train), ("val", corpus.val)):
         folder = Path(data.export) / split
         progress = StepProgress(f"exporting {split} pairs")
-        skipped = write_pairs(plan, folder, form, job_count(jobs), corpus.schedules, progress)
-        lines.append(f"{split}: {len(plan)} pairs of {size} px as {form.layout} of {form.image} in {folder}")
-        lines += [f"  skipped {video}: {reason}" for video, reason in skipped]
-    return lines
+        written = write_pairs(plan, folder, form, job_count(jobs), corpus.schedules, progress)
+        count = f"{written.pairs}" if written.pairs == len(plan) else f"{written.pairs} of {len(plan)}"
+        lines.append(f"{split}: {count} pairs of {size} px as {form.layout} of {form.image} in {folder}")
+        lines += [f"  skipped {video}: {reason}" for video, reason in written.skipped]
+        failed += [f"{folder}: {part} {reason}" for part, reason in written.failed]
+    return lines, failed
 
 
 def _check_stills(data: DataSettings, blur: BlurSettings) -> None:

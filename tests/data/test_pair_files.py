@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,12 +14,14 @@ from facedeblur.blur.schedule import named_schedule
 from facedeblur.data import pair_files
 from facedeblur.data.draw import MixtureRow
 from facedeblur.data.pair import describe, read_pair
-from facedeblur.data.pair_files import PairFormat, write_pairs
+from facedeblur.data.pair_files import PairFormat, Written, write_pairs
 from facedeblur.data.pair_store import open_store
 from facedeblur.data.plan import Plan
 from facedeblur.data.settings import LoaderSettings
 from facedeblur.data.stream import PairStream
 from facedeblur.errors import UsageError
+from facedeblur.training.corpus import export_pairs
+from facedeblur.video.children import Failure
 
 from .conftest import plan_row
 
@@ -56,7 +59,7 @@ def image(path):
 
 def test_folders_hold_every_pair_and_its_meta_data(plan, tmp_path, monkeypatch, small_parts):
     in_process(monkeypatch)
-    assert write_pairs(plan, tmp_path, PairFormat("folders", "png", SIZE)) == []
+    assert write_pairs(plan, tmp_path, PairFormat("folders", "png", SIZE)) == Written(len(plan))
     lines = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
     assert sorted(line["row"] for line in lines) == list(range(len(plan)))
     assert len({line["key"].split("/")[0] for line in lines}) > 1
@@ -124,8 +127,52 @@ def test_other_files_and_other_pairs_are_not_overwritten(plan, tmp_path, monkeyp
 def test_a_video_that_cannot_be_read_is_reported(plan, tmp_path, monkeypatch):
     in_process(monkeypatch)
     gone = Plan.from_rows([plan_row(tmp_path / "gone.mp4", 0, 3)])
-    skipped = write_pairs(Plan.concat([plan, gone]), tmp_path / "out", PairFormat("shards", "png", SIZE))
-    assert [(video, "not found" in reason) for video, reason in skipped] == [(str(tmp_path / "gone.mp4"), True)]
+    form = PairFormat("shards", "png", SIZE)
+    written = write_pairs(Plan.concat([plan, gone]), tmp_path / "out", form)
+    assert [(video, "not found" in reason) for video, reason in written.skipped] == [(str(tmp_path / "gone.mp4"), True)]
+    assert written.pairs == len(plan) and not written.failed
+    assert write_pairs(Plan.concat([plan, gone]), tmp_path / "out", form) == written
+
+
+def full_disk(monkeypatch):
+    """The second part finds no space left."""
+
+    def run(work, tasks, jobs, limit):
+        for number, task in enumerate(tasks):
+            yield number, Failure("OSError: [Errno 28] No space left on device") if task.number == 1 else work(task)
+
+    monkeypatch.setattr(pair_files, "run_limited", run)
+
+
+@pytest.mark.parametrize("layout", ("folders", "shards"))
+def test_a_part_that_failed_is_counted_and_written_by_the_next_call(plan, tmp_path, monkeypatch, small_parts, layout):
+    form = PairFormat(layout, "png", SIZE)
+    full_disk(monkeypatch)
+    written = write_pairs(plan, tmp_path, form)
+    assert 0 < written.pairs < len(plan) and not written.skipped
+    assert ["No space left" in reason for _, reason in written.failed] == [True]
+    in_process(monkeypatch)
+    assert write_pairs(plan, tmp_path, form) == Written(len(plan)) == write_pairs(plan, tmp_path, form)
+
+
+def test_an_export_with_missing_parts_says_how_many_pairs_it_has(clip_set, plan, tmp_path, monkeypatch, small_parts):
+    full_disk(monkeypatch)
+    data = SimpleNamespace(export=tmp_path, export_layout="folders", export_image="png")
+    lines, failed = export_pairs(data, SimpleNamespace(train=plan, val=plan, schedules=()), SIZE, 1)
+    there = len((tmp_path / "train" / "pairs.jsonl").read_text().splitlines())
+    assert lines[0].startswith(f"train: {there} of {len(plan)} pairs")
+    assert len(failed) == 2 and str(tmp_path / "train") in failed[0] and "No space left" in failed[0]
+
+
+def test_a_cache_with_missing_parts_is_completed_by_the_next_call(plan, tmp_path, monkeypatch, small_parts):
+    full_disk(monkeypatch)
+    missing = open_store(plan, tmp_path, SIZE).index[:, 0] < 0
+    assert missing.any() and not missing.all()
+    in_process(monkeypatch)
+    store = open_store(plan, tmp_path, SIZE)
+    assert (store.index >= 0).all()
+    row = int(np.flatnonzero(missing)[0])
+    np.testing.assert_array_equal(store.read(row, "")[0], expected(plan, row).blurry)
 
 
 def test_the_cache_gives_the_streams_pairs_to_the_bit(clip_set, tmp_path, monkeypatch):
