@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from facedeblur.baselines import Method
 from facedeblur.errors import UsageError
 
+LONGEST = 120  # bytes of one name: with what is added to it, file systems take 255
+
 
 def file_name(name: str) -> str:
     """A name as part of a path: letters of any script stay.
@@ -16,9 +18,10 @@ def file_name(name: str) -> str:
     A name that cannot stay as it is has a hash in the end: "a b" is not "a-b", and two names of symbols alone differ.
     """
     plain = former_file_name(name, r"[^\w.+-]+")
-    if plain == name:
+    cut = plain.encode()[:LONGEST].decode(errors="ignore")
+    if cut == name:
         return name
-    return f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
+    return f"{cut}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
 
 
 def former_file_name(name: str, replaced: str = r"[^A-Za-z0-9._+-]+") -> str:

@@ -22,6 +22,7 @@ ALIASES = {
     "oracle": "oracle",
     "gt": "oracle",
 }
+VARIANTS = set(ALIASES.values()) - {"blurred", "oracle"}  # what is trained
 NAMED = re.compile(r"([a-z0-9_]+)(-s\d+)?( \(.*\))?", re.DOTALL)
 BLUR_ALIASES = {"synthetic": "trajectory"}
 
@@ -83,7 +84,7 @@ def counterpart(variant: str, blur: str, tables: Sequence[int] = (5, 6, 7, 4)) -
 def named_variant(method: str) -> str:
     """The variant that a row's name claims to be, or "": "final" itself, "final-s1" (a seed), "final (folder)"."""
     name = NAMED.fullmatch(method)
-    return name[1] if name and name[1] in ALIASES.values() else ""
+    return name[1] if name and name[1] in VARIANTS else ""
 
 
 def paper_variant(method: str, sources: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
@@ -94,9 +95,9 @@ def paper_variant(method: str, sources: Sequence[Mapping[str, Any]]) -> tuple[st
 
     sources: what the protocols of the method's rows say of it, {} where one says nothing.
     """
+    if method in ("blurred", "oracle"):
+        return method, ""
     named = named_variant(method)
-    if named in ("blurred", "oracle"):
-        return named, ""
     found = [_borne_out(named, source) for source in sources]
     doubt = next((why for _, why in found if why), "")
     variants = {variant for variant, _ in found}
@@ -109,7 +110,7 @@ def _borne_out(named: str, source: Mapping[str, Any]) -> tuple[str, str]:
     kind, model = source.get("kind"), source.get("model")
     weights = kind == "weights"
     experiment = (source.get("provenance") or {} if weights else source).get("experiment", "")
-    variant = (experiment if experiment in ALIASES.values() else "") if weights else named
+    variant = (experiment if experiment in VARIANTS else "") if weights else named
     if not variant:
         return "", ""
     if not source:

@@ -42,8 +42,9 @@ NAMES = {
     "final-s12": "final",
     "final (a)": "final",
     "identity_nohg_only2mf2-s0": "identity_nohg_only2mf2",
-    "blurred": "blurred",
-    **dict.fromkeys(["final-small-v1", "no_identity-small-v1", "final-s", "finalist", "nafnet", "ours"], ""),
+    **dict.fromkeys(
+        ["blurred", "oracle (a)", "final-small-v1", "no_identity-small-v1", "final-s", "finalist", "nafnet", "ours"], ""
+    ),
 }
 
 
@@ -64,6 +65,7 @@ WEIGHTS = {"kind": "weights", "provenance": {"experiment": "final"}, "model": PA
         ("final-s0", [RUN], "final", ""),
         ("final", [RUN, RUN], "final", ""),
         ("oracle", [{}], "oracle", ""),
+        ("blurred-s1", [{"kind": "file"}], "", ""),
         ("final-small-v1", [WEIGHTS], "final", ""),
         ("mine", [RUN], "", ""),  # a variant of a sweep, say: it claims nothing
         ("final-small-v1", [WEIGHTS | {"model": PAPERS | {"generator": "light"}}], "", "generator is light"),
