@@ -4,14 +4,15 @@
                     (aligned and cropped faces), or the same with one column fewer (full images)
 
 The JPEG is base64 in the last column; MID, the first, is the person, and a share of the people is held out by the hash
-of it. A file is read through once, to note where each photo is; training then reads the photos where they lie. Faces
-are detected.
+of it. A file is read through once, to note where each photo is; training then reads the photos where they lie. Lines
+that are blank or cut short are counted, and left out. Faces are detected.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from facedeblur.data.corpora.stills import ALBUM, albums
 from facedeblur.faces.dlib_models import REMEDY, has_dlib
 from facedeblur.files import write_json
 from facedeblur.video.album import Still
+
+log = logging.getLogger(__name__)
 
 LAYOUT = "<file>.tsv in it, with lines of MID, ..., base64 JPEG"
 COLUMNS = (6, 7)
@@ -70,21 +73,42 @@ def _scan(files: list[Path], settings: CorpusSettings) -> Iterator[Clip]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Still]]:
-    """(MID, still) of every line; a line may be as long as a photo."""
+    """(MID, still) of every line that holds a photo; a line may be as long as one. The others are logged in one line.
+
+    Raises CorpusError for a file none of whose lines fits.
+    """
     import rich.console
     import rich.progress
 
     console = rich.console.Console(file=sys.stderr)
     stamp = path.stat().st_mtime_ns
-    offset = 0
+    offset, good, bad, first_bad = 0, 0, 0, ""
     with rich.progress.open(path, "rb", description=f"reading {path.name}", console=console, transient=True) as file:
         for number, line in enumerate(file, start=1):
             fields = line.rstrip(b"\r\n").split(b"\t")
-            if len(fields) not in COLUMNS:
-                raise CorpusError(f"{path}: line {number}: {len(fields)} columns; expected {LAYOUT}")
             start = offset + sum(map(len, fields[:-1])) + len(fields) - 1
             offset += len(line)
+            if problem := _problem(fields):
+                bad += 1
+                first_bad = first_bad or f"line {number}: {problem}"
+                continue
+            good += 1
             yield fields[0].decode(errors="replace"), Still(str(path.resolve()), None, start, len(fields[-1]), stamp)
+    if bad and not good:
+        raise CorpusError(f"{path}: {first_bad}; expected {LAYOUT}")
+    if bad:
+        log.warning(f"{path}: skipped {bad} of {good + bad} lines; the first is {first_bad}")
+
+
+def _problem(fields: list[bytes]) -> str:
+    """Why a line gives no photo; "" where it does, as far as can be told without decoding."""
+    if fields == [b""]:
+        return "blank"
+    if len(fields) not in COLUMNS:
+        return f"{len(fields)} columns"
+    if not fields[0]:
+        return "no MID"
+    return "" if fields[-1] and len(fields[-1]) % 4 == 0 else f"base64 of {len(fields[-1])} characters"
 
 
 def _share(person: str) -> float:

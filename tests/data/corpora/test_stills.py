@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 
 import cv2
@@ -154,7 +155,22 @@ def test_ms_celeb_reads_photos_inside_the_tsv(tmp_path, columns, monkeypatch):
     assert sorted(shapes) == list(range(60, 90))
 
 
-def test_ms_celeb_names_a_broken_line(tmp_path, monkeypatch):
+def test_ms_celeb_skips_counts_and_names_broken_lines(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(ms_celeb, "has_dlib", lambda: True)
+    images = [photo(n, 60 + n) for n in range(4)]
+    lines = [tsv_line(f"m.{n}", image, 7) for n, image in enumerate(images)]
+    lines[2:2] = [b"", lines[0][:-1], b"m.9\t0\thttp://cut", b"\t" + lines[0].split(b"\t", 1)[1]]
+    (tmp_path / "x.tsv").write_bytes(b"\r\n".join(lines) + b"\n\n")
+    caplog.set_level(logging.WARNING)
+    clips = find_clips(settings(tmp_path, tmp_path, "ms_celeb", val_fraction=0.0))
+    with open_source(clips[0].path) as source:
+        assert [frame.shape[0] for frame in source.frames()] == [60, 61, 62, 63]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'x.tsv'}: skipped 5 of 9 lines; the first is line 3: blank"
+    ]
+
+
+def test_ms_celeb_names_a_file_without_a_good_line(tmp_path, monkeypatch):
     monkeypatch.setattr(ms_celeb, "has_dlib", lambda: True)
     (tmp_path / "x.tsv").write_bytes(b"m.1\t0\n")
     with pytest.raises(CorpusError, match="x.tsv: line 1: 2 columns; expected"):
