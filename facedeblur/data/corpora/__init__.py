@@ -6,23 +6,37 @@ evaluation read the same listing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 
-from facedeblur.data.corpora.clip import Clip
+from facedeblur.data.corpora.clip import Clip, in_order
 from facedeblur.data.corpora.clips import discover
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 
 __all__ = ["KINDS", "Clip", "CorpusSettings", "discover", "find_clips", "layout"]
 
+OWN_VAL_ROOT = ("clips", "stills")  # layouts whose folders train and val count in `val_root`, too
+
 
 def find_clips(settings: CorpusSettings) -> list[Clip]:
     """The clips of a corpus, sorted by split and path.
 
+    With `val_root` all clips of that folder validate, and those of `root` that else would do so train; the layout's own
+    test clips remain what they are.
+
     Raises CorpusError, one line with the layout that was expected, for a folder that is missing or laid out otherwise,
     and for an identity that is both in training and in validation.
     """
-    return _module(settings.kind).find(settings)
+    find = _module(settings.kind).find
+    if settings.val_root is None or settings.kind in OWN_VAL_ROOT:
+        return find(settings)
+    whole = replace(settings, val_root=None, val_fraction=0.0)
+    train = [replace(clip, split="train" if clip.split == "val" else clip.split) for clip in find(whole)]
+    held_out = [replace(clip, split="val") for clip in find(replace(whole, root=settings.val_root))]
+    if settings.kind == "ms_celeb":  # an album is named after its split
+        held_out = [replace(clip, identity=clip.identity.replace("train", "val", 1)) for clip in held_out]
+    return in_order([*train, *held_out])
 
 
 def layout(kind: str) -> str:

@@ -62,6 +62,8 @@ def discover(
     if not 0 <= val_fraction < 1:
         raise CorpusError(f"val_fraction: must be in [0, 1), got {val_fraction}")
     if identities not in ("folder", "none"):
+        if val_root is not None:
+            raise CorpusError(f"val_root: not with {identities}, whose column split says who is held out")
         listed = _from_csv(root, Path(identities), corpus, min_frames)
         if any(clip.split for clip in listed):
             return in_order(

@@ -27,6 +27,6 @@ def find(settings: CorpusSettings) -> list[Clip]:
             Clip(str(file), settings.label, f"{split}/{file.stem}", split, min_frames=settings.min_frames)
             for file in files[:: settings.every]
         ]
-    if not any(clip.split == "train" for clip in clips):
-        raise CorpusError(f"{root}: no training videos; {settings.label} expects {LAYOUT}")
+    if not clips:
+        raise CorpusError(f"{root}: no videos; {settings.label} expects {LAYOUT}")
     return in_order(clips)

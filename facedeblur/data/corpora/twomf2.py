@@ -36,10 +36,7 @@ def find(settings: CorpusSettings) -> list[Clip]:
         return in_order(_described(clip, root, settings) for clip in clips if _long_enough(clip, root, settings))
     clips = [_described(clip, root, settings) for clip in _listed(root, settings)]
     clips = [clip for clip in clips if _long_enough(clip, root, settings)]
-    if settings.val_root is None:
-        return in_order(with_held_out(clips, settings.val_fraction))
-    held_out = find(replace(settings, root=settings.val_root, val_root=None, val_fraction=0.0))
-    return in_order([*clips, *(replace(clip, split="val") for clip in held_out)])
+    return in_order(with_held_out(clips, settings.val_fraction))
 
 
 def _listed(root: Path, settings: CorpusSettings) -> list[Clip]:

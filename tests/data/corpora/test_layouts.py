@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 
 import numpy as np
@@ -11,6 +12,7 @@ from facedeblur.data.corpora import CorpusSettings, find_clips, vw300
 from facedeblur.data.corpora.clip import CorpusError
 from facedeblur.data.corpora.ytf import read_pairs
 from facedeblur.faces.pts import write_pts
+from facedeblur.video.album import read_album
 
 
 def touch(root, *names):
@@ -143,6 +145,59 @@ def test_ytf(tmp_path):
     assert [(pair.fold, pair.first, pair.second, pair.same) for pair in pairs] == [
         ("1", "Ann_A/0", "Ann_A/3", True), ("10", "Bob_B/1", "X/2", False),
     ]  # fmt: skip
+
+
+def whole_corpus(root, kind):
+    """One clip or more of every kind, in folders that hold nobody else."""
+    name = root.name
+    if kind == "twomf2":
+        touch(root, f"clips/{name}1.mp4", f"clips/{name}2.mp4")
+    elif kind == "lrw":
+        touch(root, *(f"lipread_mp4/A/{split}/{name}_00001.mp4" for split in ("train", "val")))
+    elif kind == "vw300":
+        vw300_folder(root, {"mine": ["001", "002", "114"], "other": ["003", "203"]}[name])
+    elif kind == "ytf":
+        touch(root, *(f"frame_images_DB/{name}_{n}/0/0.1.jpg" for n in range(3)))
+        (root / "splits.txt").write_text(f"10, 1, {name}_0/0, {name}_1/0, 0\n")
+    else:
+        face = base64.b64encode(b"jpeg" * 3).decode()
+        (root / "a.tsv").write_text("".join(f"m.{name}{n}\t0\tu\tp\tf\tr\t{face}\n" for n in range(9)))
+
+
+@pytest.mark.parametrize("kind", ["twomf2", "lrw", "vw300", "ytf", "ms_celeb"])
+def test_another_folder_is_held_out(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr("facedeblur.data.corpora.ms_celeb.has_dlib", lambda: True)
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        whole_corpus(tmp_path / name, kind)
+    mine, other, cache = (str(tmp_path / name) for name in ("mine", "other", "cache"))
+
+    def stills(root, split, **more):
+        """Clips of a folder, or photos of an album, that are in one split."""
+        found = [c for c in find_clips(CorpusSettings(kind, str(root), cache=cache, **more)) if c.split == split]
+        if kind != "ms_celeb":
+            return [clip.path for clip in found]
+        return [still.image for clip in found for still in read_album(clip.path)]
+
+    everything = {root: sum((stills(root, s) for s in ("train", "val", "test")), []) for root in (mine, other)}
+    assert sorted(stills(mine, "val", val_root=other)) == sorted(everything[other])
+    tests = stills(mine, "test")
+    trained = [path for path in everything[mine] if path not in tests]
+    assert sorted(stills(mine, "train", val_root=other)) == sorted(trained)
+    assert stills(mine, "test", val_root=other) == tests
+    with pytest.raises(CorpusError, match="nowhere: no such folder"):
+        stills(mine, "val", val_root=str(tmp_path / "nowhere"))
+    if kind != "ms_celeb":
+        with pytest.raises(CorpusError, match="is in training and in validation"):
+            stills(mine, "val", val_root=mine)
+
+
+def test_a_list_of_clips_says_itself_who_is_held_out(tmp_path):
+    touch(tmp_path, "a/1.mp4")
+    (tmp_path / "who.csv").write_text("file,identity\na/1.mp4,ann\n")
+    settings = CorpusSettings("clips", str(tmp_path), identities=str(tmp_path / "who.csv"), val_root=str(tmp_path))
+    with pytest.raises(CorpusError, match="val_root: not with .*who.csv"):
+        find_clips(settings)
 
 
 def test_clips_without_identities(tmp_path):
