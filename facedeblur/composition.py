@@ -108,8 +108,11 @@ def as_plain(cfg) -> dict:
     return plain | {"scale": plain["scale"]["name"]} if "scale" in plain else plain
 
 
-def compose_config(overrides: list[str], name: str = "train"):
-    """The configuration of `conf/<name>.yaml` under `overrides`. Raises UsageError naming the key or group."""
+def compose_config(overrides: list[str], name: str = "train", resolve: bool = True):
+    """The configuration of `conf/<name>.yaml` under `overrides`; with `resolve` its interpolations are tried, too.
+
+    Raises UsageError naming the key or group.
+    """
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
@@ -120,13 +123,26 @@ def compose_config(overrides: list[str], name: str = "train"):
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             cfg = compose(name, overrides, return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
-        OmegaConf.resolve(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]))
+        if resolve:
+            OmegaConf.resolve(OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]))
         return cfg
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(_one_line(error, name)) from error
+        raise UsageError(one_line(error, name)) from error
 
 
-def _one_line(error: Exception, name: str) -> str:
+def constant(overrides: list[str]) -> list[str]:
+    """Those of a multirun's `overrides` that all its jobs have. Raises UsageError for one that cannot be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except OverrideParseException as error:
+        raise UsageError(f"{error.override}: {str(error).splitlines()[0]}") from error
+    return [word for word, override in zip(overrides, parsed, strict=True) if not override.is_sweep_override()]
+
+
+def one_line(error: Exception, name: str) -> str:
     """Hydra's message without its follow-up lines, with the nearest key that exists."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     keep = []

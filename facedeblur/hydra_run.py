@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from facedeblur.composition import as_plain, compose_config, conf_dir, listed, quoted, with_init, with_saved
+from facedeblur.composition import as_plain, compose_config, conf_dir, constant, listed, quoted, with_init, with_saved
 from facedeblur.errors import UsageError
 
 SUMMARIES = {
@@ -103,6 +103,8 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
     if not flags:
         overrides = with_saved(overrides) if trains else overrides
         checked(compose_config(overrides, config))
+    elif set(flags) <= {"-m", "--multirun"}:  # the sweeper checks what varies, job by job
+        compose_config(constant(overrides), config, resolve=False)
 
     original, here = sys.argv, os.getpid()
     outcome: list[BaseException] = []

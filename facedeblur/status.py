@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 DEAD_AFTER_SECONDS = 120.0
+LENGTH = ("trainer.epochs", "trainer.max_steps", "trainer.minutes", "scale.epochs")  # keys that only say how long
 PLACE_ONLY = ("jobs", "output", "resume")  # keys that do not change what a run computes
 
 
@@ -52,19 +53,21 @@ def next_step(folder: Path, skip_done: bool = True) -> str:
     return "skip" if status["state"] == "done" and skip_done else "resume"
 
 
-def override_difference(folder: Path, overrides: Sequence[str]) -> str:
+def override_difference(folder: Path, overrides: Sequence[str], longer: bool = False) -> str:
     """How `overrides` differ from those in the folder's job.json, e.g. `-seed=0 +seed=1`; empty where they do not.
 
-    Keys of Hydra and those that only say where a run goes do not count; a folder without job.json differs from none.
+    Keys of Hydra and those that only say where a run goes do not count; with `longer` neither do those that say how
+    long it trains, so that a finished run may go on. A folder without job.json differs from none.
     """
+    ignored = (*PLACE_ONLY, *LENGTH) if longer else PLACE_ONLY
     try:
         before = json.loads((folder / "job.json").read_text())["overrides"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    old, new = ({override for override in words if _computes(override)} for words in (before, overrides))
+    old, new = ({override for override in words if _counts(override, ignored)} for words in (before, overrides))
     return " ".join([*(f"-{o}" for o in sorted(old - new)), *(f"+{o}" for o in sorted(new - old))])
 
 
-def _computes(override: str) -> bool:
+def _counts(override: str, ignored: Sequence[str]) -> bool:
     key = override.lstrip("+~").partition("=")[0]
-    return key not in PLACE_ONLY and not key.startswith("hydra")
+    return key not in ignored and not key.startswith("hydra")

@@ -73,7 +73,7 @@ def prepare_job(job: Job, skip_done: bool) -> None:
     Raises:
         SweepError: the folder holds a run that was started with other overrides.
     """
-    refuse_other_overrides(job)
+    refuse_other_overrides(job.folder, job.overrides, longer=not skip_done)
     decision = next_step(job.folder, skip_done)
     job.resume = decision == "resume"
     if decision == "skip":
@@ -83,13 +83,17 @@ def prepare_job(job: Job, skip_done: bool) -> None:
         job.state, job.reason = "busy", f"process {status.get('pid')} on {status.get('host')} is still training here"
 
 
-def refuse_other_overrides(job: Job) -> None:
-    """Raises SweepError with the difference where job.json says that the folder's run had other overrides."""
-    difference = override_difference(job.folder, job.overrides)
+def refuse_other_overrides(folder: Path, overrides: Sequence[str], longer: bool = False) -> None:
+    """Raises SweepError with the difference where job.json says that the folder's run had other overrides.
+
+    Args:
+        longer: a finished run may go on: how long it trains is no difference.
+    """
+    difference = override_difference(folder, overrides, longer)
     if difference:
         raise SweepError(
-            f"{job.folder}: holds a run of other overrides ({difference}); nothing was changed: "
-            "choose another name=..., output=... or hydra.sweep.dir=..."
+            f"{folder}: holds a run of other overrides ({difference}); nothing was changed: choose another folder, "
+            "by output=..., by sweep.name=... for a ready sweep, or by name=... for a plain multirun"
         )
 
 
@@ -118,11 +122,16 @@ def refuse_shared_folders(jobs: Sequence[Job]) -> None:
             )
 
 
+def titles(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """A name for every job, given by its overrides: those that not all jobs have."""
+    common = set.intersection(*map(set, jobs)) if len(jobs) > 1 else set()
+    return [" ".join(o for o in job if o not in common) or f"job {number}" for number, job in enumerate(jobs)]
+
+
 def set_titles(jobs: Sequence[Job]) -> None:
     """Names every job by the overrides that not all jobs have."""
-    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
-    for job in jobs:
-        job.title = " ".join(o for o in job.overrides if o not in common) or f"job {job.number}"
+    for job, title in zip(jobs, titles([job.overrides for job in jobs]), strict=True):
+        job.title = title
 
 
 def record_sweep(folder: Path, jobs: Sequence[Job]) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
@@ -15,7 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.facedeblur_launcher._devices import Slot, choose_devices, is_listed, list_gpus, make_slots
-from hydra_plugins.facedeblur_launcher._errors import SweepError
+from hydra_plugins.facedeblur_launcher._errors import SweepError, stop
 from hydra_plugins.facedeblur_launcher._jobs import (
     GOOD,
     Job,
@@ -29,6 +30,9 @@ from hydra_plugins.facedeblur_launcher._jobs import (
 from hydra_plugins.facedeblur_launcher._pool import Pool
 from hydra_plugins.facedeblur_launcher._shared import make_plans, make_stages, shared_command
 from hydra_plugins.facedeblur_launcher._table import JobTable, overview
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 # Hydra overrides that are about the sweep; every other one is handed on to the jobs
 SWEEP_ONLY = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweep", "hydra.mode", "hydra.run.dir")
@@ -53,6 +57,7 @@ class GpuPoolLauncher(Launcher):
         self.gpus = gpus if isinstance(gpus, str) or not hasattr(gpus, "__iter__") else list(gpus)
         self.jobs_per_gpu, self.skip_done = jobs_per_gpu, skip_done
         self.share_cores, self.grace_seconds = share_cores, grace_seconds
+        self.lock: BaseFileLock | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.config = hydra_context, config
@@ -67,7 +72,7 @@ class GpuPoolLauncher(Launcher):
         """
         setup_globals()
         try:
-            with self._lock():
+            with self._reserved(Path(self.config.hydra.sweep.dir)):
                 composed = list(self._compose(job_overrides, initial_job_idx))
                 jobs = [job for job, _ in composed]
                 refuse_shared_folders(jobs)
@@ -77,23 +82,31 @@ class GpuPoolLauncher(Launcher):
                 slots = self._slots(sum(job.state == "waiting" for job in jobs))
                 self._run(jobs, slots)
         except SweepError as error:
-            print(f"facedeblur: error: {error}", file=sys.stderr)
-            raise SystemExit(2) from error
+            stop(error)
         return [_job_return(job, cfg) for job, cfg in composed]
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """The sweep folder for this process alone. Raises SweepError where another sweep has it."""
+    def reserve(self, folder: Path) -> None:
+        """Takes the sweep's folder for this launcher, until its jobs have ended; so far it has touched nothing there.
+
+        Raises SweepError where another sweep has it.
+        """
         from filelock import FileLock, Timeout
 
-        folder = Path(self.config.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock = FileLock(folder / ".gpu_pool.lock").acquire(timeout=0)
+            folder.mkdir(parents=True, exist_ok=True)
+            self.lock = FileLock(folder / ".gpu_pool.lock").acquire(timeout=0).lock
         except Timeout as error:
-            raise SweepError(f"{folder}: another sweep is running here; choose another hydra.sweep.dir=...") from error
-        with lock:
+            raise SweepError(f"{folder}: another sweep is running here; choose another output=...") from error
+
+    @contextmanager
+    def _reserved(self, folder: Path) -> Iterator[None]:
+        if self.lock is None:  # the sweeper checked reserves it before it writes there
+            self.reserve(folder)
+        try:
             yield
+        finally:
+            self.lock.release()
+            self.lock = None
 
     def _compose(self, job_overrides: Sequence[Sequence[str]], first: int) -> Iterator[tuple[Job, DictConfig]]:
         """Every job with its configuration, composed and checked as the job itself will do it."""

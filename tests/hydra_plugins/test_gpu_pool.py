@@ -143,11 +143,6 @@ def test_a_wrong_sweep_stops_before_its_first_job(sweep, tmp_path, capsys, overr
     assert not list(tmp_path.rglob("job.log"))
 
 
-def test_a_variant_that_does_not_compose_stops_the_sweep(sweep, tmp_path):
-    assert sweep("experiment=final,fnal") == 1
-    assert not list(tmp_path.rglob("job.log"))
-
-
 def test_a_second_sweep_in_the_folder_is_refused(sweep, tmp_path, capsys):
     folder = tmp_path / "outputs" / "sweep"
     folder.mkdir(parents=True)
