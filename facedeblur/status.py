@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 DEAD_AFTER_SECONDS = 120.0
+SWEEP_LOCK = ".gpu_pool.lock"  # in a sweep's folder, held while its launcher runs on this machine
 LENGTH = ("trainer.epochs", "trainer.max_steps", "trainer.minutes", "scale.epochs")  # keys that only say how long
 PLACE_ONLY = ("jobs", "output", "resume")  # keys that do not change what a run computes
 
@@ -37,6 +38,22 @@ def is_alive(status: dict | None) -> bool:
         except PermissionError:
             return True
     return True
+
+
+def is_over(sweep: Path) -> bool:
+    """Whether the launcher gpu_pool has left the sweep's folder, so that no waiting job of it will start.
+
+    False for sweeps of other launchers, of which the folder says nothing.
+    """
+    from filelock import FileLock, Timeout
+
+    if not (sweep / SWEEP_LOCK).is_file():
+        return False
+    try:
+        with FileLock(sweep / SWEEP_LOCK).acquire(timeout=0):
+            return True
+    except (Timeout, OSError):
+        return False
 
 
 def next_step(folder: Path, skip_done: bool = True) -> str:

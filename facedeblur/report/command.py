@@ -21,7 +21,8 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Makes the report of a sweep, or of evaluations joined; prints where it is. Returns the exit status."""
-    if any(is_sweep(Path(word)) for word in argv if not word.startswith("-")):
+    of_sweep = {"--watch", "--wandb"} & set(argv)  # a sweep that has just begun may not have its folder yet
+    if of_sweep or any(is_sweep(Path(word)) for word in argv if not word.startswith("-")):
         from facedeblur.report.sweep.command import main as report_sweep
 
         return report_sweep(argv)

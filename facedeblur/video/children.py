@@ -7,6 +7,7 @@ killer, `kill -9`) is replaced and its task tried once more; one that outlives i
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import signal
 import sys
@@ -19,6 +20,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 START_LIMIT = 120.0  # seconds a child may take to import what it needs
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 ATTEMPTS = 2  # a task whose child died is tried so often: the death need not be its fault
 
 
@@ -121,10 +124,16 @@ def be_a_child() -> None:
     notice that nobody waits for it any more (Linux only).
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        import ctypes
+    end_with_parent(signal.SIGKILL)
 
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+def end_with_parent(number: signal.Signals) -> None:
+    """The kernel sends `number` to this process when the parent's thread that started it ends (Linux only).
+
+    Safe between fork and exec: nothing is imported or loaded here.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, number)
 
 
 def _until_ready(children: list[_Child]) -> list[_Child]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -98,6 +99,15 @@ def choose_devices(
     return [_device(mask, mask) for mask in masks] or [CPU]
 
 
+def whole_mask(mask: str, gpus: Sequence[Gpu]) -> str:
+    """`mask` as the UUID of what it stands for among `gpus`; as it is where it is none of them."""
+    for gpu in gpus:
+        for name in (gpu.uuid, *gpu.slices):
+            if (mask == gpu.index and name == gpu.uuid) or (len(mask) > 4 and name.startswith(mask)):
+                return name
+    return mask
+
+
 def is_listed(mask: str, gpus: Sequence[Gpu]) -> bool:
     """Whether `mask` is one of `gpus` or one of their slices."""
     names = [name for gpu in gpus for name in (gpu.uuid, *gpu.slices)]
@@ -118,15 +128,25 @@ def _device(name: str, mask: str) -> Device:
     return Device(f"gpu {name[:12]}", mask)
 
 
-def make_slots(devices: Sequence[Device], jobs_per_gpu: int, jobs: int, cores: Sequence[int] = ()) -> list[Slot]:
+def make_slots(
+    devices: Sequence[Device],
+    jobs_per_gpu: int,
+    jobs: int,
+    cores: Sequence[int] = (),
+    taken: Sequence[str] = (),
+) -> list[Slot]:
     """At most `jobs` slots: one on every device first, then a second on each, and so on; `cores` shared between them.
+
+    Args:
+        taken: masks of devices on which another job runs already, once for each: so many slots less are on them.
 
     Raises:
         SweepError: `jobs_per_gpu` is not a whole number of at least 1.
     """
     if isinstance(jobs_per_gpu, bool) or not isinstance(jobs_per_gpu, int) or jobs_per_gpu < 1:
         raise SweepError(f"hydra.launcher.jobs_per_gpu: a whole number of at least 1, not {jobs_per_gpu}")
-    places = [(device, lane) for lane in range(jobs_per_gpu) for device in devices][:jobs]
+    there = [(device, lane) for lane in range(jobs_per_gpu) for device in devices]
+    places = [(device, lane) for device, lane in there if lane >= Counter(taken)[device.mask]][:jobs]
     slots = []
     for number, (device, lane) in enumerate(places):
         first, last = (len(cores) * n // len(places) for n in (number, number + 1))

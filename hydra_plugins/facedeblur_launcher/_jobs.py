@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -25,8 +26,9 @@ class Job:
     """One job.
 
     `state`: waiting | running | done | skipped (was done before) | failed | interrupted | busy (another process
-    trains in its folder). `started` and `ended` are epoch seconds; `exit` is the child's status, negative for a signal.
-    `plain` is its composed configuration; `shared` marks work that several jobs wait for.
+    trains in its folder, on the device `mask` if that is one of this machine's). `started` and `ended` are epoch
+    seconds; `exit` is the child's status, negative for a signal. `plain` is its composed configuration; `shared` marks
+    work that several jobs wait for.
     """
 
     number: int
@@ -81,6 +83,16 @@ def prepare_job(job: Job, skip_done: bool) -> None:
     elif decision == "busy":
         status = read_status(job.folder) or {}
         job.state, job.reason = "busy", f"process {status.get('pid')} on {status.get('host')} is still training here"
+        if status.get("host") == socket.gethostname():
+            job.mask = _recorded_mask(job.folder)
+
+
+def _recorded_mask(folder: Path) -> str:
+    """The device on which a sweep of this machine started the run; empty for the CPU, and where no sweep did."""
+    try:
+        return str(json.loads((folder / "job.json").read_text())["mask"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def refuse_other_overrides(folder: Path, overrides: Sequence[str], longer: bool = False) -> None:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from facedeblur.video.children import end_with_parent
 from hydra_plugins.facedeblur_launcher._devices import Slot, child_environment
 from hydra_plugins.facedeblur_launcher._ending import close_job
 from hydra_plugins.facedeblur_launcher._jobs import Job
@@ -96,6 +97,7 @@ class Pool:
         if self.waiting and not self.free and not self.running:
             for job in self.waiting:
                 job.state, job.reason = "failed", "no device is left"
+                job.record()
             self.waiting.clear()
 
     def _start(self, job: Job, slot: Slot) -> subprocess.Popen:
@@ -113,6 +115,7 @@ class Pool:
                 stderr=subprocess.STDOUT,
                 env=child_environment(slot) | {"PYTHONUNBUFFERED": "1"},
                 start_new_session=True,  # Ctrl-C goes to the pool alone, which then ends its jobs
+                preexec_fn=_end_with_pool,
             )
         if slot.cores and hasattr(os, "sched_setaffinity"):
             with contextlib.suppress(OSError):  # it may have ended already; and cores may have gone
@@ -133,6 +136,11 @@ class Pool:
             else:
                 print(f"{slot.name}: does not answer any more, no further job goes there", file=sys.stderr)
         self.running = still
+
+
+def _end_with_pool() -> None:
+    """In the child: a pool that was killed ends its jobs in order, else they would keep devices nobody knows of."""
+    end_with_parent(signal.SIGTERM)
 
 
 def _kill(process: subprocess.Popen) -> None:

@@ -15,7 +15,15 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hydra_plugins.facedeblur_launcher._devices import Slot, choose_devices, is_listed, list_gpus, make_slots
+from facedeblur.status import SWEEP_LOCK
+from hydra_plugins.facedeblur_launcher._devices import (
+    Slot,
+    choose_devices,
+    is_listed,
+    list_gpus,
+    make_slots,
+    whole_mask,
+)
 from hydra_plugins.facedeblur_launcher._errors import SweepError, stop
 from hydra_plugins.facedeblur_launcher._jobs import (
     GOOD,
@@ -79,7 +87,7 @@ class GpuPoolLauncher(Launcher):
                 for job in jobs:
                     prepare_job(job, self.skip_done)
                 record_sweep(Path(self.config.hydra.sweep.dir), jobs)
-                slots = self._slots(sum(job.state == "waiting" for job in jobs))
+                slots = self._slots(jobs)
                 self._run(jobs, slots)
         except SweepError as error:
             stop(error)
@@ -94,7 +102,7 @@ class GpuPoolLauncher(Launcher):
 
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.lock = FileLock(folder / ".gpu_pool.lock").acquire(timeout=0).lock
+            self.lock = FileLock(folder / SWEEP_LOCK).acquire(timeout=1).lock  # a page that watches may try it
         except Timeout as error:
             raise SweepError(f"{folder}: another sweep is running here; choose another output=...") from error
 
@@ -138,13 +146,18 @@ class GpuPoolLauncher(Launcher):
         finally:
             HydraConfig.instance().cfg = before
 
-    def _slots(self, jobs: int) -> list[Slot]:
+    def _slots(self, jobs: Sequence[Job]) -> list[Slot]:
+        """Places for the waiting jobs; none where a job runs that another sweep left behind."""
         self.listed = list_gpus()
         devices = choose_devices(self.gpus, listing=lambda: self.listed)
         if any(device.mask for device in devices) and not self.listed and self.gpus != "auto":
             print("no GPU is found on this machine: the ids are slots on its CPU", file=sys.stderr)
         usable_cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        return make_slots(devices, self.jobs_per_gpu, jobs, usable_cores if self.share_cores else ())
+        same = {whole_mask(device.mask, self.listed): device.mask for device in devices}
+        taken = [same.get(whole_mask(job.mask, self.listed), "") for job in jobs if job.state == "busy" and job.mask]
+        cores = usable_cores if self.share_cores else ()
+        waiting = sum(job.state == "waiting" for job in jobs)
+        return make_slots(devices, self.jobs_per_gpu, waiting, cores, list(filter(None, taken)))
 
     def _usable(self, slot: Slot) -> bool:
         """False for a GPU that was listed at the start and is not any more."""

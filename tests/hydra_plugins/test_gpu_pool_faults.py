@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
+import subprocess
 import sys
+import time
 
 import pytest
 from filelock import FileLock
@@ -12,6 +16,12 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
 from facedeblur.cli import main
+from facedeblur.files import write_json
+from facedeblur.report.sweep.read import read_sweep
+from hydra_plugins.facedeblur_launcher._devices import Gpu, whole_mask
+from hydra_plugins.facedeblur_launcher._jobs import Job, prepare_job, record_sweep
+from hydra_plugins.facedeblur_launcher._pool import Pool
+from hydra_plugins.facedeblur_launcher.gpu_pool import GpuPoolLauncher
 
 
 @pytest.fixture
@@ -81,3 +91,67 @@ def test_a_finished_run_may_be_made_longer_and_nothing_else(command, tmp_path):
     assert command(*words, "trainer.epochs=3", "scale.epochs=3", "hydra.launcher.skip_done=false") == 0
     (record,) = (json.loads(path.read_text()) for path in (tmp_path / "out").rglob("identity_nohg/*/job.json"))
     assert "trainer.epochs=3" in record["overrides"] and record["resume"] is True
+
+
+POOL = """
+import sys
+from pathlib import Path
+from hydra_plugins.facedeblur_launcher._devices import Slot
+from hydra_plugins.facedeblur_launcher._jobs import Job
+from hydra_plugins.facedeblur_launcher._pool import Pool
+child = (
+    "import os, signal, sys, time; signal.signal(15, lambda *_: (print('ended in order', flush=True), sys.exit(130)));"
+    "print('pid', os.getpid(), flush=True); time.sleep(60)"
+)
+Pool([Job(0, [], Path(sys.argv[1]))], [Slot("gpu 0", "0")], lambda job: [sys.executable, "-c", child]).run()
+"""
+
+
+def until(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_jobs_do_not_outlive_a_killed_launcher(tmp_path):
+    pool = subprocess.Popen([sys.executable, "-c", POOL, str(tmp_path / "s0")])
+    log = tmp_path / "s0" / "job.log"
+    until(lambda: log.exists() and "\npid " in log.read_text())
+    pool.kill()
+    pool.wait()
+    until(lambda: "ended in order" in log.read_text())
+
+
+def test_the_device_of_a_job_that_still_runs_is_not_given_away(tmp_path):
+    status = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "heartbeat": time.time() + 600}
+    before = Job(0, [], tmp_path / "s0", mask="1", state="running")
+    before.record()
+    write_json(before.folder / "status.json", status)
+    jobs = [Job(number, [], tmp_path / f"s{number}") for number in range(3)]
+    for job in jobs:
+        prepare_job(job, skip_done=True)
+    assert [(job.state, job.mask) for job in jobs] == [("busy", "1"), ("waiting", ""), ("waiting", "")]
+    launcher = GpuPoolLauncher(gpus=[0, 1])
+    assert {slot.mask for slot in launcher._slots(jobs)} == {"0"}
+    launcher = GpuPoolLauncher(gpus=[0, 1], jobs_per_gpu=2)
+    assert sorted(slot.mask for slot in launcher._slots([*jobs, Job(3, [], tmp_path / "s3")])) == ["0", "0", "1"]
+    write_json(before.folder / "status.json", status | {"host": "elsewhere"})  # its device is not one of ours
+    prepare_job(elsewhere := Job(0, [], tmp_path / "s0"), skip_done=True)
+    assert (elsewhere.state, elsewhere.mask) == ("busy", "")
+
+
+def test_masks_of_one_device_are_known_to_be_the_same():
+    gpus = [Gpu("0", "GPU-aaaa-1", ("MIG-1111-2",)), Gpu("1", "GPU-bbbb-2")]
+    assert [whole_mask(mask, gpus) for mask in ("1", "GPU-bbbb", "MIG-1111-2")] == ["GPU-bbbb-2"] * 2 + ["MIG-1111-2"]
+    assert whole_mask("7", gpus) == "7" and whole_mask("", gpus) == ""
+
+
+def test_jobs_without_a_device_are_failed_for_every_reader(tmp_path):
+    jobs = [Job(number, [f"seed={number}"], tmp_path / f"s{number}") for number in range(2)]
+    Pool(jobs, [], lambda job: [sys.executable, "-c", ""]).run()
+    record_sweep(tmp_path, jobs)
+    runs = read_sweep(tmp_path).runs
+    assert [(run.state, run.reason) for run in runs] == [("failed", "no device is left")] * 2

@@ -16,9 +16,9 @@ from facedeblur.report.sweep.page import main_figure, sweep_page
 from facedeblur.report.sweep.read import Sweep, is_sweep, read_sweep
 from facedeblur.report.sweep.tables import cost_table, matrix_table, schedules_of, variant_table
 from facedeblur.report.table import comma_separated, latex, markdown
+from facedeblur.status import is_over
 
 WATCH_SECONDS = 20
-UNFINISHED = ("running", "waiting")
 
 
 def write_report(folder: Path, refresh: int = 0, quiet: bool = False) -> Sweep:
@@ -62,10 +62,12 @@ def evaluate_command(sweep: Sweep) -> str:
 
 
 def watch(folder: Path, seconds: int = WATCH_SECONDS) -> None:
-    """Writes the page again and again until no run of the sweep is running or waiting."""
+    """Writes the page again and again until no run is running, and none is waiting for a launcher that still works."""
     while True:
+        over = is_over(folder)  # before the page: a job that starts meanwhile is running in it
         sweep = write_report(folder, refresh=seconds, quiet=True)
-        if not any(run.state in UNFINISHED for run in sweep.runs):
+        states = {run.state for run in sweep.runs}
+        if "running" not in states and ("waiting" not in states or over):
             write_report(folder)  # the last page stands still
             return
         time.sleep(seconds)

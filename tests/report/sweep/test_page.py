@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from facedeblur.cli import main
 from facedeblur.report.sweep import command
@@ -11,6 +12,7 @@ from facedeblur.report.sweep.configs import varied, varied_numbers
 from facedeblur.report.sweep.faces import cut_preview, read_faces
 from facedeblur.report.sweep.page import sweep_page
 from facedeblur.report.sweep.read import read_sweep
+from facedeblur.status import SWEEP_LOCK
 
 from .conftest import GAINS
 
@@ -46,6 +48,23 @@ def test_watching_ends_with_the_sweep(sweep_folder, monkeypatch):
     command.watch(sweep_folder, 5)
     assert len(pages) == 1 and 'http-equiv="refresh" content="5"' in pages[0]
     assert 'http-equiv="refresh"' not in (sweep_folder / "report" / "index.html").read_text()
+
+
+def test_watching_waits_for_jobs_only_while_their_launcher_works(sweep_folder, monkeypatch):
+    lock = FileLock(sweep_folder / SWEEP_LOCK).acquire().lock
+
+    def end(seconds):
+        assert lock.is_locked
+        lock.release()
+
+    monkeypatch.setattr(command.time, "sleep", end)
+    command.watch(sweep_folder, 5)  # late/s0 waits for ever
+    assert not lock.is_locked
+
+
+def test_a_sweep_that_is_not_there_yet_is_named(tmp_path, capsys):
+    assert main(["report", str(tmp_path / "later"), "--watch"]) == 2
+    assert "no run here" in capsys.readouterr().err
 
 
 def test_previews_are_cut_by_their_columns():
