@@ -45,23 +45,25 @@ def wandb_mode(asked: str) -> str:
 def identity(config: Mapping, folder: Path) -> dict:
     """What tells the run from others, for `wandb.init`: id, name, group, job_type and tags.
 
-    Of a sweep: group is the sweep, the name reads `final-s0`, and the id depends on sweep, variant and seed (and on
-    where the sweep lies), so a resumed job goes on in its run. A first stage is shared by variants: its key takes the
-    variant's place.
+    Of a sweep: group is the sweep, and the name reads `final-s0`. The id is that of the run folder, which is the
+    sweep's folder with variant and seed: a resumed job goes on in its run, and the same sweep in another folder is
+    another. A first stage is shared by variants: it is named by its stacks, and tagged with the key of its folder.
     """
     sweep, seed = config.get("sweep") or {}, config["seed"]
     first_stage = config["stage"] == "hourglass"
-    variant = "hourglass" if first_stage else sweep.get("variant") or config["experiment"]
+    if first_stage:
+        variant = f"hourglass-stacks{config['model']['hourglass_stacks']}"
+    else:
+        variant = sweep.get("variant") or config["experiment"]
     group = sweep.get("name") or config["experiment"]
-    name = f"{variant}-s{seed}" if sweep else f"{variant}-{config['name']}-s{seed}"
-    own = f"{Path(config['output']).resolve()}/{group}/{variant}/s{seed}"
-    key = str(folder) if first_stage or not sweep else own
+    name = f"{variant}-s{seed}" if sweep or first_stage else f"{variant}-{config['name']}-s{seed}"
+    tags = [variant, f"seed{seed}", config["scale"], config["data"]["name"], config["blur"]["name"]]
     return {
-        "id": hashlib.sha256(key.encode()).hexdigest()[:16],
+        "id": hashlib.sha256(str(Path(folder).resolve()).encode()).hexdigest()[:16],
         "name": name,
         "group": group,
         "job_type": "hourglass" if first_stage else "train",
-        "tags": [variant, f"seed{seed}", config["scale"], config["data"]["name"], config["blur"]["name"]],
+        "tags": [*tags, folder.name] if first_stage else tags,
     }
 
 

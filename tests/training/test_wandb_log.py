@@ -47,17 +47,20 @@ def attempt(folder: Path, values, succeeded: bool) -> Path:
 
 
 def test_identity_of_jobs_stages_and_single_runs():
-    def of(**changes):
-        return identity(CONFIG | changes, Path("/runs/x"))
+    def of(folder="/runs/ablations/final/s0", **changes):
+        return identity(CONFIG | changes, Path(folder))
 
     job = of()
     assert (job["name"], job["group"], job["job_type"]) == ("final-s0", "ablations", "train")
     assert job["tags"] == ["final", "seed0", "demo", "demo", "vla"]
-    assert identity(CONFIG, Path("/elsewhere"))["id"] == job["id"] and len(job["id"]) == 16
-    others = [of(seed=1), of(sweep=SWEEP | {"variant": "x"}), of(sweep=SWEEP | {"name": "x"}), of(output="/x")]
-    assert len({job["id"], *(other["id"] for other in others)}) == 5
-    stage = of(stage="hourglass")
-    assert (stage["name"], stage["job_type"]) == ("hourglass-s0", "hourglass")
+    assert of()["id"] == job["id"] and len(job["id"]) == 16
+    others = [of(f"/runs/{place}") for place in ("ablations/final/s1", "ablations/x/s0", "x/final/s0")]
+    assert len({job["id"], *(other["id"] for other in others)}) == 4
+    stages = [
+        of(f"/runs/hourglass/key{stacks}", stage="hourglass", model={"hourglass_stacks": stacks}) for stacks in (1, 2)
+    ]
+    assert [stage["name"] for stage in stages] == ["hourglass-stacks1-s0", "hourglass-stacks2-s0"]
+    assert stages[1]["job_type"] == "hourglass" and stages[1]["tags"][-1] == "key2"
     single = of(sweep=None)
     assert (single["name"], single["group"]) == ("final-demo-s0", "final")
 
