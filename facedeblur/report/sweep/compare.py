@@ -12,7 +12,9 @@ from facedeblur.metrics.bootstrap import Difference, mean_sd, paired_difference
 from facedeblur.report.sweep.read import Run, Sweep
 
 Window = tuple
+Chosen = Callable[[dict], bool]
 SCORES = {"psnr": "PSNR", "ssim": "SSIM"}
+DIGITS = {"psnr": 2, "ssim": 4}
 SURE = 0.05
 
 
@@ -59,32 +61,45 @@ def method_of(run: Run) -> str:
     return "deblurred" if run.rows and "deblurred_psnr" in run.rows[0] else "hourglass"
 
 
-def window_scores(run: Run, score: str, chosen: Callable[[dict], bool] = lambda row: True) -> dict[Window, float]:
-    """`psnr` or `ssim` of what the run trained, for every validation window that is `chosen`."""
+def every(row: dict) -> bool:
+    """Chooses all validation windows."""
+    return True
+
+
+def window_scores(run: Run, score: str, chosen: Chosen = every, gain: bool = False) -> dict[Window, float]:
+    """`psnr` or `ssim` of what the run trained, for every validation window that is `chosen`.
+
+    Args:
+        gain: over the blurred image, instead of the score itself.
+    """
     name = f"{method_of(run)}_{score}"
-    return {_window(row): row[name] for row in run.rows if chosen(row)}
+    return {_window(row): row[name] - (row[f"blurred_{score}"] if gain else 0.0) for row in run.rows if chosen(row)}
+
+
+def video_of(row: dict) -> Window:
+    """What tells the row's video from others, wherever the cache lies: corpus, identity, and the end of its path."""
+    return (row["corpus"], str(row.get("identity", "")), "/".join(PurePath(row["video"]).parts[-2:]))
 
 
 def _window(row: dict) -> Window:
-    video = "/".join(PurePath(row["video"]).parts[-2:])  # caches may lie elsewhere on another machine
-    return (row["corpus"], video, row["schedule"], row["start"], row["length"], row["reverse"])
+    return (*video_of(row), row["schedule"], row["start"], row["length"], row["reverse"])
 
 
-def spread(runs: Sequence[Run], score: str, chosen: Callable[[dict], bool] = lambda row: True) -> Spread:
-    """The score of each seed's run, and its mean and deviation."""
-    values = [list(window_scores(run, score, chosen).values()) for run in runs]
+def spread(runs: Sequence[Run], score: str, chosen: Chosen = every, gain: bool = False) -> Spread:
+    """The score (or gain) of each seed's run, and its mean and deviation."""
+    values = [list(window_scores(run, score, chosen, gain).values()) for run in runs]
     means = tuple(float(np.mean(scores)) for scores in values if scores)
     return Spread(*mean_sd(means), means)
 
 
-def against(runs: Sequence[Run], reference: Sequence[Run], score: str) -> Against | None:
-    """`runs` minus `reference`, paired by seed and window; None where they share nothing."""
+def against(runs: Sequence[Run], reference: Sequence[Run], score: str, chosen: Chosen = every) -> Against | None:
+    """`runs` minus `reference`, paired by seed and `chosen` window; None where they share nothing."""
     partners = {run.seed: run for run in reference}
     pairs = [(run, partners[run.seed]) for run in runs if run.seed in partners]
     differences: dict[Window, list[tuple[float, float]]] = {}
     seeds = []
     for run, partner in pairs:
-        ours, theirs = window_scores(run, score), window_scores(partner, score)
+        ours, theirs = window_scores(run, score, chosen), window_scores(partner, score, chosen)
         common = ours.keys() & theirs.keys()
         if not common:
             continue
@@ -95,9 +110,41 @@ def against(runs: Sequence[Run], reference: Sequence[Run], score: str) -> Agains
         return None
     windows = sorted(differences)
     means = np.array([np.mean(differences[window], axis=0) for window in windows])
-    videos = ["/".join(window[:2]) for window in windows]
+    videos = ["/".join(window[:3]) for window in windows]
     over_videos = paired_difference(means[:, 0], means[:, 1], videos)
     return Against(over_videos, mean_sd(seeds)[1], len(seeds))
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The best of several variants, and how it compares with the runner-up over the videos that both saw."""
+
+    best: str
+    runner_up: str
+    paired: Against | None
+    digits: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether the lead is more than chance over videos."""
+        return self.paired is not None and self.paired.over_videos.p < SURE
+
+    def __str__(self) -> str:
+        if self.paired is None:
+            return f"{self.best}, which shares no windows with {self.runner_up}"
+        d = self.paired.over_videos
+        lead = f"{d.value:+.{self.digits}f}".replace("-", "−")
+        return f"{self.best}, {lead} against {self.runner_up} (p = {d.p:.3g}: {self.paired.verdict})"
+
+
+def lead(sweep: Sweep, variants: Sequence[str], score: str, chosen: Chosen = every) -> Lead | None:
+    """Who of `variants` is best on the `chosen` windows, and by how much; None where fewer than two have scores."""
+    means = {variant: spread(sweep.of(variant), score, chosen).mean for variant in variants}
+    order = sorted((v for v in variants if np.isfinite(means[v])), key=lambda v: -means[v])
+    if len(order) < 2:
+        return None
+    best, second = order[:2]
+    return Lead(best, second, against(sweep.of(best), sweep.of(second), score, chosen), DIGITS[score])
 
 
 def reference_of(sweep: Sweep) -> str | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from facedeblur.report.sweep.compare import spread
-from facedeblur.report.sweep.read import Run, Sweep
+from facedeblur.report.sweep.compare import Lead, lead, spread
+from facedeblur.report.sweep.read import Sweep
+from facedeblur.report.sweep.tables import leads, matrix
 
 # Okabe and Ito's colours, told apart by everybody
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5c00", "#444444", "#a0a0a0", "#5b2a86")
@@ -73,19 +74,32 @@ def seed_dots(sweep: Sweep, score: str = "psnr") -> str | None:
     return finish()
 
 
-def heat_map(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, labels: tuple[str, str], digits: int = 2):
-    """A matrix as colours with its numbers written in; NaN stays white.
+def heat_map(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: np.ndarray,
+    sds: np.ndarray,
+    labels: tuple[str, str],
+    best: Mapping[tuple[int, int], bool],
+    digits: int = 2,
+) -> str:
+    """A matrix as colours with its numbers and their deviations written in; NaN stays white.
 
     Args:
         labels: of the vertical and the horizontal axis.
+        best: (row, column) of cells in bold; with a star where the value is True.
     """
-    axes, finish = _canvas(1.8 + 0.85 * len(columns), 1.2 + 0.48 * len(rows))
+    axes, finish = _canvas(1.8 + 0.85 * len(columns), 1.2 + 0.58 * len(rows))
     axes.imshow(np.ma.masked_invalid(values), cmap="Blues", aspect="auto", vmin=_lowest(values))
     middle = np.nanmean([_lowest(values), np.nanmax(values)]) if np.isfinite(values).any() else 0
     for i, j in np.ndindex(*values.shape):
         if np.isfinite(values[i, j]):
             tone = "white" if values[i, j] > middle else "black"
-            axes.text(j, i, f"{values[i, j]:.{digits}f}", ha="center", va="center", fontsize=9, color=tone)
+            star = "*" if best.get((i, j)) else ""
+            sd = f"\n± {sds[i, j]:.{digits}f}" if np.isfinite(sds[i, j]) else ""
+            weight = "bold" if (i, j) in best else "normal"
+            text = f"{values[i, j]:.{digits}f}{star}{sd}"
+            axes.text(j, i, text, ha="center", va="center", fontsize=8.5, color=tone, fontweight=weight)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylabel(labels[0]), axes.set_xlabel(labels[1])
@@ -104,43 +118,65 @@ def _lowest(values: np.ndarray) -> float:
 
 def over_numbers(sweep: Sweep, varied: dict[str, dict[str, float]]) -> tuple[str | None, str]:
     """(plot, caption) of the score over the one or two numbers that the sweep varies; (None, "") for other sweeps."""
+    if len(varied) not in (1, 2):
+        return None, ""
+    ahead = lead(sweep, list(next(iter(varied.values()))), "psnr")
+    result = f" Best: {ahead}; a star marks a lead that is more than chance over the same videos." if ahead else ""
     if len(varied) == 1:
         ((key, by),) = varied.items()
-        return over_number(sweep, key, by), "Mean over seeds, in a band from the lowest to the highest."
-    if len(varied) == 2:
-        return over_grid(sweep, varied), "Validation PSNR in dB, mean over seeds."
-    return None, ""
+        plot, caption = over_number(sweep, key, by, ahead), "Means and standard deviations over seeds, dots are seeds."
+    else:
+        plot, caption = (
+            over_grid(sweep, varied, ahead),
+            "Validation PSNR in dB, mean and standard deviation over seeds.",
+        )
+    return plot, f"{caption}{result}"
 
 
-def over_number(sweep: Sweep, key: str, by: dict[str, float], score: str = "psnr") -> str | None:
-    """The score over the one number that the sweep varies: mean with a band of the seeds."""
+def over_number(sweep: Sweep, key: str, by: dict[str, float], ahead: Lead | None) -> str | None:
+    """PSNR over the one number that the sweep varies: mean, deviation and every seed; the best is ringed."""
     points = sorted((by[variant], variant) for variant in by if sweep.of(variant))
     if len(points) < 2:
         return None
     axes, finish = _canvas(5.2, 3.1)
-    found = [spread(sweep.of(variant), score) for _, variant in points]
-    x = [value for value, _ in points]
-    axes.plot(x, [s.mean for s in found], color=COLOURS[0], marker="o", linewidth=1.6)
-    lows, highs = [min(s.values) for s in found], [max(s.values) for s in found]
-    axes.fill_between(x, lows, highs, color=COLOURS[0], alpha=0.15, linewidth=0)
+    found = [spread(sweep.of(variant), "psnr") for _, variant in points]
+    x, means = [value for value, _ in points], [s.mean for s in found]
+    axes.errorbar(x, means, [s.sd for s in found], color=COLOURS[0], marker="o", linewidth=1.6, capsize=4)
+    for value, s in zip(x, found, strict=True):
+        axes.plot([value] * len(s.values), s.values, ".", color=COLOURS[0], alpha=0.5)
+    if ahead is not None:
+        best = (by[ahead.best], spread(sweep.of(ahead.best), "psnr").mean)
+        axes.plot(*best, "o", markersize=13, markerfacecolor="none", markeredgecolor=COLOURS[1])
+        if ahead.differs:
+            axes.annotate("*", best, xytext=(9, 3), textcoords="offset points", fontsize=14, color=COLOURS[1])
     axes.set_xlabel(key)
-    axes.set_ylabel("PSNR in dB" if score == "psnr" else "SSIM")
+    axes.set_ylabel("PSNR in dB")
     axes.set_xticks(x)
     return finish()
 
 
-def over_grid(sweep: Sweep, by: dict[str, dict[str, float]], score: str = "psnr") -> str | None:
-    """A heat map over the two numbers that the sweep varies."""
+def over_grid(sweep: Sweep, by: dict[str, dict[str, float]], ahead: Lead | None) -> str | None:
+    """A heat map of PSNR over the two numbers that the sweep varies; the best cell is bold."""
     (first, rows_of), (second, columns_of) = by.items()
     rows, columns = sorted(set(rows_of.values())), sorted(set(columns_of.values()))
-    values = np.full((len(rows), len(columns)), np.nan)
-    for variant in rows_of:
-        runs: list[Run] = sweep.of(variant)
-        if runs:
-            values[rows.index(rows_of[variant]), columns.index(columns_of[variant])] = spread(runs, score).mean
+    values, sds = np.full((2, len(rows), len(columns)), np.nan)
+    place = {variant: (rows.index(rows_of[variant]), columns.index(columns_of[variant])) for variant in rows_of}
+    for variant, cell in place.items():
+        if sweep.of(variant):
+            found = spread(sweep.of(variant), "psnr")
+            values[cell], sds[cell] = found.mean, found.sd
     if not np.isfinite(values).any():
         return None
-    return heat_map([f"{v:g}" for v in rows], [f"{v:g}" for v in columns], values, (first, second))
+    best = {place[ahead.best]: ahead.differs} if ahead is not None else {}
+    names = ([f"{v:g}" for v in rows], [f"{v:g}" for v in columns])
+    return heat_map(*names, values, sds, (first, second), best)
+
+
+def blur_gains(sweep: Sweep) -> str:
+    """Trained as against tested on: PSNR gained over the blurred image; the best of every column is bold."""
+    variants, blurs, means, sds = matrix(sweep, gain=True)
+    best = {(variants.index(one.best), blurs.index(blur)): one.differs for blur, one in leads(sweep).items()}
+    return heat_map(variants, blurs, means, sds, ("trained as", "tested on"), best)
 
 
 def _canvas(width: float, height: float):

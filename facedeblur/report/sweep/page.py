@@ -16,7 +16,7 @@ from facedeblur.report.sweep.compare import against, ranking, reference_of, spre
 from facedeblur.report.sweep.configs import flat, varied, varied_numbers
 from facedeblur.report.sweep.faces import read_faces
 from facedeblur.report.sweep.read import STATES, Run, Sweep
-from facedeblur.report.sweep.tables import cost_table, matrix, matrix_table, schedules_of, variant_table
+from facedeblur.report.sweep.tables import cost_table, matrix_table, schedules_of, variant_table
 from facedeblur.report.table import Column, Table, label
 
 CURVES = ("val/psnr", "val/ssim", "train/g_content_image", "train/g_reconstruction")
@@ -129,7 +129,7 @@ def variants(sweep: Sweep) -> Html:
 def main_figure(sweep: Sweep) -> str | None:
     """The one plot that sums the sweep up, as a data URI: blurs, numbers, or the seeds of every variant."""
     if trained_on_several(sweep):
-        return figures.heat_map(*matrix(sweep, gain=True), ("trained as", "tested on"))
+        return figures.blur_gains(sweep)
     return figures.over_numbers(sweep, varied_numbers(sweep))[0] or figures.seed_dots(sweep)
 
 
@@ -143,12 +143,16 @@ def blur_matrix(sweep: Sweep) -> Html | None:
     """Trained as against tested on, where runs were tested on several blurs and trained on different ones."""
     if not trained_on_several(sweep):
         return None
-    gains = figures.heat_map(*matrix(sweep, gain=True), ("trained as", "tested on"))
+    gains = figures.blur_gains(sweep)
+    caption = (
+        "PSNR in dB gained over the blurred image, mean and standard deviation over seeds; negative is a loss. "
+        "Bold: the best of the column; a star where it differs from the runner-up."
+    )
     return html.section(
         "Blurs",
         html.table(matrix_table(sweep)),
         html.table(matrix_table(sweep, "ssim")),
-        html.figure(html.image(gains, "gain by blur"), "PSNR in dB gained over the blurred image; negative is a loss."),
+        html.figure(html.image(gains, "gain by blur"), caption),
     )
 
 

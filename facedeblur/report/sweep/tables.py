@@ -8,11 +8,21 @@ from datetime import timedelta
 
 import numpy as np
 
-from facedeblur.report.sweep.compare import Against, Spread, against, method_of, reference_of, spread
+from facedeblur.report.sweep.compare import (
+    DIGITS,
+    SURE,
+    Against,
+    Chosen,
+    Lead,
+    Spread,
+    against,
+    lead,
+    reference_of,
+    spread,
+    video_of,
+)
 from facedeblur.report.sweep.read import Run, Sweep
 from facedeblur.report.table import MISSING, Cell, Column, Table, label, number, ranked
-
-DIGITS = {"psnr": 2, "ssim": 4}
 
 
 def clock(seconds: float | None) -> Cell:
@@ -20,10 +30,10 @@ def clock(seconds: float | None) -> Cell:
     return Cell(MISSING) if seconds is None else Cell(str(timedelta(seconds=round(seconds))), seconds)
 
 
-def with_spread(value: Spread, score: str) -> Cell:
-    """Mean with the standard deviation over seeds."""
+def with_spread(value: Spread, score: str, mark: str = "") -> Cell:
+    """Mean with the standard deviation over seeds, and a `mark` behind it."""
     note = "" if math.isnan(value.sd) else f"± {value.sd:.{DIGITS[score]}f}"
-    return number(value.mean, DIGITS[score], note)
+    return number(value.mean, DIGITS[score], f"{note}{mark}".strip())
 
 
 def variant_table(sweep: Sweep) -> Table:
@@ -56,7 +66,7 @@ def variant_table(sweep: Sweep) -> Table:
         paired = None if variant == reference else against(runs, sweep.of(reference), "psnr")
         rows.append((label(variant), number(len(runs), 0), *scores, *_paired_cells(paired, variant == reference)))
     windows = {len(run.rows) for run in sweep.runs if run.rows}
-    videos = {row["video"] for run in sweep.runs for row in run.rows}
+    videos = {video_of(row) for run in sweep.runs for row in run.rows}
     table = Table(
         columns,
         tuple(rows),
@@ -96,45 +106,64 @@ def schedules_of(sweep: Sweep) -> list[str]:
     return [name for name in dict.fromkeys([*asked, *sorted(present)]) if name in present]
 
 
-def matrix(sweep: Sweep, score: str = "psnr", gain: bool = False) -> tuple[list[str], list[str], np.ndarray]:
-    """(variants, blurs, their scores averaged over seeds; NaN where there is none).
+def tested_on(blur: str) -> Chosen:
+    """Chooses the validation windows of one blur."""
+    return lambda row: row["schedule"] == blur
+
+
+def matrix(
+    sweep: Sweep, score: str = "psnr", gain: bool = False
+) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
+    """(variants, blurs, means over seeds, their standard deviations); NaN where there is none.
 
     Args:
         gain: of what was trained over the blurred image, instead of the score itself.
     """
     variants = [variant for variant in sweep.variants if sweep.of(variant)]
     blurs = schedules_of(sweep)
-    values = np.full((len(variants), len(blurs)), np.nan)
-    for i, variant in enumerate(variants):
-        for j, blur in enumerate(blurs):
-            means = []
-            for run in sweep.of(variant):
-                name = method_of(run)
-                found = [
-                    row[f"{name}_{score}"] - (row[f"blurred_{score}"] if gain else 0)
-                    for row in run.rows
-                    if row["schedule"] == blur
-                ]
-                means += [np.mean(found)] if found else []
-            values[i, j] = np.mean(means) if means else np.nan
-    return variants, blurs, values
+    cells = [[spread(sweep.of(variant), score, tested_on(blur), gain) for blur in blurs] for variant in variants]
+    shape = (len(variants), len(blurs))
+    means, sds = (np.array([[getattr(c, n) for c in line] for line in cells]).reshape(shape) for n in ("mean", "sd"))
+    return variants, blurs, means, sds
+
+
+def leads(sweep: Sweep, score: str = "psnr") -> dict[str, Lead]:
+    """blur -> the variant that is best when tested on it, against the runner-up on the same videos."""
+    variants = [variant for variant in sweep.variants if sweep.of(variant)]
+    found = {blur: lead(sweep, variants, score, tested_on(blur)) for blur in schedules_of(sweep)}
+    return {blur: one for blur, one in found.items() if one is not None}
 
 
 def matrix_table(sweep: Sweep, score: str = "psnr") -> Table:
-    """Rows: trained as; columns: tested on."""
-    variants, blurs, values = matrix(sweep, score)
+    """Rows: trained as; columns: tested on. Cells: mean and deviation over seeds, a star where the best leads."""
+    variants, blurs, means, sds = matrix(sweep, score)
+    ahead = leads(sweep, score)
     counts = {blur: max(sum(row["schedule"] == blur for row in run.rows) for run in sweep.runs) for blur in blurs}
     columns = (
         Column("trained as", numeric=False),
         *(Column(blur, "tested on", hint=f"{counts[blur]} windows") for blur in blurs),
     )
-    rows = tuple(
-        (label(variant), *(number(value, DIGITS[score]) for value in line))
-        for variant, line in zip(variants, values, strict=True)
+    rows = []
+    for i, variant in enumerate(variants):
+        starred = [blur in ahead and ahead[blur].differs and ahead[blur].best == variant for blur in blurs]
+        cells = [
+            with_spread(Spread(means[i, j], sds[i, j], ()), score, " *" if starred[j] else "")
+            for j in range(len(blurs))
+        ]
+        rows.append((label(variant), *cells))
+    notes = (
+        "Windows: " + ", ".join(f"{blur} {counts[blur]}" for blur in blurs) + ".",
+        f"A star: the best differs from the runner-up, p < {SURE} in a sign-flip test over the same videos (not "
+        "corrected for several columns).",
+        *(
+            ("Best of each column: " + "; ".join(f"{blur}: {one}" for blur, one in ahead.items()) + ".",)
+            if ahead
+            else ()
+        ),
     )
-    notes = ("Windows: " + ", ".join(f"{blur} {counts[blur]}" for blur in blurs) + ".",)
     unit = "PSNR in dB" if score == "psnr" else "SSIM"
-    table = Table(columns, rows, f"{unit} by the blur of training and of testing, mean over seeds", notes)
+    caption = f"{unit} by the blur of training and of testing, mean and standard deviation over seeds"
+    table = Table(columns, tuple(rows), caption, notes)
     for column in range(1, len(columns)):
         table = ranked(table, column)
     return table

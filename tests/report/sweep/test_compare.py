@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facedeblur.report.sweep.compare import against, ranking, reference_of, spread
+from facedeblur.report.sweep.compare import against, lead, ranking, reference_of, spread, window_scores
 from facedeblur.report.sweep.figures import band
 from facedeblur.report.sweep.read import read_sweep
 from facedeblur.report.sweep.tables import cost_table, matrix, matrix_table, variant_table
+
+from .conftest import GAINS
 
 
 @pytest.fixture
@@ -76,10 +78,35 @@ def test_cost(sweep):
 
 
 def test_matrix_of_blurs(sweep):
-    variants, blurs, values = matrix(sweep, gain=True)
+    variants, blurs, values, sds = matrix(sweep, gain=True)
     assert variants == ["final", "no_identity", "identity_nohg"] and blurs == ["pravg", "vla"]
     assert values[0] == pytest.approx([1, 1], abs=0.02) and values[1] == pytest.approx([0, 0], abs=0.02)
-    assert "8" in matrix_table(sweep).notes[0]
+    assert sds == pytest.approx(0.1 / np.sqrt(2))  # the seeds are 0.1 dB apart
+    table = matrix_table(sweep)
+    assert "8" in table.notes[0] and "mean and standard deviation" in table.caption
+    assert by_name(table)["no_identity"][1].note == "± 0.07"
+
+
+def test_the_best_of_a_column_is_starred_where_it_differs_from_the_runner_up(sweep):
+    """final and identity_nohg differ by 0.02 dB and a cosine over videos; without the second, no_identity follows."""
+    cells = by_name(matrix_table(sweep))
+    expected = lead(sweep, list(GAINS), "psnr", lambda row: row["schedule"] == "vla")
+    assert (expected.best, expected.runner_up) == ("final", "identity_nohg")
+    assert cells["final"][2].note.endswith("*") == expected.differs
+    apart = lead(sweep, ["final", "no_identity"], "psnr")
+    assert apart.differs and apart.paired.over_videos.p == pytest.approx(2 / 2**8)
+    assert str(apart).startswith("final, +1.0") and "beyond the seeds' spread" in str(apart)
+    assert lead(sweep, ["final", "broken"], "psnr") is None
+    same = lead(sweep, ["final", "final"], "psnr")
+    assert not same.differs
+
+
+def test_videos_of_one_name_are_told_apart_by_their_person(sweep):
+    first = sweep.of("final")[0]
+    rows = [dict(row, identity=f"id{n}", video=f"/cache/id{n}/a/1.mp4") for n, row in enumerate(first.rows[::2])]
+    run = type(first)(**{**vars(first), "rows": rows})
+    assert len(window_scores(run, "psnr")) == len(rows) == 8
+    assert against([run], [run], "psnr").over_videos.groups == 8
 
 
 def test_a_band_reaches_as_far_as_each_curve():

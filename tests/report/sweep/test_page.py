@@ -91,7 +91,7 @@ def test_what_varies(tmp_path, run_folder):
         )
     sweep = read_sweep(tmp_path)
     assert set(varied_numbers(sweep)) == {"loss.p", "loss.r"} and "seed" not in varied(sweep)
-    assert "Validation PSNR in dB, mean over seeds." in sweep_page(sweep)
+    assert "Validation PSNR in dB, mean and standard deviation over seeds. Best: p8_r100, " in sweep_page(sweep)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
