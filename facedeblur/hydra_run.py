@@ -102,7 +102,9 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
     overrides = [word for word in words if not word.startswith("-")]
     if not flags:
         overrides = with_saved(overrides) if trains else overrides
-        checked(compose_config(overrides, config))
+        cfg = compose_config(overrides, config)
+        checked(cfg)
+        writable(Path(cfg.hydra.run.dir))
     elif set(flags) <= {"-m", "--multirun"}:  # the sweeper checks what varies, job by job
         compose_config(constant(overrides), config, resolve=False)
 
@@ -145,6 +147,17 @@ LAUNCHER_EXTRAS = {
     "slurm_local": ("hydra_submitit_launcher", "slurm"),
     "ray": ("hydra_ray_launcher", "ray"),
 }
+
+
+def writable(folder: Path) -> None:
+    """Makes the folder where it is missing. Raises UsageError where that, or writing into it, is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "permission denied"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise UsageError(f"{folder}: cannot be written to ({reason}); choose another output=...")
 
 
 def refuse_missing_launcher(arguments: list[str]) -> None:

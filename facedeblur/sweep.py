@@ -50,7 +50,11 @@ def main(argv: Sequence[str]) -> int:
     if status != 2 and any(folder.glob("*/*/job.json")):  # none: it did not compose, which was said
         from facedeblur.report.sweep.command import write_report
 
-        write_report(folder)
+        try:
+            write_report(folder)
+        except OSError as error:
+            where = error.filename or folder / "report"
+            print(f"{where}: the page is not written ({error.strerror}): facedeblur report {folder}", file=sys.stderr)
     return status
 
 

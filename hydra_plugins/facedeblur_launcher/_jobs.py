@@ -147,7 +147,7 @@ def set_titles(jobs: Sequence[Job]) -> None:
 
 
 def record_sweep(folder: Path, jobs: Sequence[Job]) -> None:
-    """Merges the jobs into sweep.json of the sweep folder: pages show those that wait, too."""
+    """Merges the jobs into sweep.json of the sweep folder: pages show those that wait, too. A full disk is reported."""
     path = folder / "sweep.json"
     try:
         known = {job["folder"]: job for job in json.loads(path.read_text())["jobs"]}
@@ -156,7 +156,10 @@ def record_sweep(folder: Path, jobs: Sequence[Job]) -> None:
     for job in jobs:
         place = os.path.relpath(job.folder, folder)
         known[place] = {"folder": place, "title": job.title, "overrides": job.overrides}
-    write_json(path, {"jobs": list(known.values())})
+    try:
+        write_json(path, {"jobs": list(known.values())})
+    except OSError as error:
+        print(f"{path}: not written ({error.strerror}); pages will show jobs only as they start", file=sys.stderr)
 
 
 def quoted(path: Path) -> str:

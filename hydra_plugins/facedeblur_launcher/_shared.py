@@ -34,7 +34,11 @@ def make_plans(jobs: Sequence[Job], folder: Path, run: Callable[[Sequence[Job]],
     settings = [run_settings(plain) for plain in configurations]
     needed = [plans_mark(data, blur, run.prepare) for run in settings for _, data, blur in stages_data(run)]
     if not all(mark.exists() for mark in needed):
-        write_json(folder / "shared.json", configurations)
+        try:
+            write_json(folder / "shared.json", configurations)
+        except OSError as error:
+            print(f"{folder}: cannot be written to ({error.strerror}); the jobs plan themselves", file=sys.stderr)
+            return
         run([Job(len(jobs), [], folder, "corpora and plans", shared=True)])
 
 

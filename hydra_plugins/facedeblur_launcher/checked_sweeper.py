@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.facedeblur_launcher._errors import SweepError, stop
@@ -30,12 +30,26 @@ class CheckedSweeper(BasicSweeper):
                 [*self._parse_config(), *arguments]
             )
             self._check([job for batch in self.split_arguments(words, None) for job in batch])
-            reserve = getattr(self.launcher, "reserve", None)
-            if reserve is not None:
-                reserve(Path(self.config.hydra.sweep.dir))
+            self._take(Path(self.config.hydra.sweep.dir))
             return super().sweep(arguments)
         except SweepError as error:
             stop(error)
+
+    def _take(self, folder: Path) -> None:
+        """The sweep's folder, and the first file in it: where they cannot be written, nothing else is tried."""
+        from facedeblur.errors import UsageError
+        from facedeblur.hydra_run import writable
+
+        try:
+            writable(folder)
+            reserve = getattr(self.launcher, "reserve", None)
+            if reserve is not None:
+                reserve(folder)
+            OmegaConf.save(self.config, folder / "multirun.yaml")
+        except UsageError as error:
+            raise SweepError(str(error)) from error
+        except OSError as error:
+            raise SweepError(f"{folder}: cannot be written to ({error.strerror or error})") from error
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Done for all batches before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -155,3 +156,39 @@ def test_jobs_without_a_device_are_failed_for_every_reader(tmp_path):
     record_sweep(tmp_path, jobs)
     runs = read_sweep(tmp_path).runs
     assert [(run.state, run.reason) for run in runs] == [("failed", "no device is left")] * 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    (
+        ["sweep", "ablations", "experiment=final", "seed=0"],
+        ["train", "-m", "experiment=final", "seed=0"],
+        ["prepare"],
+        ["train"],
+    ),
+)
+def test_a_folder_that_cannot_be_written_stops_the_command(command, tmp_path, capsys, words):
+    (tmp_path / "out").write_text("a file where the folder should be")
+    assert command(*words, f"output={tmp_path / 'out'}") == 2
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 1 and not captured.out
+    assert str(tmp_path / "out") in captured.err and "cannot be written to" in captured.err
+
+
+def test_a_disk_that_fills_up_under_the_launcher_does_not_end_its_sweep(command, tmp_path, monkeypatch, capsys):
+    """Its own lists, and the page at the end, are not worth a sweep."""
+
+    def full(path, *rest, **more):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    for module in ("hydra_plugins.facedeblur_launcher._jobs", "hydra_plugins.facedeblur_launcher._shared"):
+        monkeypatch.setattr(f"{module}.write_json", full)
+    monkeypatch.setattr("facedeblur.report.sweep.command.write_report", full)
+    words = ("experiment=identity_nohg", "seed=0,1", "hydra.launcher.gpus=[]", f"output={tmp_path / 'out'}")
+    (tmp_path / "out" / "ablations" / "older" / "s0").mkdir(parents=True)
+    (tmp_path / "out" / "ablations" / "older" / "s0" / "job.json").write_text("{}")  # there is something to report on
+    assert command("sweep", "ablations", *words) == 0
+    said = capsys.readouterr().err
+    assert "2 done" in said and "sweep.json: not written (No space left on device)" in said
+    assert "the jobs plan themselves" in said and "the page is not written (No space left on device)" in said
+    assert "Traceback" not in said
