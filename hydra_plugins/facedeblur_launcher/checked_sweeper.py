@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -30,13 +31,14 @@ class CheckedSweeper(BasicSweeper):
                 [*self._parse_config(), *arguments]
             )
             self._check([job for batch in self.split_arguments(words, None) for job in batch])
-            self._take(Path(self.config.hydra.sweep.dir))
-            return super().sweep(arguments)
+            with self._taken(Path(self.config.hydra.sweep.dir)):
+                return super().sweep(arguments)
         except SweepError as error:
             stop(error)
 
-    def _take(self, folder: Path) -> None:
-        """The sweep's folder, and the first file in it: where they cannot be written, nothing else is tried."""
+    @contextmanager
+    def _taken(self, folder: Path) -> Iterator[None]:
+        """The sweep's folder with multirun.yaml, which is as before where the launcher refuses the sweep after all."""
         from facedeblur.errors import UsageError
         from facedeblur.hydra_run import writable
 
@@ -45,11 +47,19 @@ class CheckedSweeper(BasicSweeper):
             reserve = getattr(self.launcher, "reserve", None)
             if reserve is not None:
                 reserve(folder)
-            OmegaConf.save(self.config, folder / "multirun.yaml")
+            about = folder / "multirun.yaml"
+            before = about.read_bytes() if about.exists() else None
+            OmegaConf.save(self.config, about)  # Hydra writes it once more, where an error would be a stack
         except UsageError as error:
             raise SweepError(str(error)) from error
         except OSError as error:
             raise SweepError(f"{folder}: cannot be written to ({error.strerror or error})") from error
+        try:
+            yield
+        except SystemExit as refused:
+            if refused.code == 2:
+                about.unlink() if before is None else about.write_bytes(before)
+            raise
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Done for all batches before."""

@@ -86,8 +86,8 @@ class GpuPoolLauncher(Launcher):
                 refuse_shared_folders(jobs)
                 for job in jobs:
                     prepare_job(job, self.skip_done)
-                record_sweep(Path(self.config.hydra.sweep.dir), jobs)
                 slots = self._slots(jobs)
+                record_sweep(Path(self.config.hydra.sweep.dir), jobs)
                 self._run(jobs, slots)
         except SweepError as error:
             stop(error)

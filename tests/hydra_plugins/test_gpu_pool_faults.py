@@ -78,6 +78,8 @@ def test_a_refused_sweep_leaves_the_folder_as_it_was(command, tmp_path, capsys):
     message = capsys.readouterr().err.splitlines()[-1]
     assert "+loss.projection=4" in message and "output=" in message and "sweep.name=" in message
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert command(*words, "hydra.launcher.jobs_per_gpu=0") == 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     with FileLock(tmp_path / "out" / "sweep" / ".gpu_pool.lock"):
         assert command(*words, "jobs=3") == 2
     assert "another sweep" in capsys.readouterr().err
