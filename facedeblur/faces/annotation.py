@@ -8,6 +8,8 @@ folder of .pts        one file per frame, named by its number from 1 on (300VW's
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,8 @@ import numpy as np
 from facedeblur.faces.pts import PtsError, read_pts
 from facedeblur.video.files import fingerprint
 from facedeblur.video.source import VideoError
+
+log = logging.getLogger(__name__)
 
 POINTS = 68
 SLACK = 5  # frames by which an annotation may be longer than what can be decoded
@@ -39,15 +43,17 @@ class Annotation:
             return content
         return hashlib.sha256(f"{content}{self.ignored}".encode()).hexdigest()[:24]
 
-    def read(self, frames: int | None = None) -> np.ndarray:
+    def read(self, frames: int | None = None, declared: Callable[[], int] = lambda: 0) -> np.ndarray:
         """The landmarks, (F, 68, 2) float32 pixels (x, y), 0-based, NaN where there is no face.
 
         Args:
             frames: how many frames of the clip can be decoded; the annotation is fitted to them. A few surplus rows
                 are dropped, missing ones are NaN.
+            declared: how many the clip says it has, asked for a longer annotation: a clip that was cut short keeps the
+                landmarks of what is left of it, which is logged.
 
         Raises:
-            VideoError: naming the file, if it cannot be read, has another shape, or is longer than the video.
+            VideoError: naming the file, if it cannot be read, has another shape, or is longer than the whole video.
         """
         path = Path(self.path)
         if path.is_dir():
@@ -58,7 +64,7 @@ class Annotation:
             landmarks = _read_npz(path)
         ignored = [frame for frame in self.ignored if frame < len(landmarks)]
         landmarks[ignored] = np.nan
-        return landmarks if frames is None else _fitted(landmarks, frames, path)
+        return landmarks if frames is None else _fitted(landmarks, frames, declared, path)
 
 
 def annotation_path(video_path: str | Path) -> Path:
@@ -157,9 +163,12 @@ def _read_npz(path: Path) -> np.ndarray:
     return landmarks
 
 
-def _fitted(landmarks: np.ndarray, frames: int, path: Path) -> np.ndarray:
+def _fitted(landmarks: np.ndarray, frames: int, declared: Callable[[], int], path: Path) -> np.ndarray:
     if len(landmarks) > frames + SLACK:
-        raise VideoError(path, f"annotation has {len(landmarks)} frames, the video {frames}")
+        told = f"annotation has {len(landmarks)} frames, the video {frames}"
+        if len(landmarks) > declared() + SLACK:
+            raise VideoError(path, told)  # of another video
+        log.warning(f"{path}: {told}, which was cut short: the first {frames} are used")
     fitted = np.full((frames, POINTS, 2), np.nan, np.float32)
     fitted[: len(landmarks)] = landmarks[:frames]
     return fitted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,7 @@ from facedeblur.faces.dlib_models import REMEDY, DlibDetector, DlibEmbedder, Dli
 from facedeblur.faces.track import measured, save_people, track_people
 from facedeblur.video.children import Failure, run_limited
 from facedeblur.video.index import VideoInfo
+from facedeblur.video.pyav_source import PyAVSource
 from facedeblur.video.source import VideoError, open_source
 
 FORMATS = {"video": 2, "album": 3}  # raise one when its tracking changes, so that cached tracks are made anew
@@ -84,7 +85,8 @@ def track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
     cv2.setNumThreads(1)
     info, annotation, file = task
     try:
-        landmarks = annotation.read(info.frames) if Path(annotation.path).exists() else None
+        annotated = Path(annotation.path).exists()
+        landmarks = annotation.read(info.frames, partial(_declared_frames, info.path)) if annotated else None
         with open_source(info.path, info.backend) as source:
             if info.backend == "album":
                 people, cuts = [track := album_track(source, _models)], track.cuts
@@ -96,6 +98,14 @@ def track_into(task: tuple[VideoInfo, Annotation, Path]) -> str | None:
         return str(error) if error.path != info.path else error.reason
     save_people(file, [track for track in people if track.valid.any()], info.frames, cuts)
     return None
+
+
+def _declared_frames(path: str) -> int:
+    """What a video says of its length, however much of it is left; 0 where it says nothing."""
+    if not Path(path).is_file():
+        return 0
+    with PyAVSource(path) as source:
+        return source.declared_frames
 
 
 @cache

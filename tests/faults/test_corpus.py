@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from facedeblur.blur.schedule import named_schedule
-from facedeblur.data.corpora import discover
+from facedeblur.data.corpora import Clip, discover
 from facedeblur.data.pair import describe, read_pair
 from facedeblur.data.prepare import prepare_plan
 from facedeblur.data.settings import LoaderSettings
 from facedeblur.data.stream import PairStream
+from facedeblur.faces.annotation import SLACK, Annotation
+from facedeblur.faces.pts import write_pts
 from facedeblur.video.index import index_videos
 from facedeblur.video.source import open_source
 
@@ -155,6 +157,28 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path):
     encode(tmp_path / "ok.mp4", film(3)).rename(path)
     (info,) = index_videos([path], tmp_path / "cache")
     assert info.error == "its name is not UTF-8; rename it"
+
+
+@pytest.mark.parametrize(("suffix", "form"), [("mp4", "npz"), ("mkv", "txt"), ("mp4", "pts")])
+def test_a_truncated_file_keeps_the_annotation_of_its_intact_frames(tmp_path, suffix, form):
+    path, points = tmp_path / f"t.{suffix}", landmarks()
+    truncated(path, 6)
+    (info,) = index_videos([path], tmp_path / "cache")
+    assert 7 <= info.frames < FRAMES - SLACK
+    annotation = tmp_path / ("annot" if form == "pts" else f"t.{form}")
+    if form == "npz":
+        annotate(path, points)
+    elif form == "txt":
+        rows = (f"{i}::\t" + ", ".join(map(str, shape[:, ::-1].ravel())) for i, shape in enumerate(points))
+        annotation.write_text("\n".join([f"frame:1\tn_frames:{FRAMES}\tn_landmarks:68", *rows]))
+    else:
+        for number, shape in enumerate(points, start=1):
+            write_pts(annotation / f"{number:06}.pts", shape)
+    clip = Clip(str(path), "clips", "who", "train", annotation=Annotation(str(annotation)))
+    plan, report = prepare_plan([clip], SCHEDULES[:1], tmp_path / "cache")
+    assert not report.skipped and (report.clips[0].frames, report.clips[0].faces) == (info.frames, info.frames)
+    assert plan.column("start").tolist() == list(range(0, info.frames - 6, 7))
+    np.testing.assert_allclose(plan.landmarks[0], points[3], atol=1e-3)
 
 
 def test_an_annotation_of_another_video_is_refused(tmp_path):
