@@ -22,7 +22,7 @@ from facedeblur.training.checkpoint import Checkpointer
 from facedeblur.training.csv_log import MetricsCsv
 from facedeblur.training.progress import TrainingProgress
 from facedeblur.training.run_folder import RunFolder
-from facedeblur.training.settings import TrainerSettings
+from facedeblur.training.trainer_settings import TrainerSettings
 
 MODEL = ModelSettings(image_size=128, base_width=16, hourglass_features=64, hourglass_stacks=1)
 BATCH, STEPS = 8, 12

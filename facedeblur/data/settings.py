@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from facedeblur.valid import is_count
+
 
 @dataclass(frozen=True)
 class LoaderSettings:
@@ -48,5 +50,5 @@ class LoaderSettings:
 
 def check_count(name: str, value: object, least: int) -> None:
     """Raises ValueError unless `value` is a whole number of at least `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not is_count(value, least):
         raise ValueError(f"{name}: a whole number of at least {least}, got {value!r}")

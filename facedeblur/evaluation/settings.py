@@ -16,6 +16,7 @@ from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 from facedeblur.data.demo import DemoSettings
 from facedeblur.models.settings import SIDE_MULTIPLE
 from facedeblur.training.from_plain import SettingsError, build
+from facedeblur.valid import check, is_count
 
 SPLITS = ("auto", "train", "val", "test", "all")
 
@@ -43,9 +44,9 @@ class JudgeSettings:
     size: int = 256
 
     def __post_init__(self) -> None:
-        _check(self.box in ("detect", "truth"), "box", "detect or truth", self.box)
-        _check(self.align in ("truth", "judge"), "align", "truth or judge", self.align)
-        _check(_count(self.size, 64), "size", "a whole number of pixels of at least 64", self.size)
+        check(self.box in ("detect", "truth"), "box", "detect or truth", self.box)
+        check(self.align in ("truth", "judge"), "align", "truth or judge", self.align)
+        check(is_count(self.size, 64), "size", "a whole number of pixels of at least 64", self.size)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class TestData:
     split: str = "auto"
 
     def __post_init__(self) -> None:
-        _check(self.split in SPLITS, "split", f"one of {', '.join(SPLITS)}", self.split)
+        check(self.split in SPLITS, "split", f"one of {', '.join(SPLITS)}", self.split)
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,16 @@ class EvaluationSettings:
     shard: int = 128
 
     def __post_init__(self) -> None:
-        _check(len(self.blurs) > 0, "blur", "at least one schedule", self.blurs)
-        _check(len(set(self.blurs)) == len(self.blurs), "blur", "schedules of distinct names", self.blurs)
+        check(len(self.blurs) > 0, "blur", "at least one schedule", self.blurs)
+        check(len(set(self.blurs)) == len(self.blurs), "blur", "schedules of distinct names", self.blurs)
         self.schedules()  # names and settings are checked there
         if self.size is not None:
-            valid = _count(self.size, SIDE_MULTIPLE) and self.size % SIDE_MULTIPLE == 0
-            _check(valid, "size", f"a multiple of {SIDE_MULTIPLE}", self.size)
-        _check(self.images is None or _count(self.images, 1), "images", "null or at least 1", self.images)
-        _check(self.jobs == "auto" or _count(self.jobs, 0), "jobs", "auto or 0, 1, 2...", self.jobs)
+            valid = is_count(self.size, SIDE_MULTIPLE) and self.size % SIDE_MULTIPLE == 0
+            check(valid, "size", f"a multiple of {SIDE_MULTIPLE}", self.size)
+        check(self.images is None or is_count(self.images, 1), "images", "null or at least 1", self.images)
+        check(self.jobs == "auto" or is_count(self.jobs, 0), "jobs", "auto or 0, 1, 2...", self.jobs)
         for name in ("batch", "shard"):
-            _check(_count(getattr(self, name), 1), name, "a whole number of at least 1", getattr(self, name))
+            check(is_count(getattr(self, name), 1), name, "a whole number of at least 1", getattr(self, name))
 
     @property
     def folder(self) -> Path:
@@ -149,12 +150,3 @@ def _test_data(data: Mapping[str, Any], split: str) -> dict[str, Any]:
         corpus = {key: value for key, value in data.items() if key in known} | {"val_fraction": 0.0}
         build(CorpusSettings, corpus, "data.")  # its errors name the key
     return {"name": data["name"], "cache": data["cache"], "corpus": corpus, "demo": data["demo"], "split": split}
-
-
-def _check(condition: bool, name: str, wanted: str, value: object) -> None:
-    if not condition:
-        raise ValueError(f"{name}: must be {wanted}, got {value!r}")
-
-
-def _count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

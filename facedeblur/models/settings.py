@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from facedeblur.valid import check, is_count
+
 # Seven stride-2 layers a side: Table 3 closes only on sides that are multiples of this.
 SIDE_MULTIPLE = 128
 
@@ -67,21 +69,21 @@ class ModelSettings:
         object.__setattr__(self, "keep", tuple(float(p) for p in self.keep))
         for field, allowed in CHOICES.items():
             value = getattr(self, field)
-            _check(value in allowed, field, f"one of {', '.join(allowed)}", value)
+            check(value in allowed, field, f"one of {', '.join(allowed)}", value)
         size = self.image_size
-        _check(_is_count(size, SIDE_MULTIPLE) and size % SIDE_MULTIPLE == 0, "image_size", "a multiple of 128", size)
-        _check(_is_count(self.base_width, 1), "base_width", "a whole number of at least 1", self.base_width)
-        _check(_is_count(self.light_width, 1), "light_width", "a whole number of at least 1", self.light_width)
+        check(is_count(size, SIDE_MULTIPLE) and size % SIDE_MULTIPLE == 0, "image_size", "a multiple of 128", size)
+        check(is_count(self.base_width, 1), "base_width", "a whole number of at least 1", self.base_width)
+        check(is_count(self.light_width, 1), "light_width", "a whole number of at least 1", self.light_width)
         width = self.discriminator_width
-        _check(width is None or _is_count(width, 1), "discriminator_width", "a whole number of at least 1", width)
+        check(width is None or is_count(width, 1), "discriminator_width", "a whole number of at least 1", width)
         features, stacks = self.hourglass_features, self.hourglass_stacks
-        _check(_is_count(features, 2) and features % 2 == 0, "hourglass_features", "an even number", features)
-        _check(_is_count(stacks, 0), "hourglass_stacks", "a whole number of at least 0", stacks)
-        _check(len(self.keep) == 7 and all(0 < p <= 1 for p in self.keep), "keep", "7 numbers in (0, 1]", self.keep)
+        check(is_count(features, 2) and features % 2 == 0, "hourglass_features", "an even number", features)
+        check(is_count(stacks, 0), "hourglass_stacks", "a whole number of at least 0", stacks)
+        check(len(self.keep) == 7 and all(0 < p <= 1 for p in self.keep), "keep", "7 numbers in (0, 1]", self.keep)
         joined = [decoder for _, decoder in self.unet_skips]
         for pair in self.unet_skips:
-            _check(pair in UNET_SKIPS, "unet_skips", f"pairs of {', '.join('-'.join(p) for p in UNET_SKIPS)}", pair)
-        _check(len(set(joined)) == len(joined), "unet_skips", "no pair twice", self.unet_skips)
+            check(pair in UNET_SKIPS, "unet_skips", f"pairs of {', '.join('-'.join(p) for p in UNET_SKIPS)}", pair)
+        check(len(set(joined)) == len(joined), "unet_skips", "no pair twice", self.unet_skips)
 
     @property
     def conditioned(self) -> bool:
@@ -109,13 +111,4 @@ class LossWeights:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            _check(math.isfinite(value) and value >= 0, field.name, "a finite number of at least 0", value)
-
-
-def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _check(valid: bool, field: str, allowed: str, value: object) -> None:
-    if not valid:
-        raise ValueError(f"{field}: must be {allowed}, got {value!r}")
+            check(math.isfinite(value) and value >= 0, field.name, "a finite number of at least 0", value)

@@ -19,7 +19,8 @@ from facedeblur.data.plan_report import Report
 from facedeblur.data.prepare import PrepareError, prepare_plan
 from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.progress import StageProgress, StepProgress
-from facedeblur.training.settings import BlurSettings, DataSettings
+from facedeblur.training.blur_settings import BlurSettings
+from facedeblur.training.data_settings import DataSettings
 from facedeblur.training.shared_keys import plans_mark
 
 

@@ -17,7 +17,7 @@ from facedeblur.training import hardware
 from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.estimate import seconds_per_batch
 from facedeblur.training.run_folder import versions
-from facedeblur.training.settings import TrainerSettings
+from facedeblur.training.trainer_settings import TrainerSettings
 from facedeblur.video.codecs import backends
 
 DEMO = {"image_size": 128, "base_width": 16, "hourglass_features": 64, "hourglass_stacks": 1}

@@ -21,14 +21,16 @@ from facedeblur.training import hardware
 from facedeblur.training.checkpoint import Checkpointer
 from facedeblur.training.corpus import Corpus, pair_stores
 from facedeblur.training.cost import Cost
+from facedeblur.training.data_settings import DataSettings
 from facedeblur.training.estimate import announce
 from facedeblur.training.faces import FaceGrid
 from facedeblur.training.guards import TimeLimit
 from facedeblur.training.loggers import make_loggers
 from facedeblur.training.progress import TrainingProgress
 from facedeblur.training.run_folder import RunFolder
-from facedeblur.training.settings import DataSettings, LoggerSettings, RunSettings, TrainerSettings
+from facedeblur.training.settings import LoggerSettings, RunSettings
 from facedeblur.training.stage import Stage
+from facedeblur.training.trainer_settings import TrainerSettings
 
 
 class StageData(Protocol):

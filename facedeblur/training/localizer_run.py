@@ -22,12 +22,13 @@ from facedeblur.faces.pts import read_pts
 from facedeblur.files import write_json
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate, normalised_error
 from facedeblur.progress import StepProgress
+from facedeblur.training.data_settings import DataSettings
 from facedeblur.training.fit import check_batches, fit_stage, loader_settings, of_run
 from facedeblur.training.localizer import LocalizerStage
 from facedeblur.training.points_preview import point_grid
 from facedeblur.training.preview import write_png
 from facedeblur.training.run_folder import RunFolder, is_main_process
-from facedeblur.training.settings import DataSettings, RunSettings
+from facedeblur.training.settings import RunSettings
 
 
 def read_splits(data: DataSettings, size: int) -> dict[str, Faces]:

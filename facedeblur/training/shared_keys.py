@@ -12,7 +12,9 @@ from pathlib import Path
 
 from facedeblur.data.prepare_settings import PrepareSettings
 from facedeblur.status import read_status
-from facedeblur.training.settings import BlurSettings, DataSettings, RunSettings
+from facedeblur.training.blur_settings import BlurSettings
+from facedeblur.training.data_settings import DataSettings
+from facedeblur.training.settings import RunSettings
 
 KEY_FILE = "hourglass_key"  # in a finished hourglass run's folder: what `hourglass_key` said of it
 NOT_DECISIVE_DATA = ("name", "cache", "workers", "val_windows", "export", "export_layout", "export_image")

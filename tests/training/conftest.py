@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.hourglass import HourglassStage
-from facedeblur.training.settings import TrainerSettings
+from facedeblur.training.trainer_settings import TrainerSettings
 
 MODEL = ModelSettings(image_size=128, base_width=2, hourglass_features=8, hourglass_stacks=1)
 

@@ -17,7 +17,7 @@ from facedeblur.models.settings import ModelSettings
 from facedeblur.training.checkpoint import rng_state, save_checkpoint
 from facedeblur.training.localizer import LocalizerStage
 from facedeblur.training.points_preview import CELL, FOUND, TRUTH, draw_points, point_grid
-from facedeblur.training.settings import TrainerSettings
+from facedeblur.training.trainer_settings import TrainerSettings
 from facedeblur.video.album import Still
 
 SIZE = 64

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 KINDS = ("clips", "twomf2", "lrw", "stills", "ms_celeb", "vw300", "ytf")  # one module of this package each
 
 
-@dataclass(frozen=True)
-class CorpusSettings:
-    """One corpus.
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What of a corpus is used, and who is held out.
 
-    kind          its layout, one of `KINDS`
-    root          its folder
-    name          what plans, mixtures and tables call it; None: its kind
     val_root      another folder of the same layout, all of it held out; then all of `root` trains
     val_fraction  share of the identities held out, by a hash of their names, where neither layout nor folder says which
     identities    clips: "folder" (first sub-folder), "none" (every video is somebody else), or a CSV file with a header
@@ -22,6 +19,24 @@ class CorpusSettings:
     min_frames    shorter clips are left out; None: those of fewer than 500 frames of 2MF2, as the paper does
     unreliable    vw300: frames whose landmarks are wrong: a CSV file "clip,frame" or a folder of <clip>.mat
     splits        ytf: the published list of pairs, splits.txt
+    """
+
+    val_root: str | None = None
+    val_fraction: float = 0.1
+    identities: str = "folder"
+    every: int | None = None
+    min_frames: int | None = None
+    unreliable: str | None = None
+    splits: str | None = None
+
+
+@dataclass(frozen=True)
+class CorpusSettings(Selection):
+    """One corpus.
+
+    kind          its layout, one of `KINDS`
+    root          its folder
+    name          what plans, mixtures and tables call it; None: its kind
     cache         folder for what a corpus has to write down about itself: lists of stills
 
     Raises ValueError naming the field.
@@ -30,13 +45,6 @@ class CorpusSettings:
     kind: str
     root: str | None = None
     name: str | None = None
-    val_root: str | None = None
-    val_fraction: float = 0.1
-    identities: str = "folder"
-    every: int | None = None
-    min_frames: int | None = None
-    unreliable: str | None = None
-    splits: str | None = None
     cache: str = "outputs/cache"
 
     def __post_init__(self) -> None:

@@ -1,0 +1,48 @@
+"""How a stage's windows are blurred, as frozen, checked values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from facedeblur.blur.camera_shake import CameraShakeSettings
+from facedeblur.blur.schedule import Schedule, named_schedule
+from facedeblur.blur.trajectory import TrajectorySettings
+from facedeblur.blur.vla import VLASettings
+from facedeblur.valid import check, is_positive
+
+
+@dataclass(frozen=True)
+class BlurSettings:
+    """A weighted list of blur schedules (sections 3.3 and 5.2) and what they share.
+
+    schedules: name -> share of the epoch. val_schedules: what validation windows are made of.
+    stride: frames between the starts of two windows (None = their length: no overlap). response: psi of Eq. 7.
+    """
+
+    name: str
+    schedules: Mapping[str, float]
+    val_schedules: tuple[str, ...]
+    stride: int | None = None
+    response: str = "identity"
+    vla: VLASettings = field(default_factory=VLASettings)
+    trajectory: TrajectorySettings = field(default_factory=TrajectorySettings)
+    camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
+
+    def __post_init__(self) -> None:
+        check(len(self.schedules) > 0, "schedules", "at least one schedule", dict(self.schedules))
+        for name, weight in self.schedules.items():
+            check(is_positive(weight), f"schedules.{name}", "a positive weight", weight)
+        self.training(), self.validation()  # names, stride and response are checked there
+
+    def training(self) -> tuple[Schedule, ...]:
+        """The schedules that training windows are made of."""
+        return tuple(self._schedule(name, self.stride) for name in self.schedules)
+
+    def validation(self) -> tuple[Schedule, ...]:
+        """The schedules of validation; its windows never overlap."""
+        return tuple(self._schedule(name, None) for name in self.val_schedules)
+
+    def _schedule(self, name: str, stride: int | None) -> Schedule:
+        shared = {"vla": self.vla, "trajectory": self.trajectory, "camera_shake": self.camera_shake}
+        return named_schedule(name, stride=stride, response=self.response, **shared)

@@ -1,0 +1,116 @@
+"""What a stage learns from, as frozen, checked values: corpora, their mixture, and how windows are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+from facedeblur.data.corpora.settings import KINDS, CorpusSettings, Selection
+from facedeblur.data.demo import DemoSettings
+from facedeblur.valid import check, is_count, is_positive
+
+
+@dataclass(frozen=True)
+class PassSettings:
+    """One row of the training mixture: a corpus (None = any), a direction of time, and its share of the epoch.
+
+    Exactly one of `weight` (relative) and `count` (windows per epoch) is given.
+    """
+
+    corpus: str | None = None
+    reverse: bool = False
+    weight: float | None = None
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        check((self.weight is None) != (self.count is None), "weight", "given, or else count", self.weight)
+        check(self.weight is None or is_positive(self.weight), "weight", "a positive number", self.weight)
+        check(self.count is None or is_count(self.count), "count", "a whole number of at least 1", self.count)
+
+
+@dataclass(frozen=True)
+class DataSettings(Selection):
+    """Which videos, how they are drawn and how they reach the network (sections 3.3 and 5.1).
+
+    kind: `demo` renders its own corpus, `mixture` joins those of `corpora` (name -> corpus), every other kind reads
+    `root` in its own layout, of which the fields of `Selection` say what is used. cache: folder of rendered corpora,
+    indexes and plans.
+    only_first_pass: keep the first row of the mixture alone.
+    cache_pairs: "png" or "jpeg" keeps all finished pairs, at the size of the images, in `cache`; None reads videos.
+    export: folder to which `prepare` writes all pairs, as export_layout "folders" or "shards" of export_image "png" or
+    "jpeg".
+    epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
+    batch: global, split over ranks. workers: reader processes per rank (`auto` = one per two cores, at most 8).
+    strength: windows are drawn in proportion to their blur's RMSE to this power; 0 draws them uniformly.
+    """
+
+    name: str
+    kind: str
+    cache: str
+    mixture: tuple[PassSettings, ...]
+    demo: DemoSettings
+    root: str | None = None
+    corpora: Mapping[str, CorpusSettings] = field(default_factory=dict)
+    cache_pairs: str | None = None
+    export: str | None = None
+    export_layout: str = "folders"
+    export_image: str = "png"
+    only_first_pass: bool = False
+    epoch_windows: int | None = None
+    val_windows: int = 256
+    batch: int = 16
+    workers: int | str = "auto"
+    buffer: int = 512
+    strength: float = 1.0
+    flip: float = 0.5
+    photometric: float = 0.0
+    noise: float = 0.0
+    jpeg: float = 0.0
+
+    def __post_init__(self) -> None:
+        kinds = ("demo", "mixture", *KINDS)
+        check(self.kind in kinds, "kind", f"one of {', '.join(kinds)}", self.kind)
+        if self.kind in KINDS and not self.root:
+            raise ValueError(
+                f"root: data={self.kind} needs a folder; give data.root=<folder> (make: CLIPS=<folder>); "
+                "docs/data.md shows how it is laid out"
+            )
+        check(self.cache_pairs in (None, "png", "jpeg"), "cache_pairs", "null, png or jpeg", self.cache_pairs)
+        check(self.export_layout in ("folders", "shards"), "export_layout", "folders or shards", self.export_layout)
+        check(self.export_image in ("png", "jpeg"), "export_image", "png or jpeg", self.export_image)
+        if self.kind == "mixture":
+            self._check_mixture()
+        self.sources()  # its values are checked there
+        check(len(self.mixture) > 0, "mixture", "at least one row", self.mixture)
+        check(
+            self.epoch_windows is None or is_count(self.epoch_windows),
+            "epoch_windows",
+            "at least 1",
+            self.epoch_windows,
+        )
+        check(is_count(self.val_windows), "val_windows", "a whole number of at least 1", self.val_windows)
+        check(is_count(self.batch, 2), "batch", "a whole number of at least 2", self.batch)
+        check(self.workers == "auto" or is_count(self.workers, 0), "workers", "auto or 0, 1, 2...", self.workers)
+        check(is_count(self.buffer), "buffer", "a whole number of at least 1", self.buffer)
+        check(0 <= self.strength <= 8, "strength", "a number in [0, 8]", self.strength)
+        for name in ("flip", "photometric", "noise", "jpeg"):
+            value = getattr(self, name)
+            check(0 <= value <= 1, name, "a probability in [0, 1]", value)
+
+    def sources(self) -> tuple[CorpusSettings, ...]:
+        """The corpora to list; none for the demo, which is rendered first."""
+        if self.kind == "demo":
+            return ()
+        if self.kind == "mixture":
+            return tuple(replace(c, name=name, cache=self.cache) for name, c in self.corpora.items())
+        selection = {each.name: getattr(self, each.name) for each in fields(Selection)}
+        return (CorpusSettings(self.kind, self.root, self.name, self.cache, **selection),)
+
+    def _check_mixture(self) -> None:
+        if not self.corpora:
+            raise ValueError(
+                "corpora: data=mixture needs corpora, e.g. +data.corpora.mine={kind: clips, root: <folder>}"
+            )
+        for item in self.mixture:
+            known = item.corpus is None or item.corpus in self.corpora
+            check(known, "mixture", f"rows of the corpora {', '.join(self.corpora)}", item.corpus)
