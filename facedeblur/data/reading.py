@@ -53,30 +53,28 @@ class Finished(NamedTuple):
 def read_cuts(path: str, source: FrameSource, cuts: Sequence[Cut], size: int) -> Iterator[Finished]:
     """Reads `source` forward once, no further than needed, and yields every cut as its last frame comes by.
 
-    A stretch that no cut needs is skipped where a fresh pass behind it costs less than reading on.
+    Stretches that no cut needs are passed over as the source does it best.
 
     The blurry image is the mean of the frames (Eq. 8), the sharp one the middle frame, both cropped with replicated
     borders and resized to `size`. Raises VideoError when the video ends or stops decoding before the last cut.
     """
     order = sorted(range(len(cuts)), key=lambda place: (cuts[place].start, cuts[place].stop))
-    start, stop = cuts[order[0]].start, max(cut.stop for cut in cuts)
-    frames = _numbered(path, source.frames(start, stop), start, stop)
+    chains = list(_chains(order, cuts))
+    spans = [(cuts[chain[0]].start, max(cuts[place].stop for place in chain)) for chain in chains]
+    frames = _checked(path, source.stretches(spans), spans)
     buffers = _Buffers()
-    position = start
-    for chain in _chains(order, cuts):
-        first = cuts[chain[0]].start
-        if source.is_jump_cheaper(position, first):
-            frames.close()
-            frames = _numbered(path, source.frames(first, stop), first, stop)
-        position = max(cuts[place].stop for place in chain)
+    for chain in chains:
         yield from _read_chain(path, frames, {place: cuts[place] for place in chain}, size, buffers)
 
 
-def _numbered(path: str, frames: Iterator[np.ndarray], start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(index, frame) for start <= index < stop; whatever a decoder throws becomes a VideoError."""
-    index = start
+def _checked(
+    path: str, frames: Iterator[tuple[int, np.ndarray]], spans: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The frames of all spans; whatever a decoder throws, or does not give, becomes a VideoError."""
+    index, stop = spans[0][0], spans[-1][1]
     try:
-        for frame in frames:
+        for place, frame in frames:
+            index = place
             yield index, frame
             index += 1
     except VideoError:
@@ -103,7 +101,7 @@ def _chains(order: Sequence[int], cuts: Sequence[Cut]) -> Iterator[list[int]]:
 def _read_chain(
     path: str, frames: Iterator[tuple[int, np.ndarray]], cuts: dict[int, Cut], size: int, buffers: _Buffers
 ) -> Iterator[Finished]:
-    """Takes the frames of one chain, and those that no cut needs before it, from `frames`."""
+    """Takes the frames of one chain from `frames`."""
     starts, targets, stops = defaultdict(list), defaultdict(list), defaultdict(list)
     for place, cut in cuts.items():
         starts[cut.start].append(place)
@@ -114,8 +112,6 @@ def _read_chain(
     before: dict[int, np.ndarray] = {}
     sharp: dict[int, np.ndarray] = {}
     for index, frame in frames:
-        if index < first:
-            continue
         if index == first:  # the photos of an album differ in size, but a chain of theirs is one photo
             if is_missing(frame):
                 raise VideoError(path, f"photo {index} is gone or cannot be decoded")

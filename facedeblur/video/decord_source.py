@@ -1,22 +1,24 @@
 """The decord backend. No other module imports decord.
 
-decord is fast and unmaintained. Four habits of it shape this file. It decodes ahead without bound once the first frame
+decord is fast and unmaintained. Five habits of it shape this file. It decodes ahead without bound once the first frame
 has been asked for, so a reader is dropped as soon as it is drained. It seeks to a wrong frame in some files, so a pass
-that starts later reads and discards. Where frames are missing (edit lists, some MPEG files) it repeats the last until
-its own count is reached; its fault tolerance is set so that this is an error. It can hang in native code on damaged
-files, so files are indexed in a child process first (`facedeblur.video.index`).
+that starts later decodes what comes before. It can pass over frames without converting them to RGB, but seeks when a
+key frame lies on the way, so it is led from key frame to key frame. Where frames are missing (edit lists, some MPEG
+files) it repeats the last until its own count is reached; its fault tolerance is set so that this is an error. It can
+hang in native code on damaged files, so files are indexed in a child process first (`facedeblur.video.index`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_file
+from facedeblur.video.source import DEFAULT_FPS, PassSource, Span, VideoError, check_file
 
 
 def import_decord() -> ModuleType:
@@ -31,6 +33,8 @@ def import_decord() -> ModuleType:
 
 # Repeated frames that decord tolerates, as a share of the video: none, but 0 would switch the check off.
 NO_REPEATED_FRAME = 1e-9
+
+SKIP_COST = 8  # frames that could be read while decord is told which ones to pass over
 
 
 class DecordSource(PassSource):
@@ -86,19 +90,44 @@ class DecordSource(PassSource):
             raise VideoError(self._path, f"frame {index} cannot be decoded: {_essence(error)}") from None
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
-        if stop is not None and stop <= start:
+        for _, frame in self._stretches([(start, stop)]):
+            yield frame
+
+    def _stretches(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
+        if all(stop is not None and stop <= start for start, stop in spans):
             return
         opened, self._opened = self._opened, None
         reader, frame = opened or self._start()
         del opened
-        index = 0
-        while frame is not None:
-            if index + 1 == stop:
-                reader = None  # its owner may sleep on the last frame
-            if index >= start:
-                yield frame.asnumpy()
-            index += 1
-            frame = self._next(reader, index) if reader is not None else None
+        index, end = 0, spans[-1][1]
+        for start, stop in spans:
+            while frame is not None and (stop is None or index < stop):
+                following = index + 1
+                if following == end:
+                    reader = None  # its owner may sleep on the last frame
+                if index >= start:
+                    yield index, frame.asnumpy()
+                elif start - following > SKIP_COST:
+                    following = self._skip(reader, following, start)
+                index = following
+                frame = self._next(reader, index) if reader is not None else None
+
+    def _skip(self, reader: Any, index: int, start: int) -> int:
+        """Passes over frames `index` to `start` - 1 where there are so many; the index of the frame that comes next."""
+        keys = reader.get_key_indices()
+        start = min(start, len(reader) - 1)
+        while index < start:
+            following = bisect_right(keys, index)
+            last = min(start, keys[following] - 1 if following < len(keys) else start)
+            try:
+                if last > index:
+                    reader.skip_frames(last - index)
+                else:
+                    reader.next()
+            except (StopIteration, *self._errors) as error:
+                raise VideoError(self._path, f"frame {index} cannot be decoded: {_essence(error)}") from None
+            index = max(last, index + 1)
+        return index
 
 
 def _essence(error: Exception) -> str:

@@ -28,6 +28,8 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 BACKENDS = ("auto", "decord", "pyav", "torchcodec", "images", "album")
 DEFAULT_FPS = 25.0
 
+Span = tuple[int, int | None]  # of frames: the first, and the one after the last or None for all that follow
+
 # decord decodes ahead of a slow reader without bound, so at worst a whole video lies in memory. Longer ones go to PyAV,
 # which decodes on demand and costs about a fifth more time.
 DECORD_MAX_BYTES = 512 * 2**20
@@ -59,8 +61,11 @@ class FrameSource(Protocol):
         Ends early, without an error, where the video does. Every call is a fresh pass over the video.
         """
 
-    def is_jump_cheaper(self, position: int, start: int) -> bool:
-        """Whether a fresh pass from frame `start` costs less than reading on to it from frame `position`."""
+    def stretches(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (index, frame) for the frames of `spans`, which ascend and do not overlap, in one pass.
+
+        Frames between them are passed over in the cheapest way that the source has. Ends early as `frames` does.
+        """
 
     def close(self) -> None:
         """Release the decoders of all unfinished passes."""
@@ -94,8 +99,29 @@ class PassSource:
         self._passes.add(frames)
         return frames
 
+    def stretches(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
+        found = self._stretches(spans)
+        self._passes.add(found)
+        return found
+
     def is_jump_cheaper(self, position: int, start: int) -> bool:
+        """Whether a fresh pass from frame `start` costs less than reading on to it from frame `position`."""
         return False  # a fresh pass reads what comes before and throws it away
+
+    def _stretches(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
+        """Reads on, or jumps where that is cheaper."""
+        index, end = spans[0][0], spans[-1][1]
+        frames = self.frames(index, end)
+        for start, stop in spans:
+            if self.is_jump_cheaper(index, start):
+                frames.close()
+                index, frames = start, self.frames(start, end)
+            while stop is None or index < stop:
+                if (frame := next(frames, None)) is None:
+                    return
+                if index >= start:
+                    yield index, frame
+                index += 1
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         raise NotImplementedError
