@@ -167,6 +167,12 @@ def write_pairs(
     return Written(pairs, tuple(skipped), tuple(failed))
 
 
+def is_complete(folder: Path) -> bool:
+    """Whether every part is written: what is missing then cannot be read."""
+    path = folder / MANIFEST
+    return path.is_file() and json.loads(path.read_text()).get("state") == "done"
+
+
 def _manifest(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     """What the folder says it holds; {} for a new one."""
     path = folder / MANIFEST

@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock
 
 from facedeblur.blur.schedule import Schedule
-from facedeblur.data.pair_files import PairFormat, Progress, write_pairs
+from facedeblur.data.pair_files import PairFormat, Progress, is_complete, write_pairs
 from facedeblur.data.plan import Plan
 from facedeblur.files import write_atomic
 from facedeblur.video.source import VideoError
@@ -103,7 +103,7 @@ def open_store(
     folder = Path(cache_dir).resolve() / "pairs" / f"{key}-{size}-{image}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if not (folder / INDEX).is_file():
+        if not ((folder / INDEX).is_file() and is_complete(folder)):
             written = write_pairs(plan, folder, PairFormat("shards", image, size), jobs, schedules, progress)
             for name, reason in written.skipped + written.failed:
                 log.warning(f"not in the cache of pairs: {name}: {reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -15,7 +16,7 @@ from facedeblur.data import pair_files
 from facedeblur.data.draw import MixtureRow
 from facedeblur.data.pair import describe, read_pair
 from facedeblur.data.pair_files import PairFormat, Written, write_pairs
-from facedeblur.data.pair_store import open_store
+from facedeblur.data.pair_store import INDEX, open_store
 from facedeblur.data.plan import Plan
 from facedeblur.data.settings import LoaderSettings
 from facedeblur.data.stream import PairStream
@@ -164,10 +165,14 @@ def test_an_export_with_missing_parts_says_how_many_pairs_it_has(clip_set, plan,
     assert len(failed) == 2 and str(tmp_path / "train") in failed[0] and "No space left" in failed[0]
 
 
-def test_a_cache_with_missing_parts_is_completed_by_the_next_call(plan, tmp_path, monkeypatch, small_parts):
+@pytest.mark.parametrize("indexed", (False, True))
+def test_a_cache_with_missing_parts_is_completed_by_the_next_call(plan, tmp_path, monkeypatch, small_parts, indexed):
     full_disk(monkeypatch)
-    missing = open_store(plan, tmp_path, SIZE).index[:, 0] < 0
+    partial = open_store(plan, tmp_path, SIZE)
+    missing = partial.index[:, 0] < 0
     assert missing.any() and not missing.all()
+    if indexed:  # as they once were left
+        np.save(Path(partial.folder) / INDEX, partial.index)
     in_process(monkeypatch)
     store = open_store(plan, tmp_path, SIZE)
     assert (store.index >= 0).all()
