@@ -32,14 +32,18 @@ def network_crop(picture: np.ndarray, box: CropBox, size: int) -> np.ndarray:
     return np.clip(resize(face, size) / np.float32(white_of(picture.dtype)), 0, 1)  # cubic interpolation overshoots
 
 
-@lru_cache(maxsize=64)
 def feather(side: int) -> np.ndarray:
     """The mask of a crop, (side, side) float32: 1 inside, falling to 0 at the edges as half a cosine."""
+    ramp = _ramp(side)
+    return np.outer(ramp, ramp)
+
+
+@lru_cache(maxsize=64)  # a line each: the masks themselves, of faces that change their size, would fill the memory
+def _ramp(side: int) -> np.ndarray:
     margin = max(FEATHER * side, 1.0)
     centres = np.arange(side) + 0.5
     depth = np.minimum(centres, side - centres) / margin
-    ramp = np.where(depth < 1, 0.5 - 0.5 * np.cos(np.pi * np.minimum(depth, 1)), 1.0).astype(np.float32)
-    return np.outer(ramp, ramp)
+    return np.where(depth < 1, 0.5 - 0.5 * np.cos(np.pi * np.minimum(depth, 1)), 1.0).astype(np.float32)
 
 
 def paste(

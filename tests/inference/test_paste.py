@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,17 @@ def test_the_mask_is_one_inside_and_falls_smoothly_to_nothing():
     assert mask[0].max() < 0.01 and mask[:, -1].max() < 0.01
     assert np.abs(np.diff(mask, axis=0)).max() < 0.1
     assert np.array_equal(mask, mask[::-1, ::-1])
+
+
+def test_masks_of_many_sizes_are_not_kept():
+    """A face that comes nearer has another size in every frame."""
+    feather(400)
+    tracemalloc.start()
+    for side in range(400, 440):
+        feather(side)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 2e6  # bytes; 40 masks have 28 MB
 
 
 def test_overlapping_faces_do_not_add_up(noise):
