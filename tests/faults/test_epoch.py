@@ -87,7 +87,7 @@ def test_a_copy_of_a_file_is_the_same_file(corpus):
     os.replace(paths[2] + ".copy", paths[2])
     assert Path(paths[2]).stat().st_mtime_ns != before.st_mtime_ns
     batches = list(PairStream(plan, LoaderSettings(size=32, batch=4, workers=0)))
-    assert not [problem for batch in batches for problem in batch["replaced"]]
+    assert not any(problem for batch in batches for problem in batch["replaced"])
     assert {meta["video"] for batch in batches for meta in batch["meta"]} == set(paths)
 
 
