@@ -23,6 +23,7 @@ from facedeblur.models.deblurrer import NetworkDeblurrer
 from facedeblur.models.registry import FORMAT, METADATA, TRAINING_SUFFIX, WeightsError, locate, read_metadata
 from facedeblur.models.settings import ModelSettings
 
+IDENTITY = "identity."  # G_s, but for the tied decoder
 SHIPPED_PARTS = ("generator.", "two_step.")
 NEVER_READ = ("num_batches_tracked",)  # by batch norm with a fixed momentum
 TRAINING_ONLY = ("sharp_running_mean", "sharp_running_var")
@@ -85,11 +86,20 @@ def initialise(networks: Networks, name: str | Path) -> str:
     taken = "generator" if networks.two_step is None else "generator and hourglass"
     if found.training is None:
         return f"{found.name}: {taken}; the discriminator starts anew ({found.name}{TRAINING_SUFFIX} is not here)"
-    tensors = _read(found.training)
-    if networks.identity is None:  # its tensors stay in the file
-        tensors = {key: value for key, value in tensors.items() if not key.startswith("identity.")}
-    _fill(training_state(networks), tensors, found.training)
-    return f"{found.name}: {taken}, discriminator{' and identity stream' if networks.identity is not None else ''}"
+    expected, tensors = training_state(networks), _read(found.training)
+    brought = any(key.startswith(IDENTITY) for key in tensors)
+    if networks.identity is None or not brought:  # one of the two has no G_s
+        expected, tensors = _without_identity(expected), _without_identity(tensors)
+    _fill(expected, tensors, found.training)
+    if networks.identity is None:
+        return f"{found.name}: {taken}, discriminator"
+    if not brought:
+        return f"{found.name}: {taken}, discriminator; the identity stream starts anew (they were trained without one)"
+    return f"{found.name}: {taken}, discriminator and identity stream"
+
+
+def _without_identity(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value for key, value in tensors.items() if not key.startswith(IDENTITY)}
 
 
 def shipped_state(networks: Networks) -> dict[str, Tensor]:

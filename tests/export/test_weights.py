@@ -103,6 +103,18 @@ def test_training_goes_on_without_the_identity_stream(make_run, networks, tmp_pa
     assert not tensors_differ(fresh, networks)
 
 
+@pytest.mark.parametrize("generator", ("table3", "light"))
+def test_the_identity_stream_starts_anew_on_weights_trained_without_one(make_run, small, scramble, tmp_path, generator):
+    settings = replace(small, generator=generator, light_width=4)
+    networks = scramble(replace(settings, identity=False))
+    file, _ = exported(make_run(networks, replace(settings, identity=False)), tmp_path)
+    fresh = build_networks(settings)
+    encoder = {key: value.clone() for key, value in fresh.identity.encoder.state_dict().items()}
+    assert "the identity stream starts anew" in initialise(fresh, file)
+    assert not tensors_differ(fresh.discriminator, networks.discriminator)
+    assert all(torch.equal(value, encoder[key]) for key, value in fresh.identity.encoder.state_dict().items())
+
+
 @pytest.mark.parametrize("change", ({"two_step": False}, {"global_residual": True, "norm": "none"}))
 def test_other_networks_ship_too(make_run, small, scramble, tmp_path, images, change):
     settings = replace(small, **change)
