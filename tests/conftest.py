@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from base64 import b64encode
 from html import unescape
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,19 @@ def compose(tmp_path):
         return checked(compose_config(with_saved(with_init(given))))
 
     return composed
+
+
+@pytest.fixture
+def inspect_wandb():
+    """`inspect_wandb(run, *flags)` -> the lines of wandb's own reader about an offline run's folder, as JSON text."""
+
+    def inspect(run: Path, *flags: str) -> str:
+        program = shutil.which("wandb", path=str(Path(sys.executable).parent)) or shutil.which("wandb")
+        (log,) = run.glob("*.wandb")
+        command = [program, "leet", "inspect", *flags, "--json", str(log)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    return inspect
 
 
 @pytest.fixture(scope="session")

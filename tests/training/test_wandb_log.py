@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +20,6 @@ ROWS = [
         ("pravg", 1, 30.0, {"deblurred_psnr": 32.0, "deblurred_ssim": 0.8}),
     )
 ]
-
-
-def inspect(run: Path, *flags: str) -> str:
-    program = shutil.which("wandb", path=str(Path(sys.executable).parent)) or shutil.which("wandb")
-    (log,) = run.glob("*.wandb")
-    command = [program, "leet", "inspect", *flags, "--json", str(log)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def attempt(folder: Path, values, succeeded: bool) -> Path:
@@ -85,7 +75,7 @@ def test_tables_are_means_over_windows():
 
 
 @pytest.mark.system
-def test_two_offline_segments_read_back(tmp_path, monkeypatch, capsys):
+def test_two_offline_segments_read_back(tmp_path, monkeypatch, capsys, inspect_wandb):
     """A failed attempt, then the resumed one: two files of one run, told apart by their exit states."""
     monkeypatch.delenv("WANDB_MODE", raising=False)
     first = attempt(tmp_path, [(10, 20.0), (20, 25.0), (30, 24.0)], succeeded=False)
@@ -93,7 +83,7 @@ def test_two_offline_segments_read_back(tmp_path, monkeypatch, capsys):
     assert f"wandb sync {second}" in capsys.readouterr().err
     job, config = identity(CONFIG, tmp_path), json.loads(json.dumps(CONFIG))
     for run, state, code, best in ((first, "failed", 1, 25.0), (second, "finished", 0, 23.0)):
-        found = json.loads(inspect(run, "--summary"))
+        found = json.loads(inspect_wandb(run, "--summary"))
         assert (found["run_id"], found["name"]) == (job["id"], "final-s0")
         assert (found["state"], found["exit_code"]) == (state, code)
         assert found["config"] == config and found["tags"] == job["tags"]
@@ -101,7 +91,7 @@ def test_two_offline_segments_read_back(tmp_path, monkeypatch, capsys):
         assert found["summary"]["train/g_content_image"] == {"min": 1 / best}
         assert found["summary"]["scores"]["nrows"] == 6 and found["summary"]["videos"]["nrows"] == 4
         assert (run / "files" / found["summary"]["faces"]["path"]).is_file()
-        lines = [json.loads(line) for line in inspect(run).splitlines()]
+        lines = [json.loads(line) for line in inspect_wandb(run).splitlines()]
         (described,) = [line["run"] for line in lines if line["type"] == "run"]
         assert (described["run_group"], described["job_type"]) == ("ablations", "train")
         metrics = [line["metric"] for line in lines if line["type"] == "metric"]
