@@ -15,6 +15,10 @@ from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_f
 # Text files that name other files, or addresses: what a corpus holds is read, never what it points at.
 PLAYLISTS = {"concat", "concatf", "dash", "hls", "imf", "sdp"}
 
+# Containers that say where each frame lies. In MPEG streams time stamps are guessed anew after a jump, and the frames
+# that follow are others than those of a pass from the start.
+INDEXED = {"mov", "matroska"}
+
 SEEK_COST = 30  # frames that could be decoded while a file is opened anew and sought in
 
 
@@ -111,13 +115,14 @@ class PyAVSource(PassSource):
         yield from islice(frames, None if stop is None else stop - start - 1)
 
     def _key_before(self, start: int) -> tuple[int, int, int] | None:
-        """(index and time stamp of the last key frame up to `start`, time stamp of `start`); None where the packets do
-        not tell."""
+        """(index and time stamp of the last key frame up to `start`, time stamp of `start`); None where the
+        container or its packets do not tell."""
         if self._times is None:
             container, stream = self._open()
             with container:
                 try:
-                    shown = [p for p in container.demux(stream) if p.size > 0 and not p.is_discard]
+                    indexed = INDEXED.intersection(container.format.name.split(","))
+                    shown = [p for p in container.demux(stream) if p.size > 0 and not p.is_discard] if indexed else []
                 except self._decoder_errors():
                     shown = []
             times = [p.pts for p in shown]

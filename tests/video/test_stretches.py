@@ -71,6 +71,27 @@ def test_random_stretches_are_those_of_the_whole(clip, skipped, backend):
     assert sum(skipped) > 250 or backend != "decord"
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("gop.mkv", {"bf": "2"}),
+        ("gop.mpg", {"codec": "mpeg1video", "bf": "2"}),
+        ("gop.ts", {"bf": "2"}),
+        ("gop.avi", {"codec": "mpeg4"}),
+        ("gop.webm", {"codec": "libvpx"}),
+    ],
+)
+def test_pyav_jumps_in_containers_that_say_where_frames_lie(tmp_path, monkeypatch, name, options):
+    monkeypatch.setattr(pyav_source, "SEEK_COST", 3)
+    path = encode(tmp_path / name, moving_pattern(FRAMES, 48, 64), g="12", **options)
+    with open_source(path, "pyav") as source:
+        whole = list(source.frames())
+        for seed in range(4):
+            for index, frame in source.stretches(random_spans(np.random.default_rng(seed))):
+                assert np.array_equal(frame, whole[index]), f"frame {index}"
+        assert source.is_jump_cheaper(0, FRAMES - 5) == (name in ("gop.mkv", "gop.webm"))
+
+
 @needs_decord
 @pytest.mark.parametrize("name", FORMATS)
 def test_decord_passes_over_frames_of_every_format(tmp_path, skipped, name):
