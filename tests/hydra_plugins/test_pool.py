@@ -84,7 +84,8 @@ def test_a_signal_ends_the_children_and_starts_no_more(tmp_path, number):
     )
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
     jobs = fake_jobs(tmp_path, 3)
-    handler = signal.getsignal(number)
+    handler = signal.default_int_handler
+    before = signal.signal(number, handler)  # in the background of a shell SIGINT is ignored
     sent = threading.Event()
 
     def when_ready(jobs):
@@ -96,12 +97,15 @@ def test_a_signal_ends_the_children_and_starts_no_more(tmp_path, number):
     def command(job):
         return [sys.executable, "-c", deaf if job.number else polite]
 
-    with pytest.raises(KeyboardInterrupt):
-        Pool(jobs, [Slot("a", ""), Slot("b", "")], command, when_ready, grace=0.5).run()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Pool(jobs, [Slot("a", ""), Slot("b", "")], command, when_ready, grace=0.5).run()
+        assert signal.getsignal(number) is handler
+    finally:
+        signal.signal(number, before)
     assert [job.state for job in jobs] == ["interrupted", "interrupted", "waiting"]
     assert [job.exit for job in jobs] == [130, -signal.SIGKILL, None]
     assert "ended" in jobs[0].log.read_text() and not jobs[2].folder.exists()
-    assert signal.getsignal(number) is handler
 
 
 def test_no_child_outlives_an_error_of_the_pool(tmp_path):
