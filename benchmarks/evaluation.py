@@ -22,7 +22,7 @@ from facedeblur.evaluation.settings import EvaluationSettings, TestData
 from facedeblur.faces import judges
 from facedeblur.faces.crop import resize
 
-WINDOWS, PROCESSES, JUDGED = 48, 2, 256
+WINDOWS, PROCESSES, JUDGED = 240, 2, 256  # fewer would read whole videos for a few images each
 BLUR = "pravg7"
 
 Face = tuple[np.ndarray, np.ndarray | None]  # an image, and where its embedding is wanted too the true landmarks
@@ -37,7 +37,7 @@ def report(clips: Path | None, folder: Path, rounds: int) -> Iterator[str]:
         jobs=PROCESSES, shard=WINDOWS // 2,
     )  # fmt: skip
     faces = _faces(Evaluation(settings))
-    rounds = min(rounds, 3)
+    rounds = min(rounds, 2)
     prepared = iter([Evaluation(replace(settings, name=f"bench-{number}")) for number in range(rounds + 1)])
     with JudgePool(settings.judge, PROCESSES) as pool:
         pool.warm_up()
