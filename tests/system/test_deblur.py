@@ -28,7 +28,13 @@ def drifting(count: int, side: int = 96):
 def test_signals_end_it_cleanly(tmp_path, number):
     write_video(tmp_path / "long.mp4", drifting(3000), preset="ultrafast", crf=30)
     command = [sys.executable, "-m", "facedeblur", "deblur", "long.mp4", "-o", "out/", "--aligned"]
-    process = subprocess.Popen([*command, "--weights", "blurred"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, "--weights", "blurred"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     deadline = time.time() + 60
     while process.poll() is None and time.time() < deadline and not list(tmp_path.glob("out/.*")):
         time.sleep(0.02)
