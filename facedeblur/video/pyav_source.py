@@ -58,7 +58,7 @@ class PyAVSource(PassSource):
         container, stream = self._open()
         try:
             with container:
-                shown = [p for p in container.demux(stream) if p.size > 0 and not p.is_discard]
+                shown = shown_packets(container, stream)
                 times = [None if p.pts is None else float(p.pts * p.time_base) for p in shown]
         except self._decoder_errors() as error:
             raise VideoError(self._path, f"cannot be read to its end: {said(error)}") from None
@@ -122,7 +122,7 @@ class PyAVSource(PassSource):
             with container:
                 try:
                     indexed = INDEXED.intersection(container.format.name.split(","))
-                    shown = [p for p in container.demux(stream) if p.size > 0 and not p.is_discard] if indexed else []
+                    shown = shown_packets(container, stream) if indexed else []
                 except self._decoder_errors():
                     shown = []
             times = [p.pts for p in shown]
@@ -161,6 +161,11 @@ def open_container(path: str | Path) -> tuple[Any, Any]:
         container.close()
         raise VideoError(path, "no video stream")
     return container, streams[0]
+
+
+def shown_packets(container: Any, stream: Any) -> list[Any]:
+    """The packets whose frames are to be shown, in the order of the file; nothing is decoded."""
+    return [packet for packet in container.demux(stream) if packet.size > 0 and not packet.is_discard]
 
 
 def said(error: Exception) -> str:
