@@ -2,6 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# three levels of installing, each holding the one before it
+USE    := $(VENV)/.installed-use
+TRAIN  := $(VENV)/.installed-train
 STAMP  := $(VENV)/.installed
 
 EXP    ?= final
@@ -34,43 +37,60 @@ help: ## list every target
 	@echo "  INIT=<name of weights, or a .safetensors file>   fine-tune instead of training from the start"
 	@echo "  RESUME=auto|<run folder>   continue a run;   ARGS=\"key=value ...\"   any Hydra override"
 
-setup: $(STAMP) ## create the virtual environment and install the pinned dependencies
+setup: $(STAMP) ## create the virtual environment and install everything, with the pinned versions
 
-$(STAMP): pyproject.toml constraints.txt
+# the checkout itself and EXTRAS; torch first and by its exact pin, as a range may
+# resolve to another, far larger build
+define install
 	@test -n "$(PYTHON)" || { echo "no python3.11 or newer found; set PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; set PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip<27"
-	# torch first and by its exact pin: a range may resolve to another, far larger build
 	$(BIN)/python -m pip install --quiet -c constraints.txt "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[faces,serve,export,dev,tensorboard,workspaces]"
-	@touch $@
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[$(EXTRAS)]"
+endef
 
-deblur: $(STAMP) ## deblur the faces in IN, a photo, video or folder, into OUT
+# a level marks those below it as well, so that none is installed twice
+$(USE): EXTRAS = faces,serve
+$(USE): pyproject.toml constraints.txt
+	$(install)
+	@touch $(USE)
+
+$(TRAIN): EXTRAS = faces,serve,train,wandb
+$(TRAIN): pyproject.toml constraints.txt
+	$(install)
+	@touch $(USE) $(TRAIN)
+
+$(STAMP): EXTRAS = faces,serve,train,wandb,export,tensorboard,workspaces,docs,dev
+$(STAMP): pyproject.toml constraints.txt
+	$(install)
+	@touch $(USE) $(TRAIN) $(STAMP)
+
+deblur: $(USE) ## deblur the faces in IN, a photo, video or folder, into OUT
 	@test -n '$(IN)' || { echo "make deblur IN=photo.jpg [OUT=folder or file] [ARGS=--help]"; exit 2; }
 	$(BIN)/facedeblur deblur '$(IN)' -o '$(OUT)' $(ARGS)
 
-serve: $(STAMP) ## a page on this machine to try it: drop a photo or a clip, compare, download
+serve: $(USE) ## a page on this machine to try it: drop a photo or a clip, compare, download
 	$(BIN)/facedeblur serve $(ARGS)
 
-train: $(STAMP) ## train EXP on DATA: stages, validation, table, preview.png
+train: $(TRAIN) ## train EXP on DATA: stages, validation, table, preview.png
 	$(BIN)/facedeblur train $(OVERRIDES)
 
-sweep: $(STAMP) ## SWEEP=ablations|blur_schedules|lambdas|two_step: variants x seeds, one job per GPU, then their page
+sweep: $(TRAIN) ## SWEEP=ablations|blur_schedules|lambdas|two_step: variants x seeds, one job per GPU, then their page
 	$(BIN)/facedeblur sweep $(SWEEP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') \
 	  $(if $(VAL),'data.val_root=$(VAL)') $(ARGS)
 
-prepare: $(STAMP) ## index, track and plan DATA without training; one report as a page and tables
+prepare: $(TRAIN) ## index, track and plan DATA without training; one report as a page and tables
 	$(BIN)/facedeblur prepare $(OVERRIDES)
 
-evaluate: $(STAMP) ## score METHOD=<run folder,...> on DATA under BLUR=<schedule,...>; rows for the tables
+evaluate: $(TRAIN) ## score METHOD=<run folder,...> on DATA under BLUR=<schedule,...>; rows for the tables
 	$(BIN)/facedeblur evaluate $(if $(METHOD),'method=$(METHOD)') $(if $(BLUR),'blur=$(BLUR)') \
 	    $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') $(ARGS)
 
-report: $(STAMP) ## tables, plots and one HTML page of FOLDER (what evaluate wrote)
+report: $(TRAIN) ## tables, plots and one HTML page of FOLDER (what evaluate wrote)
 	$(BIN)/facedeblur report $(FOLDER) $(ARGS)
 
-experiment: $(STAMP) ## a table of the paper: NAME=self_evaluation|landmark_localization|face_verification|real_world
+experiment: $(TRAIN) ## a table of the paper: NAME=self_evaluation|landmark_localization|face_verification|real_world
 	$(BIN)/python experiments/$(or $(NAME),landmark_localization).py $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') $(ARGS)
 
 test: $(STAMP) ## run the tests (TESTS=path, ARGS="-k name" narrow them down)
@@ -84,13 +104,13 @@ lint: $(STAMP) ## ruff and the one-way import contracts
 faults: $(STAMP) ## everything that can be wrong with a video, built and read (docs/faults.md)
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
-vla: $(STAMP) ## what each stop condition of VLA does to the videos in CLIPS (docs/prepare.md)
+vla: $(TRAIN) ## what each stop condition of VLA does to the videos in CLIPS (docs/prepare.md)
 	$(BIN)/python -m benchmarks.vla $(if $(CLIPS),'$(CLIPS)') $(ARGS)
 
 bench: $(STAMP) ## speed as ratios measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-doctor: $(STAMP) ## versions, devices, codecs and one training step per device
+doctor: $(TRAIN) ## versions, devices, codecs and one training step per device
 	$(BIN)/facedeblur doctor
 
 clean: ## remove the virtual environment and caches (runs in outputs/ stay)

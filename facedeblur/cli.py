@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 
 from facedeblur.errors import UsageError
+from facedeblur.extras import explained, need
 
 HELP = """\
 facedeblur: train, compare and use face motion-deblurring networks
@@ -50,6 +51,8 @@ FLAGGED = {
     "serve": "facedeblur.serve.command",
     "sweep": "facedeblur.sweep",
 }
+# what a command needs beyond the light core
+NEEDED = dict.fromkeys((*COMPOSED, "sweep"), ("hydra", "omegaconf", "pytorch_lightning")) | {"report": ("matplotlib",)}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,6 +60,8 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     command, rest = (argv[0], argv[1:]) if argv else ("--help", [])
     try:
+        if not {"-h", "--help"} & set(rest):
+            need(f"facedeblur {command}", *NEEDED.get(command, ()))
         if command in ("-h", "--help", "help"):
             print(HELP, end="")
         elif command == "--version":
@@ -76,6 +81,12 @@ def main(argv: list[str] | None = None) -> int:
             raise UsageError(f"{command}: no such command; there are {', '.join([*COMPOSED, *FLAGGED])}")
     except UsageError as error:
         print(f"facedeblur: error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        told = explained(error, f"facedeblur {command}")
+        if told is None:
+            raise
+        print(f"facedeblur: error: {told}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("facedeblur: interrupted", file=sys.stderr)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facedeblur.composition import as_plain, compose_config, conf_dir, constant, listed, quoted, with_init, with_saved
 from facedeblur.errors import UsageError
+from facedeblur.extras import need
 
 SUMMARIES = {
     "train": "train the experiment, its hourglass stage first",
@@ -142,10 +143,10 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
         raise outcome[0]
 
 
-LAUNCHER_EXTRAS = {
-    "slurm": ("hydra_submitit_launcher", "slurm"),
-    "slurm_local": ("hydra_submitit_launcher", "slurm"),
-    "ray": ("hydra_ray_launcher", "ray"),
+LAUNCHER_PLUGINS = {
+    "slurm": "hydra_plugins.hydra_submitit_launcher",
+    "slurm_local": "hydra_plugins.hydra_submitit_launcher",
+    "ray": "hydra_plugins.hydra_ray_launcher",
 }
 
 
@@ -162,14 +163,10 @@ def writable(folder: Path) -> None:
 
 def refuse_missing_launcher(arguments: list[str]) -> None:
     """Raises UsageError with the extra to install where a cluster's launcher is asked for and missing."""
-    from importlib.util import find_spec
-
     for argument in arguments:
         group, _, name = argument.partition("=")
-        if group == "hydra/launcher" and name in LAUNCHER_EXTRAS:
-            plugin, extra = LAUNCHER_EXTRAS[name]
-            if find_spec(f"hydra_plugins.{plugin}") is None:
-                raise UsageError(f'{argument}: needs `pip install "facedeblur[{extra}]"`, see docs/sweeps.md')
+        if group == "hydra/launcher" and name in LAUNCHER_PLUGINS:
+            need(argument, LAUNCHER_PLUGINS[name])
 
 
 def _begin_job(plain: dict, folder: Path, overrides: list[str]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from facedeblur.data.prepare import Job, PrepareError, Progress, make_windows
 from facedeblur.data.prepare_settings import ClusterSettings
+from facedeblur.extras import remedy
 
 POLL = 0.5  # seconds
 
@@ -55,7 +56,7 @@ def _by_submitit(cluster: ClusterSettings, shards: list[Job], jobs: int) -> Iter
     try:
         import submitit
     except ImportError as error:
-        raise PrepareError(f'submitit cannot be imported ({error}): pip install "facedeblur[slurm]"') from error
+        raise PrepareError(f"submitit cannot be imported ({error}): {remedy('slurm')}") from error
     logs = shards[0].cache / "cluster"
     executor = submitit.AutoExecutor(logs, cluster=cluster.where)
     executor.update_parameters(name="facedeblur-prepare", cpus_per_task=jobs, timeout_min=24 * 60)

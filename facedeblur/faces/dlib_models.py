@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 
 from facedeblur.errors import UsageError
+from facedeblur.extras import remedy
 from facedeblur.faces.protocols import Box
 
-REMEDY = 'pip install "facedeblur[faces]"'
+REMEDY = remedy("faces")
 
 # The detector knows faces from 80 pixels on. Small images are enlarged for it (at 128 px it misses a tenth of sharp
 # faces otherwise), large ones reduced, since its time grows with their area.

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from facedeblur.errors import UsageError
+from facedeblur.extras import need
 from facedeblur.models.deblurrer import run_padded
 from facedeblur.models.registry import METADATA
 
 
 def onnx_packages() -> None:
     """Raises UsageError, with the remedy, where the extra `export` is not installed."""
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        raise UsageError(f'onnx: needs {" and ".join(missing)}: pip install "facedeblur[export]"')
+    need("onnx", "onnx", "onnxruntime")
 
 
 class OnnxDeblurrer:

@@ -6,10 +6,10 @@ import argparse
 import socket
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 from facedeblur.errors import UsageError
+from facedeblur.extras import need
 
 DESCRIPTION = """\
 A page to try it: drop a photo or a clip, compare before and after, download the result. It answers this machine alone
@@ -31,8 +31,7 @@ def main(argv: list[str]) -> int:
     for name in ("max_mb", "max_seconds", "timeout"):
         if not getattr(flags, name) > 0:
             raise UsageError(f"--{name.replace('_', '-')}: must be above 0")
-    if find_spec("aiohttp") is None:
-        raise UsageError('serve: needs aiohttp: pip install "facedeblur[serve]"')
+    need("serve", "aiohttp")
     return _serve(flags)
 
 

@@ -5,11 +5,11 @@ Neither torch nor a video is opened here, but for the number of GPUs.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from facedeblur.data.corpora import layout
 from facedeblur.errors import UsageError
+from facedeblur.extras import need
 from facedeblur.models.registry import inherited_settings, locate, read_metadata
 from facedeblur.models.settings import ModelSettings
 from facedeblur.training.settings import RunSettings
@@ -52,8 +52,10 @@ def check_files(settings: RunSettings) -> None:
         raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")
     if settings.init is not None and not settings.resume:
         _check_init(settings.model, settings.init)
-    if settings.logger.tensorboard and find_spec("tensorboard") is None:
-        raise UsageError('logger.tensorboard: needs `pip install "facedeblur[tensorboard]"`')
+    if settings.logger.tensorboard:
+        need("logger.tensorboard", "tensorboard")
+    if settings.logger.wandb != "off":
+        need("logger.wandb", "wandb")
 
 
 def _check_init(model: ModelSettings, name: str) -> None:

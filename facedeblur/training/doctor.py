@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from facedeblur.cores import usable_cores
+from facedeblur.errors import UsageError
+from facedeblur.extras import need
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.training import hardware
-from facedeblur.training.adversarial import AdversarialStage
-from facedeblur.training.estimate import seconds_per_batch
 from facedeblur.training.run_folder import versions
 from facedeblur.training.trainer_settings import TrainerSettings
 from facedeblur.video.codecs import backends
@@ -37,8 +37,11 @@ def main(argv: list[str]) -> int:
         table.add_column(column)
     for device, precision in _devices():
         try:
+            need("a training step", "pytorch_lightning")
             seconds = _step(device, precision)
             table.add_row(device, precision, f"ok, {8 / seconds:.1f} img/s")
+        except UsageError as error:
+            table.add_row(device, precision, f"not tried: {error}")
         except Exception as error:  # whatever a driver throws belongs into the report
             failures += 1
             table.add_row(device, precision, f"FAILED: {type(error).__name__}: {error}")
@@ -88,6 +91,9 @@ def _devices() -> list[tuple[str, str]]:
 
 
 def _step(device: str, precision: str) -> float:
+    from facedeblur.training.adversarial import AdversarialStage
+    from facedeblur.training.estimate import seconds_per_batch
+
     stage = AdversarialStage(
         ModelSettings(**DEMO),
         LossWeights(),

@@ -15,7 +15,7 @@ from facedeblur.data.jitter import JitterSettings
 from facedeblur.data.photo_stream import FaceDataModule
 from facedeblur.data.photos import Face, Faces, read_faces
 from facedeblur.errors import UsageError
-from facedeblur.faces.dlib_models import DlibLocalizer, has_dlib, landmark_box
+from facedeblur.faces.dlib_models import REMEDY, DlibLocalizer, has_dlib, landmark_box
 from facedeblur.faces.hourglass_localizer import HourglassLocalizer
 from facedeblur.faces.protocols import Localizer
 from facedeblur.faces.pts import read_pts
@@ -126,7 +126,7 @@ def _measure(stage: LocalizerStage, faces: list[Face], size: int, folder: RunFol
         table.add_row(name, *cells)
     Console(width=max(100, Console().width)).print(table)
     if "dlib" not in summary:
-        print('dlib is not installed, so there is nothing to compare with: pip install "facedeblur[faces]"')
+        print(f"dlib is not installed, so there is nothing to compare with: {REMEDY}")
     print(f"run folder: {folder.path} (summary.json, preview.png, metrics.csv, checkpoints/)")
 
 

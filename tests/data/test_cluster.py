@@ -56,7 +56,7 @@ def test_shards_fill_the_cache_that_the_caller_joins(clips, tmp_path, monkeypatc
 
 @pytest.mark.system
 def test_an_array_of_local_processes_gives_the_same_plan(clips, tmp_path):
-    pytest.importorskip("submitit", reason='needs pip install "facedeblur[slurm]"')
+    pytest.importorskip("submitit", reason="needs the extra slurm")
     whole, report = prepare_plan(clips, SCHEDULES, tmp_path / "whole")
     told = []
     settings = job(clips, tmp_path).settings
@@ -69,7 +69,7 @@ def test_an_array_of_local_processes_gives_the_same_plan(clips, tmp_path):
 
 @pytest.mark.system
 def test_a_task_that_fails_is_named_and_its_logs_are_kept(clips, tmp_path, monkeypatch):
-    pytest.importorskip("submitit", reason='needs pip install "facedeblur[slurm]"')
+    pytest.importorskip("submitit", reason="needs the extra slurm")
     monkeypatch.setattr(cluster, "prepare_shard", fail)
     with pytest.raises(PrepareError, match=r"^task \S+ failed: OSError: the disk is gone; its output is in .*cluster;"):
         run_shards(job(clips, tmp_path), 1, lambda *told: None)

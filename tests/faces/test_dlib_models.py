@@ -11,7 +11,7 @@ from facedeblur.faces import dlib_models
 from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer, FacesExtraError, landmark_box
 from facedeblur.faces.follow import iou
 
-needs_dlib = pytest.mark.skipif(not dlib_models.has_dlib(), reason='needs pip install "facedeblur[faces]"')
+needs_dlib = pytest.mark.skipif(not dlib_models.has_dlib(), reason="needs the extra faces")
 FACE = (177, 76, 270, 180)  # of the portrait, by eye
 
 

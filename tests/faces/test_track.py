@@ -8,7 +8,7 @@ from facedeblur.faces.dlib_models import has_dlib
 from facedeblur.faces.track import FaceTrack, load_people, save_people, track_people, track_video
 from facedeblur.video.source import ArraySource, VideoError
 
-needs_dlib = pytest.mark.skipif(not has_dlib(), reason='needs pip install "facedeblur[faces]"')
+needs_dlib = pytest.mark.skipif(not has_dlib(), reason="needs the extra faces")
 
 
 def landmarks_where(valid) -> np.ndarray:

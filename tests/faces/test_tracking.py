@@ -12,7 +12,7 @@ from facedeblur.faces.tracking import track_videos
 from facedeblur.video.index import VideoInfo, index_videos
 from facedeblur.video.write import write_video
 
-needs_dlib = pytest.mark.skipif(not has_dlib(), reason='needs pip install "facedeblur[faces]"')
+needs_dlib = pytest.mark.skipif(not has_dlib(), reason="needs the extra faces")
 
 
 def landmarks_where(valid) -> np.ndarray:

@@ -13,7 +13,7 @@ from facedeblur.video.source import ArraySource, open_source
 
 from .files import noise
 
-pytestmark = pytest.mark.skipif(not has_dlib(), reason='needs pip install "facedeblur[faces]"')
+pytestmark = pytest.mark.skipif(not has_dlib(), reason="needs the extra faces")
 
 WIDTH, HEIGHT, SIDE, FRAMES = 560, 240, 200, 46
 

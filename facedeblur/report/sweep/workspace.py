@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from facedeblur.errors import UsageError
+from facedeblur.extras import need
 
 STEP = "generator_step"
 CURVES = {"PSNR in dB": "val/psnr", "SSIM": "val/ssim", "content loss": "train/g_content_image"}
@@ -14,11 +15,9 @@ def save_workspace(sweep: str, project: str = "facedeblur", entity: str | None =
     Raises:
         UsageError: wandb-workspaces is missing, nobody is logged in, or the server refuses.
     """
-    try:
-        import wandb
-        import wandb_workspaces.workspaces  # noqa: F401
-    except ImportError as error:
-        raise UsageError('--wandb: needs `pip install "facedeblur[workspaces]"`') from error
+    need("--wandb", "wandb", "wandb_workspaces")
+    import wandb
+
     try:
         entity = entity or wandb.Api().default_entity
         return workspace(sweep, project, entity).save().url

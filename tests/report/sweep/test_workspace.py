@@ -9,7 +9,7 @@ import pytest
 
 from facedeblur.cli import main
 
-pytest.importorskip("wandb_workspaces", reason='needs the extra: pip install "facedeblur[workspaces]"')
+pytest.importorskip("wandb_workspaces", reason="needs the extra workspaces")
 
 
 @pytest.fixture
