@@ -18,13 +18,14 @@ OUT    ?= outputs/deblurred/
 ARGS   ?=
 FOLDER ?=
 TESTS  ?= tests
+SERVE  ?=
 
 # the single quotes keep blanks in a folder's name; the command itself quotes it for Hydra
 OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') \
             $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deblur serve train sweep prepare faults vla evaluate report experiment test lint bench doctor clean
+.PHONY: help setup deblur serve train sweep prepare faults vla evaluate report experiment test lint bench doctor docs dist clean
 
 help: ## list every target
 	@echo "facedeblur: train, compare and use face motion-deblurring networks"
@@ -112,6 +113,18 @@ bench: $(STAMP) ## speed as ratios measured in one run
 
 doctor: $(TRAIN) ## versions, devices, codecs and one training step per device
 	$(BIN)/facedeblur doctor
+
+docs: $(STAMP) ## the documentation as a site in build/site; SERVE=8000 shows it on this machine
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site
+	@echo "build/site/index.html"
+	$(if $(SERVE),$(BIN)/python -m http.server -d build/site -b 127.0.0.1 $(SERVE))
+
+dist: $(STAMP) ## wheel and source archive in dist/, with hashes; what they cost to install, in fresh environments
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m pytest tests/system/test_package.py
+	cd dist && sha256sum *.whl *.tar.gz > SHA256SUMS && cat SHA256SUMS
+	$(BIN)/python -m benchmarks.installing dist/*.whl
 
 clean: ## remove the virtual environment and caches (runs in outputs/ stay)
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache *.egg-info
