@@ -17,6 +17,7 @@ ENV PIP_NO_CACHE_DIR=1 \
     PATH=/opt/facedeblur/bin:$PATH
 
 # the slim Python image has an interpreter; CUDA's does not
+# hadolint ignore=DL3008
 RUN command -v python3 >/dev/null || (apt-get update \
     && apt-get install --yes --no-install-recommends python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*)
@@ -30,11 +31,12 @@ COPY facedeblur facedeblur
 COPY hydra_plugins hydra_plugins
 COPY conf conf
 # the versions were tested together on Python 3.11; another Python takes the ranges of pyproject.toml
-RUN python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-    && pip install -c constraints.txt ".[${EXTRAS}]" || pip install ".[${EXTRAS}]"
+# hadolint ignore=DL3013
+RUN if python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; \
+    then pip install -c constraints.txt ".[${EXTRAS}]"; else pip install ".[${EXTRAS}]"; fi
 
-RUN useradd --create-home facedeblur
-USER facedeblur
+RUN useradd --create-home --uid 1001 facedeblur
+USER 1001
 WORKDIR /work
 ENTRYPOINT ["facedeblur"]
 CMD ["--help"]
