@@ -6,6 +6,7 @@ pyramid.py         kernel sides of the levels, images down, kernels up
 kernel_step.py     a kernel from the gradients of a blurry and of a latent image
 kernel_cleanup.py  thresholds, connected components, centring
 edges.py           which gradients a kernel is estimated from
+halfquadratic.py  quadratic problems solved in the Fourier domain
 l0.py              latent images with few gradients, few bright or few dark pixels
 nonblind.py        the last image, with a kernel that is known
 driver.py          coarse to fine, in chunks, behind the Deblurrer interface

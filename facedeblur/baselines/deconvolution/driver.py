@@ -1,0 +1,114 @@
+"""Blind deconvolution behind the Deblurrer interface: coarse to fine, in chunks, for images of any kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from facedeblur.baselines.deconvolution.kernel_cleanup import centred, drop_faint, normalised
+from facedeblur.baselines.deconvolution.pyramid import RATIO, downsample, kernel_sides, starting_kernel, upsample_kernel
+
+LUMINANCE = (0.2989, 0.5870, 0.1140)  # MATLAB's rgb2gray
+SIDE_OF_IMAGE = 0.12  # kernel side per image side: 15 taps at 128 px, 31 at 256
+
+
+def kernel_side(size: tuple[int, int]) -> int:
+    """The odd kernel side for images of `size` that is used where none is asked for."""
+    return max(3, 2 * round((SIDE_OF_IMAGE * min(size) - 1) / 2) + 1)
+
+
+def gray(images: Tensor) -> Tensor:
+    """Luminance (B, 1, H, W) of RGB images (B, 3, H, W)."""
+    red, green, blue = (weight * images[:, i : i + 1] for i, weight in enumerate(LUMINANCE))
+    return red + green + blue
+
+
+def coarse_to_fine(blurry: Tensor, side: int, alternate: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Kernels (B, 1, side, side) of blurry images (B, 1, H, W), estimated along the pyramid.
+
+    alternate: (blurry images of a level, kernels to start from) -> kernels of that level; called coarsest level first.
+    """
+    sides = kernel_sides(side)
+    kernel = starting_kernel(sides[0], blurry)
+    for level, here in enumerate(sides):
+        if level:
+            kernel = upsample_kernel(kernel, here)
+        ratio = RATIO ** (len(sides) - 1 - level)
+        kernel = centred(alternate(downsample(blurry, ratio), kernel))
+    return normalised(drop_faint(kernel), kernel)
+
+
+@dataclass(frozen=True)
+class Deconvolved:
+    """images: restored, (B, 3, H, W) in [0, 1]. kernels: what they were blurred with, (B, 1, side, side)."""
+
+    images: Tensor
+    kernels: Tensor
+
+
+class BlindDeblurrer(ABC):
+    """A Deblurrer that estimates a kernel from the luminance and deconvolves every channel with it.
+
+    Images are taken as they come: pixels that are not finite count as black, values are clamped to [0, 1], images
+    smaller than three kernels are replicated beyond their border, and where the result is not finite it is the input.
+    An image's result does not depend on the others of its batch to the bit: they run in chunks of one size. On a CPU
+    that is a single image, whose planes stay in the cache; on a GPU the last chunk is filled up.
+
+    side: of the kernels, odd; by default by the size of the images, see `kernel_side`. device: where it runs; None is
+    that of the images. chunk: images at a time on a GPU.
+    """
+
+    version = 1  # a row of a table is made anew when this changes
+
+    def __init__(self, device: str | torch.device | None = None, side: int | None = None, chunk: int = 32) -> None:
+        if side is not None:
+            kernel_sides(side)  # raises ValueError where it is none
+        self.device, self.side, self.chunk = device, side, chunk
+
+    @abstractmethod
+    def estimate(self, blurry: Tensor, side: int) -> Tensor:
+        """Kernels (B, 1, side, side) of images (B, 1, H, W) in [0, 1]."""
+
+    @abstractmethod
+    def restore(self, images: Tensor, kernels: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1] deconvolved with their kernels; not clamped."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Blurry images (B, 3, H, W) in [0, 1] -> restored ones, same shape, type and device."""
+        return self.deconvolve(images).images
+
+    @torch.no_grad()
+    def deconvolve(self, images: Tensor) -> Deconvolved:
+        """Restored images and kernels, both of the images' type and device.
+
+        Raises ValueError for anything but floating-point (B, 3, H, W).
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+            raise ValueError(f"images must be (B, 3, H, W) floats in [0, 1], got {tuple(images.shape)} {images.dtype}")
+        height, width = images.shape[-2:]
+        side = kernel_side((height, width)) if self.side is None else self.side
+        precision = images.dtype if images.dtype == torch.float64 else torch.float32
+        usable = torch.nan_to_num(images.to(self.device or images.device, precision), 0.0, 1.0, 0.0).clamp(0, 1)
+        lacking = max(0, 3 * side - height), max(0, 3 * side - width)
+        padded = F.pad(usable, (lacking[1] // 2, lacking[1] - lacking[1] // 2, lacking[0] // 2,
+                                lacking[0] - lacking[0] // 2), mode="replicate")  # fmt: skip
+        size = 1 if padded.device.type == "cpu" else self.chunk
+        restored, kernels = [], []
+        for first in range(0, len(padded), size):
+            chunk = padded[first : first + size]
+            count = len(chunk)
+            chunk = torch.cat((chunk, chunk[-1:].expand(size - count, -1, -1, -1)))
+            kernel = self.estimate(gray(chunk), side)
+            restored.append(self.restore(chunk, kernel)[:count])
+            kernels.append(kernel[:count])
+        if not restored:
+            return Deconvolved(images.clone(), images.new_zeros(0, 1, side, side))
+        result = torch.cat(restored)[..., lacking[0] // 2 :, lacking[1] // 2 :][..., :height, :width]
+        finite = torch.isfinite(result).flatten(1).all(1)[:, None, None, None]
+        result = torch.where(finite, result, usable).clamp(0, 1)
+        return Deconvolved(result.to(images), torch.cat(kernels).to(images))

@@ -1,0 +1,59 @@
+"""Quadratic problems of half-quadratic splitting, solved in the Fourier domain.
+
+    S = argmin |S * k - B|² + beta |grad S - (h, v)|² + gamma |S - u|²
+
+Spectra are kept as real tensors (B, C, H, 2 (W // 2 + 1)), real and imaginary parts next to each other, so that scaling
+by real denominators needs no complex arithmetic: twice as fast on a CPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from facedeblur.baselines.deconvolution.fourier import difference_power, psf2otf, squared_modulus
+
+
+def spectrum(image: Tensor) -> Tensor:
+    """rfft2, as a real tensor (..., H, 2 (W // 2 + 1))."""
+    return torch.view_as_real(torch.fft.rfft2(image)).flatten(-2)
+
+
+def from_spectrum(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Undoes `spectrum` for images of `size`."""
+    return torch.fft.irfft2(torch.view_as_complex(values.unflatten(-1, (-1, 2))), s=size)
+
+
+class QuadraticStep:
+    """The solutions for one batch of periodic blurry images and their kernels.
+
+    blurry: (B, C, H, W). kernel: (B, 1, h, w).
+    """
+
+    def __init__(self, blurry: Tensor) -> None:
+        self.size = (blurry.shape[-2], blurry.shape[-1])
+        self._blurry = torch.fft.rfft2(blurry)
+        self._gradient_power = _twice(difference_power(self.size, blurry.dtype, blurry.device))
+
+    def set_kernel(self, kernel: Tensor) -> None:
+        """Solves with `kernel` from now on."""
+        otf = psf2otf(kernel, self.size)
+        self._power = _twice(squared_modulus(otf))
+        self._data = torch.view_as_real(otf.conj() * self._blurry).flatten(-2)
+        self._right, self._left = self._data, self._power
+
+    def set_pull(self, image: Tensor | None, gamma: Tensor | float = 0) -> None:
+        """Pulls S towards `image` (B, C, H, W) with the weight gamma, a number or (B, 1, 1, 1); None ends that."""
+        self._right, self._left = self._data, self._power
+        if image is not None:
+            self._right, self._left = self._data + gamma * spectrum(image), self._power + gamma
+
+    def solve(self, divergence: Tensor, beta: float) -> Tensor:
+        """S for the gradients (h, v), given as their divergence (B, C, H, W), and their weight beta."""
+        values = spectrum(divergence).mul_(beta).add_(self._right)
+        values.div_(torch.add(self._left, self._gradient_power, alpha=beta))
+        return from_spectrum(values, self.size)
+
+
+def _twice(plane: Tensor) -> Tensor:
+    return plane.repeat_interleave(2, dim=-1)
