@@ -1,4 +1,4 @@
-"""Fourier operators: transfer functions, circular differences, convolution by FFT, and the masked blur model.
+"""Fourier operators: transfer functions, circular differences, convolution by FFT.
 
 Spectra are those of `torch.fft.rfft2`, (..., H, W // 2 + 1).
 """
@@ -98,47 +98,3 @@ def convolve(image: Tensor, kernel: Tensor, mode: str = "same") -> Tensor:
 def correlate(image: Tensor, kernel: Tensor, mode: str = "same") -> Tensor:
     """`convolve` with the kernel rotated by 180 degrees: its adjoint, "valid" and "full" exchanged."""
     return convolve(image, kernel.flip(-2, -1), mode)
-
-
-class MaskedBlur:
-    """Blur without assumptions about the border: an unknown larger than the image, observed where k fits.
-
-    An unknown x is (B, C, H + h - 1, W + w - 1) for an observed (B, C, H, W), which lies h // 2 rows and w // 2 columns
-    inside it. `forward` is the valid convolution, `adjoint` its transpose, `normal` both, for 2, 2 and 4 FFTs.
-
-    kernel: (B, 1, h, w). size: (H, W) of the observed image.
-    """
-
-    def __init__(self, kernel: Tensor, size: tuple[int, int]) -> None:
-        self.height, self.width = kernel.shape[-2:]
-        self.size = size
-        self.unknown = (size[0] + self.height - 1, size[1] + self.width - 1)
-        # what wraps around lies outside the valid part, so that the unknown's size is enough
-        self.fft_size = (good_size(self.unknown[0]), good_size(self.unknown[1]))
-        self.otf = torch.fft.rfft2(kernel, s=self.fft_size)
-        self.mask = kernel.new_zeros(self.fft_size)
-        self.mask[self._observed] = 1
-
-    @property
-    def _observed(self) -> tuple:
-        rows = slice(self.height - 1, self.height - 1 + self.size[0])
-        return (..., rows, slice(self.width - 1, self.width - 1 + self.size[1]))
-
-    def forward(self, unknown: Tensor) -> Tensor:
-        """Unknown (B, C, H + h - 1, W + w - 1) to observed (B, C, H, W)."""
-        return torch.fft.irfft2(torch.fft.rfft2(unknown, s=self.fft_size) * self.otf, s=self.fft_size)[self._observed]
-
-    def adjoint(self, observed: Tensor) -> Tensor:
-        """Observed (B, C, H, W) to unknown (B, C, H + h - 1, W + w - 1)."""
-        bottom = self.fft_size[0] - self.height + 1 - self.size[0]
-        right = self.fft_size[1] - self.width + 1 - self.size[1]
-        return self._back(F.pad(observed, (self.width - 1, right, self.height - 1, bottom)))
-
-    def normal(self, unknown: Tensor) -> Tensor:
-        """adjoint(forward(unknown))."""
-        blurred = torch.fft.irfft2(torch.fft.rfft2(unknown, s=self.fft_size) * self.otf, s=self.fft_size)
-        return self._back(blurred * self.mask)
-
-    def _back(self, blurred: Tensor) -> Tensor:
-        image = torch.fft.irfft2(torch.fft.rfft2(blurred) * self.otf.conj(), s=self.fft_size)
-        return image[..., : self.unknown[0], : self.unknown[1]]

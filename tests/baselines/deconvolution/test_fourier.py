@@ -63,14 +63,3 @@ def test_difference_power_is_the_spectrum_of_both_differences():
 def test_valid_differences_do_not_wrap():
     made = fourier.valid_differences(torch.arange(12.0).reshape(1, 1, 3, 4))
     assert made.tolist() == [[[[1.0] * 3] * 2, [[4.0] * 3] * 2]]
-
-
-def test_masked_blur_is_the_valid_convolution_and_its_transpose():
-    kernels, x = random(2, 1, 5, 3), random(2, 2, SIZE[0] + 4, SIZE[1] + 2, seed=1)
-    blur, y = fourier.MaskedBlur(kernels, SIZE), random(2, 2, *SIZE, seed=2)
-    forward = blur.forward(x)
-    for i in range(2):
-        expected = signal.convolve2d(x[i, 1].numpy(), kernels[i, 0].numpy(), "valid")
-        np.testing.assert_allclose(forward[i, 1], expected, atol=1e-10)
-    assert (forward * y).sum() == pytest.approx((x * blur.adjoint(y)).sum().item())
-    assert torch.allclose(blur.normal(x), blur.adjoint(forward), atol=1e-10)

@@ -1,0 +1,39 @@
+"""Conjugate gradients for many small systems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def conjugate_gradient(apply: Callable[[Tensor], Tensor], right: Tensor, start: Tensor, iterations: int) -> Tensor:
+    """`iterations` steps towards the x of apply(x) = right, from `start`; every plane (B, C) is a system of its own.
+
+    `apply` is symmetric and positive semidefinite in each plane. The number of steps is fixed, so that no system waits
+    for or depends on another; a solved one (residual zero) stays as it is.
+    """
+    x = start.clone()
+    residual = right - apply(x)
+    direction = residual.clone()
+    energy = _dot(residual, residual)
+    for _ in range(iterations):
+        image = apply(direction)
+        step = _ratio(energy, _dot(direction, image))
+        x.addcmul_(step, direction)
+        residual.addcmul_(step, image, value=-1)
+        before, energy = energy, _dot(residual, residual)
+        direction = torch.addcmul(residual, _ratio(energy, before), direction)
+    return x
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """The inner product of every plane, (B, C, 1, 1)."""
+    return torch.linalg.vecdot(a.flatten(-2), b.flatten(-2))[..., None, None]
+
+
+def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Their ratio, and 0 where the denominator is not above 0."""
+    positive = denominator > 0
+    return torch.where(positive, numerator / torch.where(positive, denominator, 1), 0)
