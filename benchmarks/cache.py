@@ -12,11 +12,11 @@ import torch
 from benchmarks.command_line import parser, show
 from benchmarks.stream import SIZE, find_plan
 from benchmarks.timing import paired
-from facedeblur.data.draw import MixtureRow
-from facedeblur.data.pair_store import PairStore, open_store
-from facedeblur.data.plan import Plan
-from facedeblur.data.settings import LoaderSettings
-from facedeblur.data.stream import PairStream
+from facedeblur.data.pairs.store import PairStore, open_store
+from facedeblur.data.plans.plan import Plan
+from facedeblur.data.stream.pair_stream import PairStream
+from facedeblur.data.stream.sample_windows import MixtureRow
+from facedeblur.data.stream.settings import LoaderSettings
 
 SCHEDULE = "vla"
 

@@ -14,8 +14,8 @@ from benchmarks.timing import paired
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora.clip import videos_in
 from facedeblur.data.demo import DemoSettings, render_demo
-from facedeblur.data.prepare_settings import PrepareSettings
-from facedeblur.data.video_windows import WindowTask, plan_one
+from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.prepare.video_windows import WindowTask, plan_one
 from facedeblur.faces.annotation import annotation_of
 from facedeblur.faces.dlib_models import DlibDetector
 from facedeblur.faces.tracking import track_into

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from facedeblur.data.draw import MixtureRow
-from facedeblur.data.plan import LIGHT, Plan
-from facedeblur.data.plan_landmarks import Landmarks
-from facedeblur.data.settings import LoaderSettings
-from facedeblur.data.stream import PairStream
+from facedeblur.data.plans.landmarks import Landmarks
+from facedeblur.data.plans.plan import LIGHT, Plan
+from facedeblur.data.stream.pair_stream import PairStream
+from facedeblur.data.stream.sample_windows import MixtureRow
+from facedeblur.data.stream.settings import LoaderSettings
 
 VIDEOS, FRAMES, WINDOWS = 4_000, 10_000_000, 460_000
 RANKS, WORKERS = 8, 8
@@ -120,7 +120,7 @@ def memory() -> int:
 
 def _work(path: str | None, pipe) -> None:
     """A worker: imports what workers import, and with a plan does what they do with one before they decode."""
-    import facedeblur.data.stream  # noqa: F401
+    import facedeblur.data.stream.pair_stream  # noqa: F401
 
     held = []
     if path:

@@ -16,10 +16,10 @@ from benchmarks.timing import paired
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import discover
 from facedeblur.data.demo import DemoSettings, render_demo
-from facedeblur.data.plan import Plan, PlannedWindow
-from facedeblur.data.prepare import prepare_plan
-from facedeblur.data.settings import LoaderSettings
-from facedeblur.data.stream import PairStream
+from facedeblur.data.plans.plan import Plan, PlannedWindow
+from facedeblur.data.prepare.prepare import prepare_plan
+from facedeblur.data.stream.pair_stream import PairStream
+from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.faces.crop import crop, resize
 
 SIZE, FILES, SEEKS = 256, 12, 4

@@ -17,11 +17,11 @@ from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
 from facedeblur.models.build import build_networks
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.training import hardware
-from facedeblur.training.adversarial import AdversarialStage
-from facedeblur.training.checkpoint import Checkpointer
-from facedeblur.training.csv_log import MetricsCsv
-from facedeblur.training.progress import TrainingProgress
+from facedeblur.training.callbacks.checkpoint import Checkpointer
+from facedeblur.training.callbacks.progress import TrainingProgress
+from facedeblur.training.loggers.csv_log import MetricsCsv
 from facedeblur.training.run_folder import RunFolder
+from facedeblur.training.stages.adversarial import AdversarialStage
 from facedeblur.training.trainer_settings import TrainerSettings
 
 MODEL = ModelSettings(image_size=128, base_width=16, hourglass_features=64, hourglass_stacks=1)

@@ -16,8 +16,8 @@ import numpy as np
 
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import discover
-from facedeblur.data.plan import Plan
-from facedeblur.data.prepare import prepare_plan
+from facedeblur.data.plans.plan import Plan
+from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.progress import StageProgress
 
 CONDITIONS = ("overlap", "quality", "flow")

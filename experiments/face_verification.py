@@ -11,7 +11,7 @@ folds; on other corpora balanced pairs of half videos, nobody in two folds, fewe
 
 from __future__ import annotations
 
-from facedeblur.experiment import caption, evaluate, finish, labelled, parse, published_pairs, run, trained_runs
+from facedeblur.experiment_driver import caption, evaluate, finish, labelled, parse, published_pairs, run, trained_runs
 from facedeblur.report.evaluation import evaluation_report
 from facedeblur.report.verification import face_verification
 

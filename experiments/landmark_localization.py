@@ -13,7 +13,7 @@ the restored and the sharp face. Rows: blurred, oracle, the trained `final`, and
 
 from __future__ import annotations
 
-from facedeblur.experiment import evaluate, finish, labelled, parse, run, trained_runs
+from facedeblur.experiment_driver import evaluate, finish, labelled, parse, run, trained_runs
 from facedeblur.report.evaluation import evaluation_report
 from facedeblur.report.plots import ced_figure, cosine_figure
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from facedeblur.errors import UsageError
-from facedeblur.experiment import caption, demo_clip, finish, labelled, parse, run, trained_runs
+from facedeblur.experiment_driver import caption, demo_clip, finish, labelled, parse, run, trained_runs
 from facedeblur.report.evaluation import evaluation_report
 from facedeblur.report.plots import cosine_figure
 from facedeblur.report.rows import read_rows
@@ -28,9 +28,9 @@ FRAMES = 15  # the demo's exposure
 
 def main(argv: list[str] | None) -> int:
     options = parse(__doc__, argv, _flags)
-    from facedeblur.baselines import load_methods
     from facedeblur.evaluation.real_world import face_at, face_in, faces_of, score_video, sharpest
     from facedeblur.evaluation.runner import image_size
+    from facedeblur.methods import load_methods
     from facedeblur.progress import StepProgress
     from facedeblur.report.images import read_rgb
     from facedeblur.video.source import VideoError
@@ -69,7 +69,7 @@ def _flags(parser) -> None:
 
 def _blurred_demo(options) -> tuple[Path, str]:
     """Averages a held-out clip of the demo corpus over FRAMES neighbouring frames; (video, photo of a sharp frame)."""
-    from facedeblur.training.preview import write_png
+    from facedeblur.report.preview import write_png
     from facedeblur.video.source import open_source
     from facedeblur.video.write import write_video
 

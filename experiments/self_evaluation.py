@@ -12,7 +12,7 @@ not trained are left out.
 
 from __future__ import annotations
 
-from facedeblur.experiment import VARIANTS, caption, evaluate, finish, labelled, parse, run, trained_runs
+from facedeblur.experiment_driver import VARIANTS, caption, evaluate, finish, labelled, parse, run, trained_runs
 from facedeblur.report.evaluation import evaluation_report
 from facedeblur.report.variants import variant_table
 

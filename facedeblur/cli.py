@@ -39,7 +39,7 @@ examples:
   facedeblur sweep ablations                               the whole table 4, three seeds each
 """
 
-# commands that take Hydra overrides, with the tree in conf/ they compose; see hydra_run.py
+# commands that take Hydra overrides, with the tree in conf/ they compose; see hydra_commands.py
 COMPOSED = {"train": "train", "prepare": "train", "evaluate": "evaluate"}
 # commands that take flags: the module whose `main(argv)` runs them and returns the exit status
 FLAGGED = {
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
             print(__version__)
         elif command in COMPOSED:
-            from facedeblur.hydra_run import command_help, run_command
+            from facedeblur.hydra_commands import command_help, run_command
 
             if "-h" in rest or "--help" in rest:
                 print(command_help(command), end="")

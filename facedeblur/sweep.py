@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from facedeblur.composition import compose_config, conf_dir, quoted
 from facedeblur.errors import UsageError
+from facedeblur.overrides import compose_config, conf_dir, quoted
 
 HELP = """\
 facedeblur sweep: train every variant with every seed, one job per device, and compare them on one page
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from facedeblur.hydra_run import run_command
+    from facedeblur.hydra_commands import run_command
 
     try:
         run_command("train", "train", arguments)

@@ -21,8 +21,8 @@ os.environ.setdefault("WANDB_MODE", "offline")
 @pytest.fixture
 def compose(tmp_path):
     """`compose("key=value", ...)` -> the plain configuration, with output in a temporary folder."""
-    from facedeblur.composition import compose_config, quoted, with_init, with_saved
-    from facedeblur.hydra_run import checked
+    from facedeblur.hydra_commands import checked
+    from facedeblur.overrides import compose_config, quoted, with_init, with_saved
 
     def composed(*overrides: str) -> dict:
         given = [quoted(override) for override in (*overrides, f"output={tmp_path / 'outputs'}")]

@@ -7,12 +7,12 @@ import pytest
 from facedeblur.blur.camera_shake import CameraShakeSettings
 from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
-from facedeblur.composition import conf_dir
 from facedeblur.data.demo import DemoSettings
+from facedeblur.data.make_corpus import epoch_size, mixture_rows
 from facedeblur.errors import UsageError
 from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.settings import LossWeights
-from facedeblur.training.corpus import epoch_size, mixture_rows
+from facedeblur.overrides import conf_dir
 from facedeblur.training.settings import run_settings
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in conf_dir().glob("*/*.yaml") if path.stem != "base")

@@ -91,7 +91,7 @@ image = np.full((64, 64, 3), 90, np.uint8)
 assert np.array_equal(facedeblur.load("blurred")(image, aligned=True), image)
 import facedeblur.inference.command, facedeblur.inference.files, facedeblur.evaluation.runner, facedeblur.losses
 import facedeblur.metrics.modules, facedeblur.models.weights, facedeblur.blur.schedule, facedeblur.faces.judges
-import facedeblur.report.evaluation, facedeblur.data.prepare, facedeblur.data.pair_files
+import facedeblur.report.evaluation, facedeblur.data.prepare.prepare, facedeblur.data.pairs.files
 from facedeblur.cli import main
 assert main(["--help"]) == 0
 """

@@ -11,11 +11,11 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from facedeblur import sweep
-from facedeblur.composition import compose_config, conf_dir
 from facedeblur.errors import UsageError
 from facedeblur.extras import EXTRAS
 from facedeblur.files import write_json
-from facedeblur.hydra_run import LAUNCHER_PLUGINS, _begin_job, run_command
+from facedeblur.hydra_commands import LAUNCHER_PLUGINS, _begin_job, run_command
+from facedeblur.overrides import compose_config, conf_dir
 
 SWEEPS = {"ablations": 4, "blur_schedules": 5, "lambdas": 9, "two_step": 4}
 

@@ -25,7 +25,7 @@ from facedeblur.faces.crop import CropBox, points_from_crop, resize
 from facedeblur.faces.dlib_models import landmark_box
 from facedeblur.metrics.identity import cosine
 from facedeblur.metrics.landmarks import normalised_error
-from facedeblur.video.children import be_a_child
+from facedeblur.processes import be_a_child
 
 
 @dataclass(frozen=True, eq=False)

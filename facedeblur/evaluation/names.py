@@ -6,8 +6,8 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from facedeblur.baselines import Method
 from facedeblur.errors import UsageError
+from facedeblur.methods import Method
 
 LONGEST = 120  # bytes of one name: with what is added to it, file systems take 255
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from facedeblur.baselines import Method
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.settings import EvaluationSettings, JudgeSettings
 from facedeblur.evaluation.testset import TestSet
 from facedeblur.faces import judges
 from facedeblur.files import write_json
+from facedeblur.methods import Method
 from facedeblur.metrics.image import PSNR_CAP, SSIM_SIGMA, SSIM_WINDOW
 from facedeblur.metrics.landmarks import LIMIT, STEP
 from facedeblur.training.run_folder import versions

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from facedeblur.baselines import Method
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.restoring import Restorer
@@ -26,10 +25,11 @@ from facedeblur.files import write_json
 from facedeblur.inference.find import VIDEO_SIDE, FaceFinder
 from facedeblur.inference.sharpness import blur_of
 from facedeblur.inference.tracks import track_faces
+from facedeblur.methods import Method
 from facedeblur.metrics.identity import cosine
-from facedeblur.training.preview import write_png
+from facedeblur.report.preview import write_png
 from facedeblur.training.run_folder import versions
-from facedeblur.video.files import fingerprint
+from facedeblur.video.fingerprint import fingerprint
 from facedeblur.video.source import open_source
 
 BLUR, CORPUS = "real", "real_world"

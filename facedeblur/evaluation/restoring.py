@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facedeblur.baselines import Method
+from facedeblur.methods import Method
 
 
 @dataclass(frozen=True, eq=False)

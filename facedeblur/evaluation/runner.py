@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from facedeblur.baselines import Method, load_methods
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
@@ -42,10 +41,11 @@ from facedeblur.evaluation.shards import (
 from facedeblur.evaluation.testset import BlurSet, Case, TestPair, make_test_set, window_key
 from facedeblur.faces import judges
 from facedeblur.files import write_json
+from facedeblur.methods import Method, load_methods
 from facedeblur.metrics.image import psnr, ssim
 from facedeblur.models.settings import SIDE_MULTIPLE
 from facedeblur.progress import StepProgress
-from facedeblur.training.preview import write_png
+from facedeblur.report.preview import write_png
 
 
 @dataclass(frozen=True, eq=False)

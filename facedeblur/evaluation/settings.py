@@ -15,7 +15,7 @@ from facedeblur.blur.vla import VLASettings
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 from facedeblur.data.demo import DemoSettings
 from facedeblur.models.settings import SIDE_MULTIPLE
-from facedeblur.training.from_plain import SettingsError, build
+from facedeblur.settings import SettingsError, build
 from facedeblur.valid import check, is_count
 
 SPLITS = ("auto", "train", "val", "test", "all")
@@ -83,7 +83,7 @@ class ScheduleSettings:
 class EvaluationSettings:
     """One call of `facedeblur evaluate`.
 
-    methods: see `facedeblur.baselines`. blurs: names of schedules. size: side of the images in pixels, None = that of
+    methods: see `facedeblur.methods`. blurs: names of schedules. size: side of the images in pixels, None = that of
     the trained methods, else 128. images: at most so many windows per blur, spread over people and strengths; None =
     all. save: restored images are kept as PNG. jobs: judging processes; 0 judges in the main process. batch: images
     deblurred at a time. shard: windows between two files of rows, what an interruption costs at most.

@@ -21,14 +21,14 @@ import numpy as np
 from facedeblur.blur.schedule import Schedule, named_schedule
 from facedeblur.data.corpora import Clip, discover, find_clips
 from facedeblur.data.demo import render_demo
-from facedeblur.data.draw import validation_windows
-from facedeblur.data.pair import cut_of, describe, finish, open_video
-from facedeblur.data.plan import SCHEMA, Plan
-from facedeblur.data.plan_report import Report
-from facedeblur.data.planning import kernel_seed
-from facedeblur.data.prepare import PrepareError, prepare_plan
-from facedeblur.data.prepare_settings import PrepareSettings
-from facedeblur.data.reading import read_cuts
+from facedeblur.data.pairs.pair import cut_of, describe, finish, open_video
+from facedeblur.data.pairs.reading import read_cuts
+from facedeblur.data.plans.plan import SCHEMA, Plan
+from facedeblur.data.plans.report import Report
+from facedeblur.data.prepare.planning import kernel_seed
+from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.stream.sample_windows import validation_windows
 from facedeblur.evaluation.settings import TestData
 from facedeblur.faces.annotation import annotation_path
 from facedeblur.faces.crop import points_to_crop

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from facedeblur.faces.pts import PtsError, read_pts
-from facedeblur.video.files import fingerprint
+from facedeblur.video.fingerprint import fingerprint
 from facedeblur.video.source import VideoError
 
 log = logging.getLogger(__name__)

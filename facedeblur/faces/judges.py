@@ -13,7 +13,7 @@ from pathlib import Path
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer
 from facedeblur.faces.protocols import Detector, Embedder, Localizer
-from facedeblur.video.files import fingerprint as content_fingerprint
+from facedeblur.video.fingerprint import fingerprint as content_fingerprint
 
 WEIGHT_SUFFIXES = (".pt", ".pth", ".safetensors")
 

@@ -12,7 +12,7 @@ from facedeblur.faces.album import album_track
 from facedeblur.faces.annotation import Annotation, annotation_of
 from facedeblur.faces.dlib_models import REMEDY, DlibDetector, DlibEmbedder, DlibLocalizer, FacesExtraError, has_dlib
 from facedeblur.faces.track import measured, save_people, track_people
-from facedeblur.video.children import Failure, run_limited
+from facedeblur.processes import Failure, run_limited
 from facedeblur.video.index import VideoInfo
 from facedeblur.video.pyav_source import PyAVSource
 from facedeblur.video.source import VideoError, open_source

@@ -91,8 +91,8 @@ def _devices() -> list[tuple[str, str]]:
 
 
 def _step(device: str, precision: str) -> float:
-    from facedeblur.training.adversarial import AdversarialStage
     from facedeblur.training.estimate import seconds_per_batch
+    from facedeblur.training.stages.adversarial import AdversarialStage
 
     stage = AdversarialStage(
         ModelSettings(**DEMO),

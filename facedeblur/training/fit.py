@@ -13,23 +13,23 @@ import pytorch_lightning as pl
 import torch
 
 from facedeblur.cores import usable_cores
-from facedeblur.data.augment import AugmentSettings
-from facedeblur.data.datamodule import PairDataModule
-from facedeblur.data.settings import LoaderSettings
+from facedeblur.data.make_corpus import Corpus, pair_stores
+from facedeblur.data.pairs.augment import AugmentSettings
+from facedeblur.data.stream.datamodule import PairDataModule
+from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.training import hardware
-from facedeblur.training.checkpoint import Checkpointer
-from facedeblur.training.corpus import Corpus, pair_stores
-from facedeblur.training.cost import Cost
+from facedeblur.training.callbacks.checkpoint import Checkpointer
+from facedeblur.training.callbacks.cost import Cost
+from facedeblur.training.callbacks.face_grid import FaceGrid
+from facedeblur.training.callbacks.guards import TimeLimit
+from facedeblur.training.callbacks.progress import TrainingProgress
 from facedeblur.training.data_settings import DataSettings
 from facedeblur.training.estimate import announce
-from facedeblur.training.faces import FaceGrid
-from facedeblur.training.guards import TimeLimit
-from facedeblur.training.loggers import make_loggers
-from facedeblur.training.progress import TrainingProgress
+from facedeblur.training.loggers.loggers import make_loggers
 from facedeblur.training.run_folder import RunFolder
 from facedeblur.training.settings import LoggerSettings, RunSettings
-from facedeblur.training.stage import Stage
+from facedeblur.training.stages.stage import Stage
 from facedeblur.training.trainer_settings import TrainerSettings
 
 

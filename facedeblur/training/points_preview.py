@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from facedeblur.data.photos import Face
+from facedeblur.data.photos.photos import Face
 from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.hourglass_localizer import HourglassLocalizer, localizer_crop
-from facedeblur.training.localizer import LocalizerStage
-from facedeblur.training.preview import compose_grid
+from facedeblur.report.preview import compose_grid
+from facedeblur.training.stages.localizer import LocalizerStage
 
 CELL = 256  # side of a face in the picture, whatever the network sees
 FOUND, TRUTH = (40, 220, 60), (255, 60, 40)  # green, red

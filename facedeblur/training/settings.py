@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from facedeblur.data.prepare_settings import PrepareSettings
+from facedeblur.blur.settings import BlurSettings
+from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
-from facedeblur.training.blur_settings import BlurSettings
+from facedeblur.settings import build
 from facedeblur.training.data_settings import DataSettings
-from facedeblur.training.from_plain import build
 from facedeblur.training.trainer_settings import TrainerSettings
 from facedeblur.valid import check, is_count
 

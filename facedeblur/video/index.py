@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from facedeblur.files import write_atomic
-from facedeblur.video.children import Failure, run_limited
-from facedeblur.video.files import fingerprint
-from facedeblur.video.setbacks import is_costly, is_hung, is_passing
+from facedeblur.processes import Failure, run_limited
+from facedeblur.video.failures import is_costly, is_hung, is_passing
+from facedeblur.video.fingerprint import fingerprint
 from facedeblur.video.source import VideoError, has_decord, open_source
 from facedeblur.video.times import gaps, is_even, packet_times
 

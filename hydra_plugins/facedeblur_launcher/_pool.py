@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from facedeblur.video.children import end_with_parent
+from facedeblur.processes import end_with_parent
 from hydra_plugins.facedeblur_launcher._devices import Slot, child_environment
 from hydra_plugins.facedeblur_launcher._ending import close_job
 from hydra_plugins.facedeblur_launcher._jobs import Job

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from facedeblur.files import write_json
-from facedeblur.training.settings import run_settings
-from facedeblur.training.shared_keys import (
+from facedeblur.training.cache_keys import (
     finished_stage,
     hourglass_home,
     hourglass_key,
@@ -16,9 +15,10 @@ from facedeblur.training.shared_keys import (
     plans_mark,
     stages_data,
 )
+from facedeblur.training.settings import run_settings
 from hydra_plugins.facedeblur_launcher._jobs import Job
 
-PROGRAM = "facedeblur.training.share"
+PROGRAM = "facedeblur.training.make_shared"
 
 
 def make_plans(jobs: Sequence[Job], folder: Path, run: Callable[[Sequence[Job]], None]) -> None:

@@ -40,7 +40,7 @@ class CheckedSweeper(BasicSweeper):
     def _taken(self, folder: Path) -> Iterator[None]:
         """The sweep's folder with multirun.yaml, which is as before where the launcher refuses the sweep after all."""
         from facedeblur.errors import UsageError
-        from facedeblur.hydra_run import writable
+        from facedeblur.hydra_commands import writable
 
         try:
             writable(folder)
@@ -65,8 +65,8 @@ class CheckedSweeper(BasicSweeper):
         """Done for all batches before."""
 
     def _check(self, jobs: Sequence[Sequence[str]]) -> None:
-        from facedeblur.composition import one_line
         from facedeblur.errors import UsageError
+        from facedeblur.overrides import one_line
 
         for number, (overrides, title) in enumerate(zip(jobs, titles(jobs), strict=True)):
             try:
@@ -82,7 +82,7 @@ class CheckedSweeper(BasicSweeper):
                 raise SweepError(f"{title}: {error}") from error
 
     def _check_job(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
-        from facedeblur.hydra_run import checked
+        from facedeblur.hydra_commands import checked
 
         before = HydraConfig.instance().cfg
         HydraConfig.instance().set_config(cfg)  # ${hydra:...} is read there

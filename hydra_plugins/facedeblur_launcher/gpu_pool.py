@@ -134,7 +134,7 @@ class GpuPoolLauncher(Launcher):
     def _checked(self, cfg: DictConfig, overrides: list[str]) -> tuple[Path, dict]:
         """The job's run folder and plain configuration. Raises SweepError for a value it would stop at, and for DDP."""
         from facedeblur.errors import UsageError
-        from facedeblur.hydra_run import check_pool_job
+        from facedeblur.hydra_commands import check_pool_job
 
         before = HydraConfig.instance().cfg
         HydraConfig.instance().set_config(cfg)

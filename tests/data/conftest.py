@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facedeblur.data.plan import Plan
+from facedeblur.data.plans.plan import Plan
 from facedeblur.video.write import write_video
 
 WIDTH, HEIGHT, FRAMES = 80, 60, 45

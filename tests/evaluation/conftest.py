@@ -45,7 +45,7 @@ def judges_file(tmp_path_factory):
 @pytest.fixture
 def plain(tmp_path, demo_cache, judges_file):
     """`plain(key=value, ...)` -> the composed configuration of a small evaluation, as plain values."""
-    from facedeblur.composition import as_plain, compose_config, listed
+    from facedeblur.overrides import as_plain, compose_config, listed
 
     def composed(*words: str, **judge: str) -> dict:
         given = {

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facedeblur.baselines import Method, load_method
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.real_world import Face, face_at, score_video, sharpest
+from facedeblur.methods import Method, load_method
 from facedeblur.report.rows import read_rows
 
 SIZE = 128

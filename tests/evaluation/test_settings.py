@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from facedeblur.composition import as_plain, compose_config, conf_dir, listed
 from facedeblur.data.corpora.settings import KINDS
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.settings import evaluation_settings
+from facedeblur.overrides import as_plain, compose_config, conf_dir, listed
 
 
 def settings_of(*words):

@@ -7,10 +7,10 @@ import pytest
 
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import Clip, discover
-from facedeblur.data.pair import describe, read_pair
-from facedeblur.data.prepare import prepare_plan
-from facedeblur.data.settings import LoaderSettings
-from facedeblur.data.stream import PairStream
+from facedeblur.data.pairs.pair import describe, read_pair
+from facedeblur.data.prepare.prepare import prepare_plan
+from facedeblur.data.stream.pair_stream import PairStream
+from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.faces.annotation import SLACK, Annotation
 from facedeblur.faces.pts import write_pts
 from facedeblur.video.index import index_videos

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from facedeblur import processes as children
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import discover
-from facedeblur.data.loader import ValLoader
-from facedeblur.data.prepare import prepare_plan
-from facedeblur.data.settings import LoaderSettings
-from facedeblur.data.stream import PairStream
-from facedeblur.video import children
+from facedeblur.data.prepare.prepare import prepare_plan
+from facedeblur.data.stream.loader import ValLoader
+from facedeblur.data.stream.pair_stream import PairStream
+from facedeblur.data.stream.settings import LoaderSettings
 
 from .files import FRAMES, annotate, encode, film, landmarks, noise
 

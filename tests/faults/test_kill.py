@@ -15,7 +15,7 @@ PREPARE = """
 import sys
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import discover
-from facedeblur.data.prepare import prepare_plan
+from facedeblur.data.prepare.prepare import prepare_plan
 if __name__ == "__main__":
     schedules = [named_schedule("pravg7"), named_schedule("vla"), named_schedule("trajectory")]
     tell = lambda *told: print(*told[:3], flush=True)

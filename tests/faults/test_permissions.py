@@ -18,7 +18,7 @@ PREPARE = """
 import json, sys
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import discover
-from facedeblur.data.prepare import prepare_plan
+from facedeblur.data.prepare.prepare import prepare_plan
 if __name__ == "__main__":
     clips = discover(sys.argv[1], val_fraction=0.0)
     plan, report = prepare_plan(clips, [named_schedule("pravg7")], sys.argv[2], jobs=2)

@@ -12,12 +12,12 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
 from facedeblur.cli import main
-from facedeblur.composition import as_plain, compose_config
 from facedeblur.errors import UsageError
 from facedeblur.files import write_json
+from facedeblur.overrides import as_plain, compose_config
+from facedeblur.training.cache_keys import hourglass_key, plans_mark, stages_data
 from facedeblur.training.checks import refuse_ddp
 from facedeblur.training.settings import run_settings
-from facedeblur.training.shared_keys import hourglass_key, plans_mark, stages_data
 from hydra_plugins.facedeblur_launcher._jobs import Job, child_command
 from hydra_plugins.facedeblur_launcher._shared import shared_command
 
@@ -98,7 +98,7 @@ def test_what_jobs_share_is_made_once_and_before_them(sweep, tmp_path, capsys):
 
 def test_the_commands_of_shared_work(tmp_path):
     plans = shared_command(Job(0, [], tmp_path / "shared", shared=True))
-    assert plans[1:] == ["-m", "facedeblur.training.share", str(tmp_path / "shared" / "shared.json")]
+    assert plans[1:] == ["-m", "facedeblur.training.make_shared", str(tmp_path / "shared" / "shared.json")]
     stage = Job(1, [], tmp_path / "hourglass" / "key", plain={"seed": 3}, shared=True)
     assert shared_command(stage)[-2:] == ["--hourglass", str(stage.folder / "shared.json")]
     assert json.loads((stage.folder / "shared.json").read_text()) == [{"seed": 3}]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from facedeblur.composition import compose_config, with_saved
 from facedeblur.files import write_json
+from facedeblur.overrides import compose_config, with_saved
 from facedeblur.status import next_step
 from hydra_plugins.facedeblur_launcher import _jobs as jobs_module
 from hydra_plugins.facedeblur_launcher._errors import SweepError

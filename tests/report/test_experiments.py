@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from facedeblur import cli
-from facedeblur.experiment import labelled, parse, trained_runs
+from facedeblur.experiment_driver import labelled, parse, trained_runs
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no experiments/ beside the tests: an installed package")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROBE = "import facedeblur, facedeblur.composition as c; print(facedeblur.__file__); print(c.conf_dir())"
+PROBE = "import facedeblur, facedeblur.overrides as c; print(facedeblur.__file__); print(c.conf_dir())"
 LAUNCHERS = """
 import hydra_plugins.facedeblur_launcher as found
 from hydra.core.plugins import Plugins

@@ -13,13 +13,13 @@ import pytest
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import Clip
 from facedeblur.data.demo import DemoSettings
-from facedeblur.data.plan import Plan
-from facedeblur.data.prepare import Job
-from facedeblur.data.prepare_settings import PrepareSettings
-from facedeblur.data.video_windows import WindowTask
+from facedeblur.data.plans.plan import Plan
+from facedeblur.data.prepare.prepare import Job
+from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.prepare.video_windows import WindowTask
 from facedeblur.evaluation.testset import Case, window_key
+from facedeblur.training.cache_keys import hourglass_key, plans_mark
 from facedeblur.training.settings import run_settings
-from facedeblur.training.shared_keys import hourglass_key, plans_mark
 from facedeblur.video.index import VideoInfo
 
 CONFIGURATIONS = {

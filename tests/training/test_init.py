@@ -11,8 +11,8 @@ from facedeblur.errors import UsageError
 from facedeblur.models.build import build_networks
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.models.weights import shipped_state, write_weights
-from facedeblur.training.adversarial import AdversarialStage
 from facedeblur.training.settings import run_settings
+from facedeblur.training.stages.adversarial import AdversarialStage
 
 TRAINED = ModelSettings(
     image_size=128,

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from facedeblur.processes import Failure
 from facedeblur.video import index as index_module
-from facedeblur.video.children import Failure
-from facedeblur.video.files import fingerprint
+from facedeblur.video.fingerprint import fingerprint
 from facedeblur.video.index import index_videos
 from facedeblur.video.source import has_decord, open_source
 

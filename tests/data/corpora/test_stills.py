@@ -13,10 +13,10 @@ import pytest
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import CorpusSettings, find_clips, ms_celeb, stills
 from facedeblur.data.corpora.clip import CorpusError
-from facedeblur.data.pair import describe, read_pair
-from facedeblur.data.plan_report import Report
-from facedeblur.data.prepare import PrepareError, prepare_plan
-from facedeblur.data.prepare_settings import PrepareSettings
+from facedeblur.data.pairs.pair import describe, read_pair
+from facedeblur.data.plans.report import Report
+from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.faces.crop import crop, resize
 from facedeblur.faces.pts import write_pts
 from facedeblur.faces.refine import sharpness

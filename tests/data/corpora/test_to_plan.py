@@ -6,8 +6,8 @@ import numpy as np
 
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import CorpusSettings, find_clips
-from facedeblur.data.prepare import prepare_plan
-from facedeblur.data.prepare_settings import PrepareSettings
+from facedeblur.data.prepare.prepare import prepare_plan
+from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.faces.crop import crop_box
 from facedeblur.faces.pts import write_pts
 from facedeblur.video.write import write_video

@@ -1,0 +1,74 @@
+"""The command `prepare`: the plans that `train` would make, and their report as a page and tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from facedeblur import __version__
+from facedeblur.data.make_corpus import Corpus, export_pairs, make_corpus, pair_stores
+from facedeblur.data.pairs.contact_sheet import write_contact_sheet
+from facedeblur.data.plans.plan import Plan
+from facedeblur.data.plans.report import Report
+from facedeblur.data.plans.tables import write_tables
+from facedeblur.errors import UsageError
+from facedeblur.files import write_atomic
+from facedeblur.report.preparation import folder_name, write_preparation_page
+from facedeblur.training.cache_keys import stages_data
+from facedeblur.training.settings import RunSettings, run_settings
+
+FORMAT = 1  # raise it when the report changes, so that it is made anew
+
+
+def prepare(plain: dict) -> None:
+    """Makes the plans, prints their counts, and writes `<output>/prepare/<corpus>/index.html` and what it is made from.
+
+    Args:
+        plain: the composed configuration.
+
+    Raises:
+        UsageError: some of the pairs to export could not be written.
+    """
+    settings = run_settings(plain)
+    if settings.stage == "localizer":
+        from facedeblur.training.localizer_run import prepare_localizer  # torch and Lightning: two seconds
+
+        prepare_localizer(settings)
+        return
+    corpora, sets = {}, {}
+    unwritten: list[str] = []
+    for title, data, blur in stages_data(settings):
+        corpus = corpora[title] = make_corpus(data, blur, settings.jobs, settings.prepare)
+        for split, plan in (("train", corpus.train), ("val", corpus.val)):
+            report = corpus.reports[split]
+            sets[f"{title}, {split}"] = (plan, report)
+            print(f"{title}, {split}:")
+            print("\n".join(f"  {line}" for line in report.lines()))
+        size = settings.model.image_size
+        pair_stores(data, corpus, size, settings.jobs)
+        if data.export:
+            lines, problems = export_pairs(data, corpus, size, settings.jobs)
+            print("\n".join(lines))
+            unwritten += problems
+    folder = Path(settings.output) / "prepare" / settings.data.name
+    key = json.dumps([FORMAT, __version__, settings.prepare.samples, [r.manifest for _, r in sets.values()], [*sets]])
+    done = folder / "made-from.json"
+    if not (done.is_file() and done.read_text() == key and (folder / "index.html").is_file()):
+        _write(folder, sets, corpora, settings)
+        write_atomic(done, key)
+    print(f"report: {folder / 'index.html'} (tables: {folder / 'tables'})")
+    if unwritten:
+        raise UsageError(f"data.export: {'; '.join(unwritten)}; the same command tries what is missing again")
+
+
+def _write(
+    folder: Path, sets: dict[str, tuple[Plan, Report]], corpora: dict[str, Corpus], settings: RunSettings
+) -> None:
+    write_tables(folder / "tables", sets)
+    if settings.prepare.samples:
+        for key, (plan, _) in sets.items():
+            schedules = corpora[key.rsplit(", ", 1)[0]].schedules
+            write_contact_sheet(folder / "samples" / folder_name(key), plan, schedules, settings.prepare.samples)
+    origin = settings.data.root or "rendered"
+    footer = f"facedeblur {__version__} prepare, data={settings.data.kind} ({origin}), blur={settings.blur.name}"
+    write_preparation_page(folder, f"Preparation of {settings.data.name}", footer)

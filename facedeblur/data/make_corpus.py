@@ -1,0 +1,156 @@
+"""From settings to window plans: renders or finds the videos, prepares them, and states the mixture to draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from facedeblur.blur.schedule import Schedule
+from facedeblur.blur.settings import BlurSettings
+from facedeblur.cores import usable_cores
+from facedeblur.data.corpora import discover, find_clips
+from facedeblur.data.demo import render_demo
+from facedeblur.data.pairs.files import PairFormat, write_pairs
+from facedeblur.data.pairs.store import PairStore, open_store
+from facedeblur.data.plans.plan import Plan
+from facedeblur.data.plans.report import Report
+from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.stream.sample_windows import MixtureRow
+from facedeblur.progress import StageProgress, StepProgress
+from facedeblur.training.cache_keys import plans_mark
+from facedeblur.training.data_settings import DataSettings
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Plans of the training and validation windows, the training mixture, and what preparation reported."""
+
+    train: Plan
+    val: Plan
+    mixture: tuple[MixtureRow, ...]
+    epoch_windows: int | None
+    schedules: tuple[Schedule, ...]
+    reports: dict[str, Report]
+
+
+def job_count(jobs: int | str) -> int:
+    """Processes for preparation: as asked, or one per usable core."""
+    if jobs != "auto":
+        return int(jobs)
+    return usable_cores()
+
+
+def mixture_rows(data: DataSettings, blur: BlurSettings) -> tuple[MixtureRow, ...]:
+    """The mixture of section 5.1: passes of the corpora, each in the blur's schedules.
+
+    Kernels have no direction of time: reversed passes hold averages alone, and fall away where the blur has none.
+    """
+    passes = data.mixture[:1] if data.only_first_pass else data.mixture
+    directed = {schedule.name for schedule in blur.training() if not schedule.uses_kernels}
+    rows = []
+    for item in passes:
+        schedules = tuple((n, w) for n, w in blur.schedules.items() if not item.reverse or n in directed)
+        if schedules:
+            rows.append(MixtureRow(item.corpus, schedules, item.reverse, weight=item.weight, count=item.count))
+    return tuple(rows)
+
+
+def epoch_size(data: DataSettings) -> int | None:
+    """Windows per epoch: as set, and in proportion where only the first pass of the mixture is kept."""
+    weights = [item.weight for item in data.mixture]
+    if data.epoch_windows is None or not data.only_first_pass or None in weights:
+        return data.epoch_windows
+    return max(1, round(data.epoch_windows * weights[0] / sum(weights)))
+
+
+def pair_stores(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> tuple[PairStore, PairStore] | None:
+    """The caches of finished training and validation pairs, filled where they are not; None where none is asked for."""
+    if data.cache_pairs is None:
+        return None
+    stores = []
+    for split, plan in (("train", corpus.train), ("val", corpus.val)):
+        progress = StepProgress(f"caching {split} pairs")
+        stores.append(open_store(plan, data.cache, size, data.cache_pairs, job_count(jobs), corpus.schedules, progress))
+    return stores[0], stores[1]
+
+
+def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> tuple[list[str], list[str]]:
+    """Writes all pairs of both plans below `data.export`; what was written and skipped, and what failed, as lines."""
+    lines, failed = [], []
+    form = PairFormat(data.export_layout, data.export_image, size)
+    for split, plan in (("train", corpus.train), ("val", corpus.val)):
+        folder = Path(data.export) / split
+        progress = StepProgress(f"exporting {split} pairs")
+        written = write_pairs(plan, folder, form, job_count(jobs), corpus.schedules, progress)
+        count = f"{written.pairs}" if written.pairs == len(plan) else f"{written.pairs} of {len(plan)}"
+        lines.append(f"{split}: {count} pairs of {size} px as {form.layout} of {form.image} in {folder}")
+        lines += [f"  skipped {video}: {reason}" for video, reason in written.skipped]
+        failed += [f"{folder}: {part} {reason}" for part, reason in written.failed]
+    return lines, failed
+
+
+def _check_stills(data: DataSettings, blur: BlurSettings) -> None:
+    """A photo has no frames to average. Raises PrepareError where a corpus holds nothing else."""
+    averaged = [schedule.name for schedule in (*blur.training(), *blur.validation()) if not schedule.uses_kernels]
+    kinds = {source.kind for source in data.sources()}
+    if averaged and kinds and kinds <= {"stills", "ms_celeb"}:
+        raise PrepareError(
+            f"data={data.kind}: photos have no frames to average under {averaged[0]}; "
+            "use blur=camera_shake or trajectory"
+        )
+
+
+def make_corpus(
+    data: DataSettings,
+    blur: BlurSettings,
+    jobs: int | str = "auto",
+    how: PrepareSettings | None = None,
+    keep: Mapping[str, str] = MappingProxyType({}),
+) -> Corpus:
+    """Renders (demo) or finds the clips of all corpora and plans their windows; everything is cached by content.
+
+    Args:
+        jobs: processes that decode at the same time, or "auto": one per core.
+        how: what of a video is used, and where that is found out.
+        keep: split -> name of the plan that a run has begun with; see `prepare_plan`.
+
+    Raises:
+        CorpusError: a folder that is missing or not laid out as its corpus is; shows the layout.
+        PrepareError: no usable video, or none left for training or validation; names the folder and the reasons.
+    """
+    cache = Path(data.cache)
+    jobs = job_count(jobs)
+    if data.kind == "demo":
+        root = render_demo(cache / "demo", data.demo, jobs=jobs, progress=StepProgress("rendering the demo corpus"))
+        clips = discover(root, corpus=data.name)
+    else:
+        clips = [clip for source in data.sources() for clip in find_clips(source)]
+    _check_stills(data, blur)
+    rows = mixture_rows(data, blur)
+    plans, reports = {}, {}
+    for split, schedules in (("train", blur.training()), ("val", blur.validation())):
+        chosen = [clip for clip in clips if clip.split == split]
+        if not chosen:
+            roots = ", ".join(source.root for source in data.sources()) or str(cache)
+            remedy = "give data.val_root, or more identities" if split == "val" else "see docs/data.md for the layout"
+            raise PrepareError(f"{roots}: no {split} clips among {len(clips)}; {remedy}")
+        reverse = split == "train" and any(row.reverse for row in rows)
+        progress = StageProgress(f"{split} videos")
+        plans[split], reports[split] = prepare_plan(
+            chosen,
+            schedules,
+            cache,
+            jobs=jobs,
+            reverse=reverse,
+            progress=progress,
+            settings=how,
+            keep=keep.get(split, ""),
+        )
+    mark = plans_mark(data, blur, how)
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    schedules = (*blur.training(), *blur.validation())
+    return Corpus(plans["train"], plans["val"], rows, epoch_size(data), schedules, reports)

@@ -1,0 +1,263 @@
+"""From a list of clips to a window plan: index, track, plan; each step cached by content, so nothing is done twice.
+
+<cache>/index, tracks, windows   what is known of each file: see `video.index`, `faces.tracking`, `video_windows`
+<cache>/plans/<hash>.parquet     the plan of a corpus, beside it its report as .json; <hash>.1.parquet, ... where files
+                                 that could not be used for a passing reason were tried again
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pyarrow as pa
+from filelock import FileLock
+
+from facedeblur.blur.schedule import Schedule
+from facedeblur.data.corpora import Clip
+from facedeblur.data.plans.plan import SCHEMA, Plan
+from facedeblur.data.plans.report import ClipFacts, Report, listed
+from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.prepare.video_windows import CLIP_COLUMNS, VERSION, VideoWindows, WindowTask, plan_all
+from facedeblur.errors import UsageError
+from facedeblur.faces.annotation import annotation_path
+from facedeblur.faces.tracking import FORMATS, track_videos
+from facedeblur.files import shown
+from facedeblur.video.failures import is_costly, is_passing
+from facedeblur.video.index import VideoInfo, index_videos
+from facedeblur.video.source import VideoError, check_file
+
+Progress = Callable[[str, int, int, str], None]  # stage (index, track, plan, shards), done, total, name of the last
+
+
+class PrepareError(UsageError):
+    """A corpus that cannot be trained on; the message is one line naming its folder and the reasons."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be prepared, and how.
+
+    clips      from `corpora.find_clips`; the plan keeps their order
+    schedules  of distinct names
+    cache      folder shared by every corpus and every process
+    reverse    also look for windows from the end of every shot (Section 5.1: clips parsed "in reverse order")
+    """
+
+    clips: tuple[Clip, ...]
+    schedules: tuple[Schedule, ...]
+    cache: Path
+    reverse: bool = False
+    settings: PrepareSettings = field(default_factory=PrepareSettings)
+
+    def manifest(self) -> str:
+        """Name of the plan of these clips as they lie on disk: by sizes and times of the files; none is read."""
+        files = [(*astuple(clip), *_stamp(clip.path), *_stamp(_annotation_path(clip))) for clip in self.clips]
+        schedules = [schedule.fingerprint() for schedule in self.schedules]
+        depends = [SCHEMA.names, VERSION, FORMATS, files, schedules, self.reverse, self.settings.decisive()]
+        return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:32]
+
+
+@dataclass
+class Prepared:
+    """What is known of the files of a job: path -> its index, its windows' file, or why it has none."""
+
+    infos: dict[str, VideoInfo] = field(default_factory=dict)
+    windows: dict[str, Path] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def prepare_plan(
+    clips: Sequence[Clip],
+    schedules: Sequence[Schedule],
+    cache_dir: str | Path,
+    jobs: int = 1,
+    reverse: bool = False,
+    progress: Progress | None = None,
+    settings: PrepareSettings | None = None,
+    keep: str = "",
+) -> tuple[Plan, Report]:
+    """The plan of all windows that `clips` give under `schedules`, and its report.
+
+    Args:
+        clips, schedules, reverse, settings: see `Job`.
+        cache_dir: safe for several processes, the second one waits for the first.
+        jobs: processes that decode at the same time; on a cluster, in each of its tasks.
+        progress: called as `progress(stage, done, total, name)`.
+        keep: name of a plan (`Report.manifest`) that a training has begun with: it is not made again, if it is one of
+            these clips as they lie on disk.
+
+    Returns:
+        The plan and the report. A file that cannot be used is skipped and named in the report; where the reason may
+        have passed it is tried again by the next call, as `_may_pass` says.
+
+    Raises:
+        PrepareError: no file gives a window.
+        ValueError: no schedule, or two of the same name.
+    """
+    names = [schedule.name for schedule in schedules]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"blur: one or more schedules of distinct names, got {names}")
+    if not clips:
+        raise PrepareError("no video to prepare: data.root holds none")
+    job = Job(tuple(clips), tuple(schedules), Path(cache_dir), reverse, settings or PrepareSettings())
+    told = progress or (lambda stage, done, total, name: None)
+    manifest = job.manifest()
+    folder = job.cache / "plans"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{manifest}.lock"):
+        names = _made(folder, manifest)
+        if keep in names:
+            return _read(folder, keep)
+        known = Report.read(folder / f"{names[-1]}.json").skipped if names else ()
+        again = {path for path, reason in known if _may_pass(path, reason, job.settings.retry)}
+        if not names or again:
+            given_up = {path: reason for path, reason in known if path not in again and is_costly(reason)}
+            if job.settings.cluster.where != "here":
+                from facedeblur.data.prepare.cluster import run_shards
+
+                run_shards(replace(job, clips=tuple(c for c in job.clips if c.path not in given_up)), jobs, told)
+            # Another name than the plan before: who trains on that one looks up landmarks in its file.
+            name = f"{manifest}.{len(names)}" if names else manifest
+            plan, report = _collect(job, make_windows(job, jobs, told, given_up), name)
+            if not names or report.skipped != known:
+                report.write(folder / f"{name}.json")
+                plan.write(folder / f"{name}.parquet")
+                names.append(name)
+        return _read(folder, names[-1])
+
+
+def _made(folder: Path, manifest: str) -> list[str]:
+    """Names of the plans that are in the cache with their reports, the latest last."""
+    names: list[str] = []
+    name = manifest
+    while all((folder / f"{name}{suffix}").exists() for suffix in (".parquet", ".json")):
+        names.append(name)
+        name = f"{manifest}.{len(names)}"
+    return names
+
+
+def _read(folder: Path, name: str) -> tuple[Plan, Report]:
+    return Plan.read(folder / f"{name}.parquet"), Report.read(folder / f"{name}.json")
+
+
+def _may_pass(path: str, reason: str, retry: bool) -> bool:
+    """Whether a skipped file is worth another attempt: with `retry` what hung or crashed, and at any time what the
+    operating system refused, unless it still does so for the same reason."""
+    if is_costly(reason):
+        return retry
+    if not is_passing(reason):
+        return False
+    try:
+        check_file(path)
+    except VideoError as error:
+        return error.reason != reason
+    return True
+
+
+def make_windows(
+    job: Job, jobs: int, progress: Progress, given_up: Mapping[str, str] = MappingProxyType({})
+) -> Prepared:
+    """Index, track and plan the files of a job; what the cache holds is not done again.
+
+    `given_up`: path -> why it is skipped without another attempt.
+    """
+    done = Prepared()
+    paths = list(dict.fromkeys(clip.path for clip in job.clips))
+    infos = index_videos(
+        paths,
+        job.cache,
+        jobs,
+        progress=lambda *told: progress("index", *told),
+        backend=job.settings.backend,
+        retry=job.settings.retry,
+    )
+    done.infos = dict(zip(paths, infos, strict=True))
+    done.skipped = {**given_up} | {info.path: info.error for info in infos if info.error}
+    for clip in job.clips:
+        info = done.infos[clip.path]
+        if not info.error and info.frames < clip.min_frames:
+            done.skipped[clip.path] = f"short: {info.frames} frames, its corpus wants {clip.min_frames}"
+    usable = [info for info in infos if info.path not in done.skipped]
+    annotations = {clip.path: clip.annotation for clip in job.clips if clip.annotation}
+    tracks = track_videos(usable, job.cache, jobs, lambda *told: progress("track", *told), annotations=annotations)
+    done.skipped |= {path: reason for path, reason in tracks.items() if isinstance(reason, str)}
+    tasks = [
+        WindowTask.of(info, tracks[info.path], job.schedules, job.reverse, job.settings, job.cache)
+        for info in usable
+        if info.path not in done.skipped
+    ]
+    done.skipped |= plan_all(tasks, jobs, lambda count, name: progress("plan", count, len(tasks), name))
+    done.windows = {task.info.path: task.target for task in tasks if task.info.path not in done.skipped}
+    return done
+
+
+def _collect(job: Job, done: Prepared, manifest: str) -> tuple[Plan, Report]:
+    """Join the windows of all videos, in the order of the clips, and say which clip each comes from."""
+    plans: list[Plan] = []
+    facts: list[ClipFacts] = []
+    rejects: dict[str, Counter[str]] = {}
+    for clip in job.clips:
+        info, reason = done.infos[clip.path], done.skipped.get(clip.path)
+        known: dict[str, int] = {}
+        if clip.path in done.windows:
+            windows = VideoWindows.read(done.windows[clip.path])
+            known = windows.facts | {"windows": len(windows.table)}
+            for schedule, counts in windows.rejects.items():
+                rejects.setdefault(schedule, Counter()).update(counts)
+            if len(windows.table):
+                plans.append(Plan(_named(windows.table, clip, info)))
+            else:
+                reason = _why_none(windows)
+        facts.append(ClipFacts.of(clip, info, reason, **known))
+    plan = Plan.concat(plans)
+    skipped = [(fact.path, fact.reason) for fact in facts if fact.reason]
+    report = Report.of(plan, len(facts), skipped, rejects, facts, manifest)
+    if not len(plan):
+        root = os.path.commonpath([os.path.dirname(clip.path) for clip in job.clips])
+        raise PrepareError(
+            f"{shown(root)}: no usable video among {len(job.clips)} ({listed(report.reasons())}); "
+            "set data.root to a folder of face videos"
+        )
+    return plan, report
+
+
+def _named(table: pa.Table, clip: Clip, info: VideoInfo) -> pa.Table:
+    """The windows of a video with the columns that say which clip they are from.
+
+    Nobody but the most prominent person is known by the clip's identity; the others are people of this clip alone.
+    """
+    others = f"{clip.identity}/{Path(clip.path).stem}#"
+    identities = [f"{others}{n + 1}" if n else clip.identity for n in table.column("person").to_pylist()]
+    columns = {"corpus": clip.corpus, "split": clip.split, "video": clip.path}
+    columns |= {"backend": info.backend, "content": info.fingerprint}
+    for name in CLIP_COLUMNS:
+        values = identities if name == "identity" else [columns[name]] * len(table)
+        table = table.append_column(name, pa.array(values, pa.string()))
+    return table
+
+
+def _why_none(windows: VideoWindows) -> str:
+    if not windows.facts["people"]:
+        return "no face found"
+    if not windows.facts["faces"]:
+        return f"no sharp face: {windows.facts['blurred']} blurred frames"
+    return f"no window: {listed(sum(map(Counter, windows.rejects.values()), Counter()))}"
+
+
+def _annotation_path(clip: Clip) -> str | Path:
+    return clip.annotation.path if clip.annotation else annotation_path(clip.path)
+
+
+def _stamp(path: str | Path) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,126 @@
+"""The data of one training stage for Lightning: the pair stream for training, a fixed set of windows for validation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningDataModule
+
+from facedeblur.blur.schedule import Schedule
+from facedeblur.data.pairs.augment import AugmentSettings
+from facedeblur.data.pairs.store import PairStore
+from facedeblur.data.plans.plan import Plan
+from facedeblur.data.stream.loader import TrainLoader, ValLoader
+from facedeblur.data.stream.pair_stream import PairStream
+from facedeblur.data.stream.sample_windows import MixtureRow, validation_windows
+from facedeblur.data.stream.settings import LoaderSettings
+
+log = logging.getLogger(__name__)
+
+
+class PairDataModule(LightningDataModule):
+    """Pairs for training and validation; usable without a Trainer too, as rank 0 of 1.
+
+    Batches as the network's step gets them: "blurry" and "sharp" float32 (B, 3, S, S) in [0, 1], channels-last; "meta"
+    and "replaced" as in `PairStream`.
+
+    Args:
+        train_plan, val_plan: the windows to draw from, and those of which at most `settings.val_windows` validate.
+        mixture: what an epoch is drawn from (Section 5.1).
+        augment: of training pairs alone.
+        schedules: kernel schedules whose settings are not the default ones.
+        stores: finished pairs of both plans, read instead of their videos.
+    """
+
+    items, samples = "windows", "pairs"
+
+    def __init__(
+        self,
+        train_plan: Plan,
+        val_plan: Plan,
+        mixture: Sequence[MixtureRow],
+        settings: LoaderSettings,
+        augment: AugmentSettings = AugmentSettings(),  # noqa: B008 - frozen
+        schedules: Iterable[Schedule] = (),
+        stores: tuple[PairStore, PairStore] | None = None,
+    ) -> None:
+        super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer validation windows than ranks
+        self.train_plan, self.mixture, self.settings = train_plan, tuple(mixture), settings
+        chosen = validation_windows(val_plan, settings.val_windows)
+        self.val_windows = val_plan.select(chosen)
+        self.train_store = stores[0] if stores else None
+        self.val_store = stores[1].select(chosen) if stores else None
+        self.augment, self.schedules = augment, tuple(schedules)
+        self._start = (0, 0, False)  # where the training loader begins once it is made
+        self._train: TrainLoader | None = None
+
+    @property
+    def train_count(self) -> int:
+        return len(self.train_plan)
+
+    @property
+    def val_count(self) -> int:
+        return len(self.val_windows)
+
+    def batches_per_epoch(self, world: int = 1) -> int:
+        """Training batches that every one of `world` ranks gets. Raises ValueError as `PairStream` does."""
+        return len(self._train_stream(0, world))
+
+    def train_dataloader(self) -> TrainLoader:
+        """One loader for all epochs, however often it is asked for."""
+        if self._train is None:
+            stream = self._train_stream(*self._rank())
+            batches, batch, windows = len(stream), self.settings.batch, len(self.train_plan)
+            if stream.rank == 0:
+                log.info(
+                    f"an epoch has {batches * batch} of {windows} windows in {batches} batches of {batch}; "
+                    f"{stream.remainder} more were drawn, fill no batch and are dropped"
+                )
+            self._train = TrainLoader(stream, self.settings.workers)
+            self._train.set_position(*self._start)
+        return self._train
+
+    def val_dataloader(self) -> ValLoader:
+        rank, world = self._rank()
+        stream = PairStream(
+            self.val_windows, self.settings, schedules=self.schedules, rank=rank, world=world, store=self.val_store
+        )
+        return ValLoader(stream, self.settings.workers)
+
+    def teardown(self, stage: str) -> None:
+        """Ends the workers of training; a later loader goes on where they stopped."""
+        if stage == "fit" and self._train is not None:
+            self._start = (self._train.epoch, self._train.batch, False)
+            self._train = None
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        return batch | {name: _unit_range(batch[name]) for name in ("blurry", "sharp")}
+
+    def set_position(self, epoch: int, batch: int = 0, counted: bool = False) -> None:
+        """Training goes on with batch `batch` of `epoch`, as `TrainLoader.set_position` says."""
+        self._start = (epoch, batch, counted)
+        if self._train is not None:
+            self._train.set_position(epoch, batch, counted)
+
+    def state_dict(self) -> dict[str, int]:
+        """The first batch that training has not taken yet: {"epoch", "batch"}."""
+        epoch, batch = (self._train.epoch, self._train.batch) if self._train else self._start[:2]
+        return {"epoch": epoch, "batch": batch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.set_position(state["epoch"], state["batch"], counted=True)
+
+    def _train_stream(self, rank: int, world: int) -> PairStream:
+        given = (self.train_plan, self.settings, self.mixture, self.augment, self.schedules)
+        return PairStream(*given, rank=rank, world=world, store=self.train_store)
+
+    def _rank(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+
+def _unit_range(images: torch.Tensor) -> torch.Tensor:
+    return images.to(torch.float32, memory_format=torch.channels_last).div_(255)

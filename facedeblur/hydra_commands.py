@@ -1,0 +1,256 @@
+"""Commands that take Hydra overrides: their help, their checks before anything starts, and their work under Hydra."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from facedeblur.errors import UsageError
+from facedeblur.extras import need
+from facedeblur.overrides import as_plain, compose_config, conf_dir, constant, listed, quoted, with_init, with_saved
+
+SUMMARIES = {
+    "train": "train the experiment, its hourglass stage first",
+    "evaluate": "score methods on a test set (data) under blurs; one row per image, `blurred` and `oracle` always",
+    "prepare": "index, track and plan the videos; training then starts at once",
+}
+
+HELP = """\
+facedeblur {command}: {what}
+
+usage: facedeblur {command} [group=option ...] [key=value ...]
+
+groups (an option is a small file in {conf}):
+{groups}
+
+keys people change most:
+  data.root=<folder>        videos, one sub-folder per identity (with data=clips); data.val_root=<folder> to validate on
+  data.export=<folder>      prepare: write all pairs there, for any program to read
+  data.cache_pairs=png      keep finished pairs (or jpeg: smaller) for corpora that are read many times
+  name=<text> seed=<n>      the run's folder: <output>/<experiment>/<name>-s<seed>
+  resume=auto|<run folder>  continue optimizer, schedule, random states and stream position
+  init=<weights>            go on from shipped weights (a name or a .safetensors file), to fine-tune them
+  trainer.minutes=<n>       stop after so long; trainer.epochs=<n> plans the length
+  trainer.devices=<n>       processes (default auto: every GPU)
+  model.global_residual=true, loss.projection=0, blur.stride=3, ...: any key of the tree
+
+  --cfg job                 print the composed configuration and stop
+  -m                        multirun: every combination of comma-separated values
+"""
+
+EVALUATE_HELP = """\
+facedeblur evaluate: {what}
+
+usage: facedeblur evaluate [method=...] [data=...] [blur=...] [key=value ...]
+
+  method=<a>,<b>   each of them a run folder of `facedeblur train`, the name of shipped weights, a .safetensors file or
+                   <file>.py:<Class>; <label>=<any of these> names its row
+  data=<corpus>    {data}; data.root=<folder> where it lies
+  blur=<a>,<b>     of pravg7, pravg9, pravg11, pravg15, pravg21, vla, trajectory (default: all of these), camera_shake
+
+keys people change most:
+  name=<text>               rows, images and protocol go to <output>/evaluation/<name>; a later call adds to them,
+                            and one that was interrupted goes on
+  images=<n>                at most so many windows per blur, spread over people and blur strengths
+  split=train|val|test|all  of the corpus; size=<pixels> of the images; save=false keeps no images
+  judge.localizer=dlib|<run folder>|<file>.py:<Class>    finds landmarks in restored faces; judge.truth in sharp ones
+  judge.box=detect|truth    a face the judge does not find is a failure, or it is given the true box
+  judge.embedder=dlib|none|<weight file of a FaceNet>    tells people apart
+  jobs=<n>                  judging processes (default: one per core)
+
+examples:
+  facedeblur evaluate method=outputs/final/demo-s0,outputs/no_identity/demo-s0
+  facedeblur evaluate method=ours=outputs/final/demo-s0 data=stills data.root=~/photos blur=trajectory
+  facedeblur evaluate data=vw300 data.root=~/300VW method=mine.py:Deblurrer blur=pravg7,vla
+  facedeblur report outputs/evaluation/demo                then tables, plots, galleries and one page
+
+  --cfg job                 print the composed configuration and stop
+"""
+
+
+def command_help(command: str) -> str:
+    """What `facedeblur <command> --help` prints: the groups as they lie on disk, and the keys people change most."""
+    if command == "evaluate":
+        # one corpus at a time, not the mixtures of them that training draws from
+        single = {path.stem for path in (conf_dir() / "data").glob("*.yaml")} - {"mixture", "paper"}
+        data = ", ".join(sorted(single))
+        return EVALUATE_HELP.format(what=SUMMARIES[command], data=data)
+    groups = []
+    for folder in sorted(path for path in conf_dir().iterdir() if path.is_dir()):
+        options = sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "base")
+        if options:
+            groups.append(f"  {folder.name:<12}{', '.join(options)}")
+    return HELP.format(command=command, what=SUMMARIES[command], conf=conf_dir(), groups="\n".join(groups))
+
+
+def run_command(command: str, config: str, arguments: list[str]) -> None:
+    """Checks `conf/<config>.yaml` under `arguments`, then hands over to Hydra, which also serves multiruns and flags.
+
+    Raises UsageError for everything that the user can mend.
+    """
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    refuse_missing_launcher(arguments)
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    trains = config == "train"
+    words = with_init([*map(quoted, arguments)]) if trains else [*map(listed, arguments)]
+    overrides = [word for word in words if not word.startswith("-")]
+    if not flags:
+        overrides = with_saved(overrides) if trains else overrides
+        cfg = compose_config(overrides, config)
+        checked(cfg)
+        writable(Path(cfg.hydra.run.dir))
+    elif set(flags) <= {"-m", "--multirun"}:  # the sweeper checks what varies, job by job
+        compose_config(constant(overrides), config, resolve=False)
+
+    original, here = sys.argv, os.getpid()
+    outcome: list[BaseException] = []
+
+    def task(cfg) -> None:
+        sys.argv = original  # a DDP child is started with the command line as the user typed it
+        try:
+            plain, folder = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
+            composed_of = list(HydraConfig.get().overrides.task)  # in a multirun, those of this job
+            if trains and HydraConfig.get().mode == RunMode.MULTIRUN:
+                from facedeblur.training.checks import refuse_ddp
+
+                refuse_ddp(plain)
+                if command == "train" and not _begin_job(plain, folder, composed_of):
+                    return
+            _work(command, plain, folder, composed_of)
+        except UsageError as error:
+            if os.getpid() != here:  # a launcher's own process: the launcher reports it
+                raise
+            outcome.append(error)  # Hydra would print its own stack around it
+        except KeyboardInterrupt as error:
+            if flags:  # ends a multirun, not only this job
+                raise
+            outcome.append(error)
+
+    task.command = command  # for launchers that start it as a process of its own
+    sys.argv = [original[0], *(words if flags else overrides)]  # a flag's value stays behind it
+    try:
+        hydra.main(config_path=str(conf_dir()), config_name=config, version_base="1.3")(task)()
+    finally:
+        sys.argv = original
+    if outcome:
+        raise outcome[0]
+
+
+LAUNCHER_PLUGINS = {
+    "slurm": "hydra_plugins.hydra_submitit_launcher",
+    "slurm_local": "hydra_plugins.hydra_submitit_launcher",
+    "ray": "hydra_plugins.hydra_ray_launcher",
+}
+
+
+def writable(folder: Path) -> None:
+    """Makes the folder where it is missing. Raises UsageError where that, or writing into it, is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "permission denied"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise UsageError(f"{folder}: cannot be written to ({reason}); choose another output=...")
+
+
+def refuse_missing_launcher(arguments: list[str]) -> None:
+    """Raises UsageError with the extra to install where a cluster's launcher is asked for and missing."""
+    for argument in arguments:
+        group, _, name = argument.partition("=")
+        if group == "hydra/launcher" and name in LAUNCHER_PLUGINS:
+            need(argument, LAUNCHER_PLUGINS[name])
+
+
+def _begin_job(plain: dict, folder: Path, overrides: list[str]) -> bool:
+    """What the launcher gpu_pool does before it starts a job, for jobs of all others: False where the run is done.
+
+    Sets `resume` where the folder holds an unfinished run, and records the overrides beside it.
+
+    Raises:
+        UsageError: the folder's run had other overrides, or is still alive.
+    """
+    from facedeblur.files import write_json
+    from facedeblur.status import next_step, override_difference
+
+    difference = override_difference(folder, overrides)
+    if difference:
+        raise UsageError(f"{folder}: holds a run of other overrides ({difference}); choose another output=...")
+    step = next_step(folder)
+    if step == "skip":
+        print(f"{folder}: done before, skipped", file=sys.stderr)
+        return False
+    if step == "busy":
+        raise UsageError(f"{folder}: another process is still training here")
+    plain["resume"] = "auto" if step == "resume" else plain["resume"]
+    write_json(folder / "job.json", {"overrides": overrides, "started": time.time(), "slot": platform.node()})
+    return True
+
+
+def checked(cfg) -> dict:
+    """The configuration as plain numbers, after every check that needs neither torch nor a video."""
+    plain = as_plain(cfg)
+    if "judge" in plain:
+        from facedeblur.evaluation.settings import evaluation_settings
+
+        evaluation_settings(plain)
+        return plain
+    from facedeblur.training.checks import check_files
+    from facedeblur.training.settings import run_settings
+
+    check_files(run_settings(plain))
+    return plain
+
+
+def check_pool_job(cfg) -> dict:
+    """For launchers that give each job one device: the job's configuration as plain numbers.
+
+    `cfg` is the whole composed configuration, which must be the one that HydraConfig holds.
+
+    Raises:
+        UsageError: the job would stop at a value, or wants several devices.
+    """
+    from facedeblur.training.checks import refuse_ddp
+
+    plain = checked(cfg)
+    refuse_ddp(plain, visible=1)
+    return plain
+
+
+def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None:
+    """The command itself, under one-line errors for everything that the user can mend."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no version check over the network
+    from facedeblur.training.run_folder import RunFolder, is_main_process
+
+    try:
+        if command == "prepare":
+            from facedeblur.data.command import prepare
+
+            prepare(plain)
+            return
+        if command == "evaluate":
+            from facedeblur.evaluation.command import evaluate
+
+            evaluate(plain)
+            return
+        # an existing run stops the command before torch is loaded
+        run = RunFolder(folder, resume=bool(plain["resume"]), owner=is_main_process())
+        from facedeblur.training.train import train
+
+        train(plain, run, overrides)
+    except ValueError as error:
+        if os.environ.get("FACEDEBLUR_TRACEBACK"):
+            raise
+        raise UsageError(error) from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        full = f"{error.filename or folder}: no space left on the disk; the last checkpoint is intact"
+        raise UsageError(full) from error

@@ -1,0 +1,169 @@
+"""Second stage: G_bl, G_s, the tied decoder and the discriminator, trained against each other (section 3.2)."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
+from facedeblur.models.build import build_hourglass, build_networks
+from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
+from facedeblur.models.settings import LossWeights, ModelSettings
+from facedeblur.models.weights import initialise
+from facedeblur.training.stages.ema import WeightAverage
+from facedeblur.training.stages.restoration import RestorationStage
+
+
+def load_hourglass(model: ModelSettings, checkpoint: Path) -> torch.nn.Module:
+    """The trained first stage.
+
+    Raises:
+        CheckpointError: the file is of another stage, or its hourglass is of another size than `model` asks for.
+    """
+    state = load_checkpoint(checkpoint)
+    if state["stage"] != "hourglass":
+        raise CheckpointError(f"{checkpoint}: holds the {state['stage']} stage, not an hourglass")
+    hourglass = build_hourglass(model)
+    try:
+        hourglass.load_state_dict(state["networks"])
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{checkpoint}: its hourglass does not fit model.hourglass_features={model.hourglass_features}, "
+            f"hourglass_stacks={model.hourglass_stacks}"
+        ) from error
+    return hourglass
+
+
+class AdversarialStage(RestorationStage):
+    """The two-optimizer step of Eq. 6: the discriminator on this batch's images, then both generators.
+
+    Each network runs no more often than the equations need: the generators' one forward pass serves both players.
+
+    Args:
+        model: the networks; without `identity` there is no G_s, without `two_step` no conditioning.
+        weights: of Eq. 3 and 6. With adversarial and projection weight 0 the discriminator is not run at all.
+        hourglass_checkpoint: the trained first stage, frozen here; None where the model is not conditioned, or `init`
+            brings it.
+        init: shipped weights to go on from, a name or a file; a resumed run has its own.
+        **common: see Stage.
+    """
+
+    kind = "adversarial"
+    shown_losses = {
+        "g_content_image": "content",
+        "g_reconstruction": "rec",
+        "g_projection": "proj",
+        "g_adversarial": "gan",
+        "d_adversarial": "disc",
+    }
+
+    def __init__(
+        self,
+        model: ModelSettings,
+        weights: LossWeights,
+        hourglass_checkpoint: Path | None,
+        init: str | None = None,
+        **common,
+    ):
+        super().__init__(**common)
+        hourglass = None
+        if hourglass_checkpoint is not None and self.resumed_from is None:
+            hourglass = load_hourglass(model, hourglass_checkpoint)
+        self.networks = build_networks(model, hourglass).to(memory_format=torch.channels_last)
+        self.methods = ("blurred", "hourglass", "deblurred") if model.conditioned else ("blurred", "deblurred")
+        self.generator_loss, self.discriminator_loss = GeneratorLoss(weights), DiscriminatorLoss(weights)
+        self.adversarial = weights.adversarial > 0 or weights.projection > 0
+        self.projection_on_discriminator = model.projection_on == "discriminator"
+        if self.resumed_from is not None:
+            self.networks.load_state_dict(self.resumed_from["networks"])
+        elif init is not None:
+            print(f"init: {initialise(self.networks, init)}", file=sys.stderr)
+        self.average = WeightAverage(self.networks.generator, self.settings.ema) if self.settings.ema else None
+        if self.average is not None and self.resumed_from is not None and self.resumed_from["average"] is not None:
+            self.average.load_state_dict(self.resumed_from["average"])
+
+    def build_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [
+            self.adam(self.networks.generator_parameters(), self.settings.learning_rate),
+            self.adam(self.networks.discriminator.parameters(), self.settings.discriminator_rate),
+        ]
+
+    def networks_state(self) -> dict[str, Tensor]:
+        return self.networks.state_dict()
+
+    def run_state(self) -> dict:
+        average = self.average.state_dict() if self.average is not None else None
+        return super().run_state() | {"average": average}
+
+    def update(self, batch: dict) -> dict[str, Tensor]:
+        optimizer_g, optimizer_d = self.optimizers()
+        networks = self.networks
+        blurry, sharp = 2 * batch["blurry"] - 1, 2 * batch["sharp"] - 1
+        output = networks.generator(networks.condition(blurry))
+        reconstruction = networks.identity(sharp) if networks.identity is not None else None
+
+        losses: dict[str, Tensor] = {}
+        adversarial = self.discriminator_plays()
+        if adversarial:
+            d = self._discriminator_losses(output.detach(), sharp, blurry)
+            losses |= {f"d_{name}": value.detach() for name, value in d.items()}
+            self.check_losses(losses, batch)
+            self.manual_backward(d["total"] / self.settings.accumulate)
+            if self.at_step_boundary:
+                losses |= {f"d_{name}": value for name, value in self.descend(optimizer_d).items()}
+
+        g = self._generator_losses(output, reconstruction, sharp, blurry if adversarial else None)
+        losses |= {f"g_{name}": value.detach() for name, value in g.items()}
+        self.check_losses(losses, batch)
+        self.manual_backward(g["total"] / self.settings.accumulate)
+        if self.at_step_boundary:
+            losses |= {f"g_{name}": value for name, value in self.descend(optimizer_g).items()}
+        return losses
+
+    def _discriminator_losses(self, fake: Tensor, sharp: Tensor, blurry: Tensor) -> dict[str, Tensor]:
+        real_logits, real_features = self.networks.discriminator(sharp, blurry)
+        fake_logits, fake_features = self.networks.discriminator(fake, blurry)
+        if self.projection_on_discriminator:
+            return self.discriminator_loss(
+                real_logits, fake_logits, real_features=real_features, fake_features=fake_features
+            )
+        return self.discriminator_loss(real_logits, fake_logits)
+
+    def discriminator_plays(self) -> bool:
+        """Whether this step has a discriminator: its terms have weight, and their share of the run has come."""
+        return self.adversarial and self.generator_step >= self.settings.adversarial_start * self.planned_steps
+
+    def _generator_losses(
+        self, output: Tensor, reconstruction: Tensor | None, sharp: Tensor, blurry: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Eq. 6 with the discriminator as it is after its step, whose weights get no gradient from this pass.
+
+        Without `blurry` the discriminator does not play.
+        """
+        terms: dict[str, Tensor | None] = {"reconstruction": reconstruction}
+        if blurry is not None:
+            discriminator = self.networks.discriminator.requires_grad_(False)
+            terms["fake_logits"], terms["fake_features"] = discriminator(output, blurry)
+            if not self.projection_on_discriminator:
+                with torch.no_grad():
+                    terms["real_features"] = discriminator(sharp, blurry)[1]
+            discriminator.requires_grad_(True)
+        return self.generator_loss(output, sharp, **terms)
+
+    def after_step(self) -> None:
+        if self.average is not None:
+            self.average.update(self.networks.generator)
+
+    def shipped_weights(self):
+        return self.average.swapped_into(self.networks.generator) if self.average is not None else nullcontext()
+
+    def restore(self, blurry: Tensor) -> dict[str, Tensor]:
+        condition = self.networks.condition(2 * blurry - 1)
+        restored = {"deblurred": (self.networks.generator(condition).float() + 1) / 2}
+        if self.networks.two_step is not None:
+            restored = {"hourglass": (condition[:, 3:].float() + 1) / 2, **restored}
+        return restored

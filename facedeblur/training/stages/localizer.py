@@ -1,0 +1,81 @@
+"""The localiser's stage: 68 heatmaps of a stacked hourglass, a loss at every stack, errors as in the paper."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facedeblur.metrics.landmarks import failure_rate, normalised_error
+from facedeblur.models.landmarks import LandmarkHourglass, landmark_losses
+from facedeblur.models.settings import ModelSettings
+from facedeblur.training.stages.ema import WeightAverage
+from facedeblur.training.stages.stage import Stage
+
+
+class LocalizerStage(Stage):
+    """Batches hold "image" (B, 3, H, W) in [0, 1] and "points" (B, 68, 2) in its pixels.
+
+    Args:
+        model: its hourglass_features, hourglass_stacks and image_size.
+        **common: see Stage.
+    """
+
+    kind = "localizer"
+    shown_losses = {"points": "px", "maps": "maps"}
+
+    def __init__(self, model: ModelSettings, **common):
+        super().__init__(**common)
+        self.network = LandmarkHourglass(model.hourglass_features, model.hourglass_stacks)
+        self.network.to(memory_format=torch.channels_last)
+        self.average = WeightAverage(self.network, self.settings.ema) if self.settings.ema else None
+        if self.resumed_from is not None:
+            self.network.load_state_dict(self.resumed_from["networks"])
+            if self.average is not None and self.resumed_from["average"] is not None:
+                self.average.load_state_dict(self.resumed_from["average"])
+
+    def build_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.adam(self.network.parameters(), self.settings.learning_rate)]
+
+    def networks_state(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
+
+    def run_state(self) -> dict:
+        return super().run_state() | {"average": self.average.state_dict() if self.average is not None else None}
+
+    def trial_batch(self, batch: int, size: int) -> dict:
+        return {"image": torch.rand(batch, 3, size, size), "points": size * torch.rand(batch, 68, 2), "meta": []}
+
+    def update(self, batch: dict) -> dict[str, Tensor]:
+        optimizer = self.optimizers()
+        losses = landmark_losses(self.network(2 * batch["image"] - 1), batch["points"])
+        total = sum(losses.values())
+        losses = {name: value.detach() for name, value in losses.items()}
+        self.check_losses(losses, batch)
+        self.manual_backward(total / self.settings.accumulate)
+        if self.at_step_boundary:
+            losses |= self.descend(optimizer)
+        return losses
+
+    def after_step(self) -> None:
+        if self.average is not None:
+            self.average.update(self.network)
+
+    def shipped_weights(self):
+        return self.average.swapped_into(self.network) if self.average is not None else nullcontext()
+
+    def validation_step(self, batch: dict, batch_index: int) -> None:
+        with self.evaluating():
+            points = self.network.locate(2 * batch["image"] - 1)
+        errors = normalised_error(points.cpu(), batch["points"].cpu())
+        for meta, error in zip(batch["meta"], errors.tolist(), strict=True):
+            self.validation_rows.append({"photo": meta["video"], "error": error})
+
+    def scores(self) -> dict[str, float]:
+        errors = [row["error"] for row in self.validation_rows]
+        return {"val/error": float(np.mean(errors)), "val/failures": float(failure_rate(errors))}
+
+    def merit(self) -> float:
+        return -self.validation_scores["val/error"]

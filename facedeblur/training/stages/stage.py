@@ -1,0 +1,216 @@
+"""What all training stages share: our own step counter, learning-rate schedule, logging, validation and state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+
+from facedeblur.models.checkpoint import FORMAT
+from facedeblur.training.callbacks.checkpoint import set_rng_state
+from facedeblur.training.callbacks.guards import nan_loss
+from facedeblur.training.trainer_settings import TrainerSettings
+
+
+def decayed_rate(step: int, planned: int, decay_start: float) -> float:
+    """Factor of the learning rate at a step: 1 until `decay_start * planned`, then linearly to 0 at `planned`."""
+    start = decay_start * planned
+    return 1.0 if step <= start else max(0.0, (planned - step) / max(1.0, planned - start))
+
+
+class Stage(LightningModule):
+    """A LightningModule with manual optimization whose x axis is `generator_step`.
+
+    Lightning's `global_step` counts the steps of every optimizer; ours counts generator updates, survives resumption
+    and drives the learning rate, the logs and the checkpoints.
+
+    Subclasses define `build_optimizers`, `networks_state`, `update(batch)` (one batch: backward, and an optimizer step
+    where `self.at_step_boundary`), `trial_batch` for timing it, `validation_step` filling `validation_rows`, and
+    `scores` and `merit` of those rows. See `RestorationStage` for the stages that restore images.
+
+    Args:
+        settings: of this stage's trainer.
+        planned_steps: generator steps of the whole run.
+        batches_per_epoch: batches a rank sees per epoch; a rest that fills no optimizer step is left out.
+        folder: the run folder.
+        resumed_from: state of a checkpoint to go on from.
+    """
+
+    kind = ""
+    shown_losses: dict[str, str] = {}  # loss -> its short name on the progress line
+
+    def __init__(
+        self,
+        settings: TrainerSettings,
+        planned_steps: int,
+        batches_per_epoch: int,
+        images_per_step: int,
+        folder: Path,
+        resumed_from: dict | None = None,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.settings, self.planned_steps, self.folder = settings, planned_steps, Path(folder)
+        self.images_per_step = images_per_step
+        self.usable_batches = batches_per_epoch // settings.accumulate * settings.accumulate
+        self.resumed_from = resumed_from
+        self.generator_step = 0
+        self.position = {"epoch": 0, "batch": 0}
+        self.latest_losses: dict[str, float] = {}
+        self.validation_scores: dict[str, float] = {}
+        self.validation_rows: list[dict] = []
+        self.replaced: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that had to be replaced
+        self._validated_step = -1
+        self._sums: dict[str, tuple[Tensor | float, int]] = {}  # since the last log: sum and number of batches
+
+    # -- optimization ---------------------------------------------------------------------------------------------
+
+    @property
+    def at_step_boundary(self) -> bool:
+        """Whether the batch just seen completes an optimizer step."""
+        return self.position["batch"] % self.settings.accumulate == 0
+
+    def adam(self, parameters, rate: float) -> torch.optim.Adam:
+        return torch.optim.Adam(parameters, lr=rate, betas=(self.settings.beta1, self.settings.beta2), foreach=True)
+
+    def descend(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        """One step on the gradients gathered so far, limited to `clip`; their norm, where they are limited."""
+        norms = {}
+        if self.settings.clip is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            norms["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip).detach()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return norms
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        self.adams = self.build_optimizers()
+        self._full_rates = [adam.param_groups[0]["lr"] for adam in self.adams]
+        if self.resumed_from is not None:
+            for adam, state in zip(self.adams, self.resumed_from["optimizers"], strict=True):
+                adam.load_state_dict(state)
+        self._set_rates()
+        return self.adams
+
+    def _set_rates(self) -> None:
+        """Learning rates of the coming step; Lightning steps no scheduler under manual optimization."""
+        factor = decayed_rate(self.generator_step, self.planned_steps, self.settings.decay_start)
+        for adam, rate in zip(self.adams, self._full_rates, strict=True):
+            for group in adam.param_groups:
+                group["lr"] = factor * rate
+
+    def on_train_start(self) -> None:
+        if self.resumed_from is None:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)  # every rank its own dropout masks
+        else:
+            states = self.resumed_from["rng"]
+            # with another number of ranks there is no state to go on from: rank 0's, moved on by the rank
+            set_rng_state(states[self.global_rank] if self.global_rank < len(states) else states[0])
+            if self.global_rank >= len(states):
+                torch.manual_seed(torch.initial_seed() + self.global_rank)
+            self.resumed_from = None
+
+    def training_step(self, batch: dict, batch_index: int) -> None:
+        self.replaced.update(filter(None, batch["replaced"]))
+        if self.position["batch"] >= self.usable_batches or self.generator_step >= self.planned_steps:
+            self.position["batch"] += 1
+            return
+        self.position["batch"] += 1
+        losses = self.update(batch)
+        for name, value in losses.items():
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = total + value, count + 1
+        if self.at_step_boundary:
+            self.generator_step += 1
+            self._set_rates()
+            self.after_step()
+            if self.generator_step % self.settings.log_every == 0 or self.generator_step == self.planned_steps:
+                self._log_training()
+            if self.generator_step >= self.planned_steps:
+                self.trainer.should_stop = True
+
+    def after_step(self) -> None:
+        """Called after each generator update, e.g. for a moving average."""
+
+    def check_losses(self, losses: dict[str, Tensor], batch: dict) -> None:
+        """Stops every rank when a loss of any rank is not finite."""
+        finite = torch.stack([torch.isfinite(value).all() for value in losses.values()]).all()
+        if self.trainer.world_size > 1:
+            worst = finite.to(torch.float32)
+            torch.distributed.all_reduce(worst, torch.distributed.ReduceOp.MIN)
+            finite = worst > 0
+        if not finite:
+            raise nan_loss(losses, self.generator_step, batch, self.folder, self.global_rank)
+
+    def on_train_epoch_start(self) -> None:
+        epoch = self.current_epoch
+        if self.position["epoch"] != epoch:
+            self.position = {"epoch": epoch, "batch": 0}
+
+    # -- logging --------------------------------------------------------------------------------------------------
+
+    def _log_training(self) -> None:
+        means = {name: float(total) / count for name, (total, count) in self._sums.items()}
+        self._sums = {}
+        self.latest_losses = means
+        rate = self.adams[0].param_groups[0]["lr"]
+        metrics = {f"train/{name}": value for name, value in means.items()}
+        self.log_values(metrics | {"train/learning_rate": rate, "epoch": float(self.position["epoch"])})
+
+    def log_values(self, metrics: dict[str, float]) -> None:
+        """Writes `metrics` to every logger at the current generator step."""
+        for logger in self.loggers:
+            logger.log_metrics(metrics, step=self.generator_step)
+
+    # -- validation -----------------------------------------------------------------------------------------------
+
+    def shipped_weights(self) -> AbstractContextManager:
+        """Within it the networks hold the weights that are validated and shipped, e.g. a moving average."""
+        return nullcontext()
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode without gradients on the shipped weights; training mode and weights are put back."""
+        modes = {module: module.training for module in self.modules()}
+        try:
+            with torch.no_grad(), self.shipped_weights():
+                self.eval()
+                yield
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation_rows = []
+        if self.trainer.world_size > 1:  # running statistics differ between ranks; those of rank 0 are saved
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
+    def on_validation_epoch_end(self) -> None:
+        if self.trainer.world_size > 1:
+            gathered: list = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(gathered, self.validation_rows)
+            self.validation_rows = [row for rows in gathered for row in rows]
+        self.validation_scores = self.scores()
+        if self._validated_step != self.generator_step:  # the closing validation may repeat the last epoch's
+            self._validated_step = self.generator_step
+            self.log_values(self.validation_scores)
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def run_state(self) -> dict:
+        """Everything but the random generators, as tensors and plain numbers; safe for `weights_only=True`."""
+        return {
+            "format": FORMAT,
+            "stage": self.kind,
+            "networks": self.networks_state(),
+            "optimizers": [adam.state_dict() for adam in self.adams],
+            "generator_step": self.generator_step,
+            "position": dict(self.position),
+            "replaced": [[video, reason, count] for (video, reason), count in self.replaced.items()],
+        }

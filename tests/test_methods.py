@@ -1,0 +1,107 @@
+"""Methods by name: runs, files and registered ones, each with the row it stands in."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+
+import pytest
+import torch
+import yaml
+
+from facedeblur.errors import UsageError
+from facedeblur.methods import load_method, load_methods
+from facedeblur.models.build import build_networks
+from facedeblur.models.checkpoint import FORMAT
+from facedeblur.models.settings import ModelSettings
+
+SETTINGS = ModelSettings(image_size=128, base_width=2, hourglass_features=4, hourglass_stacks=1)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder of a tiny network."""
+    folder = tmp_path / "outputs/final/demo-s0"
+    (folder / "checkpoints").mkdir(parents=True)
+    model = {**asdict(SETTINGS), "unet_skips": [list(p) for p in SETTINGS.unet_skips], "keep": list(SETTINGS.keep)}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"experiment": "final", "seed": 0, "model": model}))
+    torch.manual_seed(0)
+    state = {"format": FORMAT, "stage": "adversarial", "generator_step": 7}
+    torch.save(state | {"networks": build_networks(SETTINGS).state_dict()}, folder / "checkpoints/last.ckpt")
+    return folder
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "class Grey:\n    name = 'grey'\n    def __call__(self, images):\n        return images * 0 + 0.5\n"
+    )
+    return file
+
+
+def test_blurred_and_oracle_come_with_every_table(plugin):
+    methods = load_methods(["oracle", f"{plugin}:Grey"])
+    assert [(m.name, m.sharp) for m in methods] == [("blurred", False), ("oracle", True), ("grey", False)]
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(methods[0].deblurrer(images), images)
+    assert (methods[2].deblurrer(images) == 0.5).all() and methods[2].image_size is None
+
+
+def test_a_run_is_named_by_its_experiment_or_a_label(run):
+    method = load_method(str(run))
+    assert method.name == "final" and method.image_size == 128
+    assert method.source["kind"] == "run" and method.source["steps"] == 7 and method.source["path"] == str(run)
+    assert method.source["checkpoint"] == "last.ckpt"
+    assert method.source["model"] == {"generator": "table3", "global_residual": False}
+    assert load_method(f"ours (faithful)={run}").name == "ours (faithful)"
+    assert method.deblurrer(torch.rand(1, 3, 100, 120)).shape == (1, 3, 100, 120)
+    assert load_method(str(run / "checkpoints/last.ckpt")).source["fingerprint"] == method.source["fingerprint"]
+
+
+def test_a_run_folder_stands_for_the_checkpoint_that_validation_chose(run):
+    last = load_method(str(run))
+    state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    torch.save(state | {"generator_step": 5}, run / "checkpoints/best.ckpt")
+    best = load_method(str(run))
+    assert (best.source["checkpoint"], best.source["steps"]) == ("best.ckpt", 5)
+    both = load_methods([str(run), str(run / "checkpoints/last.ckpt")])
+    assert [m.source["steps"] for m in both[2:]] == [5, 7] and both[3].name.endswith("checkpoints/last.ckpt")
+    assert last.source["fingerprint"] == both[3].source["fingerprint"]
+
+
+def test_two_of_one_name_are_told_apart(run, tmp_path):
+    other = tmp_path / "outputs/final/demo-s1"
+    run.rename(other)
+    other_copy = tmp_path / "outputs/final/demo-s0"
+    shutil.copytree(other, other_copy)
+    names = [method.name for method in load_methods([str(other), str(other_copy)])]
+    assert names == ["blurred", "oracle", str(other), str(other_copy)]
+    with pytest.raises(UsageError, match="asked for twice; give one of them a label"):
+        load_methods([str(other), str(other)])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("class Grey:\n    pass\n", r"Grey\(\) must be callable"),
+        ("class Other:\n    pass\n", "has no attribute 'Grey'"),
+        ("import nothing_like_this\n", "ModuleNotFoundError"),
+        ("def broken(:\n", "SyntaxError"),
+        ("class Grey:\n    def __init__(self, size):\n        pass\n", "TypeError"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_one_line(plugin, content, message):
+    plugin.write_text(content)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_method(f"{plugin}:Grey")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_method_that_is_none_is_named(tmp_path):
+    with pytest.raises(UsageError, match="method: nonsense is no run folder.*blurred, oracle"):
+        load_method("nonsense")
+    with pytest.raises(UsageError, match="has no config.yaml"):
+        load_method(str(tmp_path))
+    with pytest.raises(UsageError, match=r"nowhere\.py: no such file"):
+        load_method("nowhere.py:Class")
