@@ -1,9 +1,13 @@
-"""Frozen dataclasses from plain dictionaries, with errors that name the full key."""
+"""Settings: frozen dataclasses from plain dictionaries, and the checks of their values.
+
+What is impossible is refused before anything heavy is imported, in one line that names the full key.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -75,3 +79,25 @@ def _convert(kind: object, value: object, path: str):
         return value
     wanted = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}.get(kind, str(kind))
     raise SettingsError(f"{path}: must be {wanted}, got {value!r}")
+
+
+def check(valid: bool, name: str, wanted: str, value: object) -> None:
+    """Raise ValueError "<name>: must be <wanted>, got <value>" unless `valid`."""
+    if not valid:
+        raise ValueError(f"{name}: must be {wanted}, got {value!r}")
+
+
+def is_count(value: object, least: int = 1) -> bool:
+    """Whether this is a whole number of at least `least`; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_positive(value: object) -> bool:
+    """Whether this is a finite number above 0; True is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def check_count(name: str, value: object, least: int) -> None:
+    """Raise ValueError unless `value` is a whole number of at least `least`."""
+    if not is_count(value, least):
+        raise ValueError(f"{name}: a whole number of at least {least}, got {value!r}")

@@ -9,7 +9,7 @@ from facedeblur.blur.camera_shake import CameraShakeSettings
 from facedeblur.blur.schedule import Schedule, named_schedule
 from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
-from facedeblur.valid import check, is_positive
+from facedeblur.settings import check, is_positive
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import Report
 from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.settings import DataSettings
 from facedeblur.data.stream.sample_windows import MixtureRow
 from facedeblur.progress import StageProgress, StepProgress
 from facedeblur.training.cache_keys import plans_mark
-from facedeblur.training.data_settings import DataSettings
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from facedeblur.blur.vla import VLASettings
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 from facedeblur.data.demo import DemoSettings
 from facedeblur.models.settings import SIDE_MULTIPLE
-from facedeblur.settings import SettingsError, build
-from facedeblur.valid import check, is_count
+from facedeblur.settings import SettingsError, build, check, is_count
 
 SPLITS = ("auto", "train", "val", "test", "all")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from facedeblur.valid import check, is_count
+from facedeblur.settings import check, is_count
 
 # Seven stride-2 layers a side: Table 3 closes only on sides that are multiples of this.
 SIDE_MULTIPLE = 128

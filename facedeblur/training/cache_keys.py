@@ -12,8 +12,8 @@ from pathlib import Path
 
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.settings import DataSettings
 from facedeblur.status import read_status
-from facedeblur.training.data_settings import DataSettings
 from facedeblur.training.settings import RunSettings
 
 KEY_FILE = "hourglass_key"  # in a finished hourglass run's folder: what `hourglass_key` said of it

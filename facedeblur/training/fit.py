@@ -15,6 +15,7 @@ import torch
 from facedeblur.cores import usable_cores
 from facedeblur.data.make_corpus import Corpus, pair_stores
 from facedeblur.data.pairs.augment import AugmentSettings
+from facedeblur.data.settings import DataSettings
 from facedeblur.data.stream.datamodule import PairDataModule
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
@@ -24,7 +25,6 @@ from facedeblur.training.callbacks.cost import Cost
 from facedeblur.training.callbacks.face_grid import FaceGrid
 from facedeblur.training.callbacks.guards import TimeLimit
 from facedeblur.training.callbacks.progress import TrainingProgress
-from facedeblur.training.data_settings import DataSettings
 from facedeblur.training.estimate import announce
 from facedeblur.training.loggers.loggers import make_loggers
 from facedeblur.training.run_folder import RunFolder

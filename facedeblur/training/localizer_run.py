@@ -14,6 +14,7 @@ from facedeblur.data.corpora import find_clips
 from facedeblur.data.photos.augment import JitterSettings
 from facedeblur.data.photos.photo_stream import FaceDataModule
 from facedeblur.data.photos.photos import Face, Faces, read_faces
+from facedeblur.data.settings import DataSettings
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import REMEDY, DlibLocalizer, has_dlib, landmark_box
 from facedeblur.faces.hourglass_localizer import HourglassLocalizer
@@ -23,7 +24,6 @@ from facedeblur.files import write_json
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate, normalised_error
 from facedeblur.progress import StepProgress
 from facedeblur.report.preview import write_png
-from facedeblur.training.data_settings import DataSettings
 from facedeblur.training.fit import check_batches, fit_stage, loader_settings, of_run
 from facedeblur.training.points_preview import point_grid
 from facedeblur.training.run_folder import RunFolder, is_main_process

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.settings import DataSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
-from facedeblur.settings import build
-from facedeblur.training.data_settings import DataSettings
+from facedeblur.settings import build, check, is_count
 from facedeblur.training.trainer_settings import TrainerSettings
-from facedeblur.valid import check, is_count
 
 STAGES = ("adversarial", "hourglass", "localizer")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facedeblur.valid import check, is_count, is_positive
+from facedeblur.settings import check, is_count, is_positive
 
 
 @dataclass(frozen=True)

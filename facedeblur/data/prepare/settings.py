@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from facedeblur.data.stream.settings import check_count
+from facedeblur.settings import check_count
 from facedeblur.video.source import BACKENDS
 
 FACES = ("largest", "all")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facedeblur.valid import is_count
+from facedeblur.settings import check_count
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,3 @@ class LoaderSettings:
         if self.batch % world or self.batch // world < 2:
             raise ValueError(f"batch: a multiple of {world} rank(s) with at least 2 each, got {self.batch}")
         return self.batch // world
-
-
-def check_count(name: str, value: object, least: int) -> None:
-    """Raises ValueError unless `value` is a whole number of at least `least`."""
-    if not is_count(value, least):
-        raise ValueError(f"{name}: a whole number of at least {least}, got {value!r}")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from facedeblur.valid import check, is_count, is_positive
+from facedeblur.settings import check, is_count, is_positive
 
 
 def test_a_refused_value_is_named_with_what_is_wanted():

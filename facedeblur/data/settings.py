@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings, Selection
 from facedeblur.data.demo import DemoSettings
-from facedeblur.valid import check, is_count, is_positive
+from facedeblur.settings import check, is_count, is_positive
 
 
 @dataclass(frozen=True)
