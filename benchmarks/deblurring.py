@@ -26,8 +26,8 @@ from facedeblur.models.deblurrer import NetworkDeblurrer
 from facedeblur.models.registry import known
 from facedeblur.models.settings import ModelSettings
 from facedeblur.training import hardware
+from facedeblur.video.open import open_source
 from facedeblur.video.rewrite import rewrite_video
-from facedeblur.video.source import open_source
 from facedeblur.video.write import write_video
 
 FRAMES = 96

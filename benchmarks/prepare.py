@@ -20,7 +20,7 @@ from facedeblur.faces.annotation import annotation_of
 from facedeblur.faces.dlib_models import DlibDetector
 from facedeblur.faces.tracking import track_into
 from facedeblur.video.index import inspect_video
-from facedeblur.video.source import open_source
+from facedeblur.video.open import open_source
 
 FILES, FRAMES = 6, 120
 SCHEDULES = tuple(named_schedule(name) for name in ("vla", "pravg"))

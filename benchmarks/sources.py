@@ -17,7 +17,8 @@ import numpy as np
 from benchmarks.command_line import parser, show
 from facedeblur.data.corpora.clip import videos_in
 from facedeblur.data.demo import DemoSettings, render_demo
-from facedeblur.video.source import VideoError, has_decord, open_source
+from facedeblur.video.open import has_decord, open_source
+from facedeblur.video.source import VideoError
 from facedeblur.video.torchcodec_source import import_torchcodec
 
 FILES = 12

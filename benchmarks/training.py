@@ -21,8 +21,8 @@ from facedeblur.training.callbacks.checkpoint import Checkpointer
 from facedeblur.training.callbacks.progress import TrainingProgress
 from facedeblur.training.loggers.csv_log import MetricsCsv
 from facedeblur.training.run_folder import RunFolder
+from facedeblur.training.settings import TrainerSettings
 from facedeblur.training.stages.adversarial import AdversarialStage
-from facedeblur.training.trainer_settings import TrainerSettings
 
 MODEL = ModelSettings(image_size=128, base_width=16, hourglass_features=64, hourglass_stacks=1)
 BATCH, STEPS = 8, 12

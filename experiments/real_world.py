@@ -69,8 +69,8 @@ def _flags(parser) -> None:
 
 def _blurred_demo(options) -> tuple[Path, str]:
     """Averages a held-out clip of the demo corpus over FRAMES neighbouring frames; (video, photo of a sharp frame)."""
-    from facedeblur.report.preview import write_png
-    from facedeblur.video.source import open_source
+    from facedeblur.images import write_png
+    from facedeblur.video.open import open_source
     from facedeblur.video.write import write_video
 
     clip = demo_clip(options)

@@ -232,8 +232,16 @@ def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None
     try:
         if command == "prepare":
             from facedeblur.data.command import prepare
+            from facedeblur.training.cache_keys import stages_data
+            from facedeblur.training.settings import run_settings
 
-            prepare(plain)
+            settings = run_settings(plain)
+            if settings.stage == "localizer":
+                from facedeblur.training.localizer_run import prepare_localizer  # torch and Lightning: two seconds
+
+                prepare_localizer(settings)
+                return
+            prepare(settings, stages_data(settings))
             return
         if command == "evaluate":
             from facedeblur.evaluation.command import evaluate

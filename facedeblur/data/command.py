@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from facedeblur import __version__
+from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.make_corpus import Corpus, export_pairs, make_corpus, pair_stores
 from facedeblur.data.pairs.contact_sheet import write_contact_sheet
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import Report
 from facedeblur.data.plans.tables import write_tables
+from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.data.settings import DataSettings
 from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
+from facedeblur.models.settings import ModelSettings
 from facedeblur.report.preparation import folder_name, write_preparation_page
-from facedeblur.training.cache_keys import stages_data
-from facedeblur.training.settings import RunSettings, run_settings
 
 FORMAT = 1  # raise it when the report changes, so that it is made anew
 
 
-def prepare(plain: dict) -> None:
+class Settings(Protocol):
+    """Of a run, what preparation reads; `model.image_size` is the side of pairs that are cached or exported."""
+
+    data: DataSettings
+    blur: BlurSettings
+    prepare: PrepareSettings
+    model: ModelSettings
+    jobs: int | str
+    output: str
+
+
+def prepare(settings: Settings, stages: Sequence[tuple[str, DataSettings, BlurSettings]]) -> None:
     """Makes the plans, prints their counts, and writes `<output>/prepare/<corpus>/index.html` and what it is made from.
 
     Args:
-        plain: the composed configuration.
+        stages: (title, data, blur) of every stage whose windows the run needs.
 
     Raises:
         UsageError: some of the pairs to export could not be written.
     """
-    settings = run_settings(plain)
-    if settings.stage == "localizer":
-        from facedeblur.training.localizer_run import prepare_localizer  # torch and Lightning: two seconds
-
-        prepare_localizer(settings)
-        return
     corpora, sets = {}, {}
     unwritten: list[str] = []
-    for title, data, blur in stages_data(settings):
+    for title, data, blur in stages:
         corpus = corpora[title] = make_corpus(data, blur, settings.jobs, settings.prepare)
         for split, plan in (("train", corpus.train), ("val", corpus.val)):
             report = corpus.reports[split]
@@ -61,9 +70,7 @@ def prepare(plain: dict) -> None:
         raise UsageError(f"data.export: {'; '.join(unwritten)}; the same command tries what is missing again")
 
 
-def _write(
-    folder: Path, sets: dict[str, tuple[Plan, Report]], corpora: dict[str, Corpus], settings: RunSettings
-) -> None:
+def _write(folder: Path, sets: dict[str, tuple[Plan, Report]], corpora: dict[str, Corpus], settings: Settings) -> None:
     write_tables(folder / "tables", sets)
     if settings.prepare.samples:
         for key, (plan, _) in sets.items():

@@ -16,12 +16,12 @@ from facedeblur.data.pairs.files import PairFormat, write_pairs
 from facedeblur.data.pairs.store import PairStore, open_store
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import Report
-from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare.job import PrepareError
+from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
-from facedeblur.data.settings import DataSettings
+from facedeblur.data.settings import DataSettings, plans_mark
 from facedeblur.data.stream.sample_windows import MixtureRow
 from facedeblur.progress import StageProgress, StepProgress
-from facedeblur.training.cache_keys import plans_mark
 
 
 @dataclass(frozen=True)

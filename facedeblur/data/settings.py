@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 
+from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings, Selection
 from facedeblur.data.demo import DemoSettings
+from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.settings import check, is_count, is_positive
 
 
@@ -114,3 +119,10 @@ class DataSettings(Selection):
         for item in self.mixture:
             known = item.corpus is None or item.corpus in self.corpora
             check(known, "mixture", f"rows of the corpora {', '.join(self.corpora)}", item.corpus)
+
+
+def plans_mark(data: DataSettings, blur: BlurSettings, how: PrepareSettings | None) -> Path:
+    """The empty file that says that this corpus was once planned like this; it lies in the cache it speaks of."""
+    described = {"data": asdict(data), "blur": asdict(blur), "prepare": asdict(how) if how else None}
+    key = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return Path(data.cache) / "shared" / key

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,30 +14,17 @@ from facedeblur.evaluation.rows import read_rows
 from facedeblur.evaluation.runner import Evaluation
 from facedeblur.evaluation.settings import evaluation_settings
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate
+from facedeblur.signals import sigterm_as_interrupt
 
 
 def evaluate(plain: Mapping[str, Any]) -> None:
     """Runs what `conf/evaluate.yaml` says, as plain values, and prints a summary. Raises UsageError."""
     settings = evaluation_settings(plain)
     evaluation = Evaluation(settings)
-    with _sigterm_as_interrupt():
+    with sigterm_as_interrupt():
         evaluation.run()
     print_summary(read_rows(settings.folder, SUMMARY_COLUMNS))
     print(f"evaluation folder: {settings.folder} (rows/, images/, protocol.json)")
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Within it a job that is ended by SIGTERM says so in its status, as one that is ended by Ctrl-C does."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt("SIGTERM")
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 SUMMARY_COLUMNS = ["blur", "method", "landmark_error", "psnr", "ssim", "identity_cosine", "seconds", "flags"]

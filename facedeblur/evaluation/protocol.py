@@ -21,7 +21,7 @@ from facedeblur.files import write_json
 from facedeblur.methods import Method
 from facedeblur.metrics.image import PSNR_CAP, SSIM_SIGMA, SSIM_WINDOW
 from facedeblur.metrics.landmarks import LIMIT, STEP
-from facedeblur.training.run_folder import versions
+from facedeblur.versions import versions
 
 FILE = "protocol.json"
 FIXED = ("format", "image_size", "corpus", "judges", "schedule", "shard")  # what may not change within one folder

@@ -22,15 +22,15 @@ from facedeblur.faces import judges
 from facedeblur.faces.crop import CropBox, crop, crop_box, points_to_crop, resize
 from facedeblur.faces.follow_all import FacesFollower
 from facedeblur.files import write_json
+from facedeblur.images import write_png
 from facedeblur.inference.find import VIDEO_SIDE, FaceFinder
 from facedeblur.inference.sharpness import blur_of
 from facedeblur.inference.tracks import track_faces
 from facedeblur.methods import Method
 from facedeblur.metrics.identity import cosine
-from facedeblur.report.preview import write_png
-from facedeblur.training.run_folder import versions
+from facedeblur.versions import versions
 from facedeblur.video.fingerprint import fingerprint
-from facedeblur.video.source import open_source
+from facedeblur.video.open import open_source
 
 BLUR, CORPUS = "real", "real_world"
 JUDGE_SIZE = 256  # crops are resized to it for the embedder

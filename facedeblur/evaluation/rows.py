@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
-from facedeblur.video.source import natural_order
+from facedeblur.video.image_folder import natural_order
 
 FLAGS = ("no_face", "nan", "no_truth", "size_mismatch", "error")
 FOLDER = "rows"

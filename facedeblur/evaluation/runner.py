@@ -41,11 +41,11 @@ from facedeblur.evaluation.shards import (
 from facedeblur.evaluation.testset import BlurSet, Case, TestPair, make_test_set, window_key
 from facedeblur.faces import judges
 from facedeblur.files import write_json
+from facedeblur.images import write_png
 from facedeblur.methods import Method, load_methods
 from facedeblur.metrics.image import psnr, ssim
 from facedeblur.models.settings import SIDE_MULTIPLE
 from facedeblur.progress import StepProgress
-from facedeblur.report.preview import write_png
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,10 +33,10 @@ from facedeblur.faces import judges
 from facedeblur.faces.crop import CropBox, crop, crop_box, points_from_crop, points_to_crop
 from facedeblur.faces.pts import read_pts
 from facedeblur.files import write_json
+from facedeblur.images import IMAGE_SUFFIXES
 from facedeblur.metrics.image import SSIM_WINDOW
 from facedeblur.progress import StepProgress
 from facedeblur.video.album import Still
-from facedeblur.video.source import IMAGE_SUFFIXES
 
 CHUNK = 64  # images in memory at a time
 CROPPED = 0.85  # an image is a crop already when the crop rule would take so much of its side, or more

@@ -25,8 +25,9 @@ from facedeblur.data.pairs.pair import cut_of, describe, finish, open_video
 from facedeblur.data.pairs.reading import read_cuts
 from facedeblur.data.plans.plan import SCHEMA, Plan
 from facedeblur.data.plans.report import Report
+from facedeblur.data.prepare.job import PrepareError
 from facedeblur.data.prepare.planning import kernel_seed
-from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.stream.sample_windows import validation_windows
 from facedeblur.evaluation.settings import TestData

@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 
 from facedeblur.errors import UsageError
+from facedeblur.export import SUFFIXES
 from facedeblur.models.registry import SUFFIX, sha256
-
-SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 
 DESCRIPTION = """\
 Write the network that deblurs (the hourglass, where there is one, and the generator G_bl; nothing that only training

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from facedeblur.errors import UsageError
-from facedeblur.export.command import SUFFIXES
+from facedeblur.export import SUFFIXES
 from facedeblur.export.weights import provenance
 from facedeblur.files import write_atomic
 from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run

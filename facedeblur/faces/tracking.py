@@ -14,8 +14,9 @@ from facedeblur.faces.dlib_models import REMEDY, DlibDetector, DlibEmbedder, Dli
 from facedeblur.faces.track import measured, save_people, track_people
 from facedeblur.processes import Failure, run_limited
 from facedeblur.video.index import VideoInfo
+from facedeblur.video.open import open_source
 from facedeblur.video.pyav_source import PyAVSource
-from facedeblur.video.source import VideoError, open_source
+from facedeblur.video.source import VideoError
 
 FORMATS = {"video": 2, "album": 3}  # raise one when its tracking changes, so that cached tracks are made anew
 SECONDS_PER_FRAME = 0.5  # the slowest sane tracking, for the time limit

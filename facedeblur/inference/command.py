@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import FacesExtraError
 from facedeblur.inference.jobs import Job, check_writable, find_inputs, stdin_as_file, with_targets
+from facedeblur.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
     from facedeblur.inference.files import FileDeblurrer, Outcome
@@ -66,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
     flags = parser().parse_args(argv)
     if flags.force and flags.resume:
         raise UsageError("--force, --resume: overwrite results or keep them; choose one")
-    with _sigterm_like_interrupt(), stdin_as_file(flags.inputs) as inputs:
+    with sigterm_as_interrupt(), stdin_as_file(flags.inputs) as inputs:
         jobs = check_writable(with_targets(find_inputs(inputs), flags.out), flags.force, flags.resume)
         if not jobs:
             print("facedeblur: all results exist already", file=sys.stderr)
@@ -111,20 +109,3 @@ def _run(jobs: Sequence[Job], deblur: FileDeblurrer) -> tuple[list[Outcome], lis
         if len(jobs) > 1:
             progress(number, len(jobs), job.name)
     return outcomes, skipped
-
-
-@contextmanager
-def _sigterm_like_interrupt() -> Iterator[None]:
-    """In the block SIGTERM unwinds like Ctrl-C, so that temporary files go."""
-
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():  # its owner handles signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from facedeblur.errors import UsageError
+from facedeblur.images import encode_image, read_image
 
 # The parts of the 68-point scheme (300-W) as polylines: (first, last + 1, closed).
 PARTS = (
@@ -26,10 +27,10 @@ PARTS = (
 
 def read_rgb(path: str | Path) -> np.ndarray:
     """An image file as (H, W, 3) uint8 RGB. Raises UsageError when it is missing or broken."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = read_image(path)
     if image is None:
         raise UsageError(f"{path}: no readable image: it is missing or broken")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
 
 
 def enlarged(image: np.ndarray, side: int) -> np.ndarray:
@@ -79,6 +80,5 @@ def data_uri(image: np.ndarray | str | Path, quality: int = 92) -> str:
         data = Path(image).read_bytes()
     else:
         options = [cv2.IMWRITE_JPEG_QUALITY, quality] if quality else []
-        _, encoded = cv2.imencode(".jpg" if quality else ".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-        kind, data = "jpeg" if quality else "png", encoded.tobytes()
+        kind, data = "jpeg" if quality else "png", encode_image(image, ".jpg" if quality else ".png", options)
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

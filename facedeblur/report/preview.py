@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from facedeblur.files import write_atomic
-
-HEADER = 22
+HEADER = 22  # height of the line of titles
 ERROR_GAIN = 3.0
 
 
@@ -64,9 +61,22 @@ def preview_grid(images: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
     return compose_grid([*columns, (f"{ERROR_GAIN:.0f} x |error|", errors)])
 
 
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Writes an RGB uint8 image, atomically."""
-    encoded, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not encoded:
-        raise ValueError(f"{path}: cannot encode an image of shape {image.shape}")
-    write_atomic(path, data.tobytes())
+def cut_preview(picture: np.ndarray, side: int) -> list[dict[str, np.ndarray]]:
+    """Rows of a preview: blurred, what the run trained (`restored`), and sharp, each (side, side, 3).
+
+    The columns are blurred | hourglass, where there is one | deblurred | sharp | error, under a header.
+    Empty for a picture that is no preview of that size.
+    """
+    rows, too_high = divmod(picture.shape[0] - HEADER, side)
+    columns, too_wide = divmod(picture.shape[1], side)
+    if too_high or too_wide or rows < 1 or columns < 4:
+        return []
+
+    def cell(row: int, column: int) -> np.ndarray:
+        top, left = HEADER + row * side, column * side
+        return picture[top : top + side, left : left + side]
+
+    return [
+        {"blurred": cell(row, 0), "restored": cell(row, columns - 3), "sharp": cell(row, columns - 2)}
+        for row in range(rows)
+    ]

@@ -44,13 +44,6 @@ def stages_data(settings: RunSettings) -> list[tuple[str, DataSettings, BlurSett
     return stages
 
 
-def plans_mark(data: DataSettings, blur: BlurSettings, how: PrepareSettings | None) -> Path:
-    """The empty file that says that this corpus was once planned like this; it lies in the cache it speaks of."""
-    described = {"data": asdict(data), "blur": asdict(blur), "prepare": asdict(how) if how else None}
-    key = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    return Path(data.cache) / "shared" / key
-
-
 def hourglass_home(settings: RunSettings) -> Path:
     """The folder of all shared hourglass stages."""
     return Path(settings.output) / "hourglass"

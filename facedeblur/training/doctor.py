@@ -16,8 +16,8 @@ from facedeblur.errors import UsageError
 from facedeblur.extras import need
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.training import hardware
-from facedeblur.training.run_folder import versions
-from facedeblur.training.trainer_settings import TrainerSettings
+from facedeblur.training.settings import TrainerSettings
+from facedeblur.versions import versions
 from facedeblur.video.codecs import backends
 
 DEMO = {"image_size": 128, "base_width": 16, "hourglass_features": 64, "hourglass_stacks": 1}
@@ -110,7 +110,7 @@ def _step(device: str, precision: str) -> float:
 def _video_frames_per_second() -> float:
     import numpy as np
 
-    from facedeblur.video.source import open_source
+    from facedeblur.video.open import open_source
     from facedeblur.video.write import write_video
 
     frames = [np.full((128, 128, 3), 4 * i, np.uint8) for i in range(50)]

@@ -28,9 +28,8 @@ from facedeblur.training.callbacks.progress import TrainingProgress
 from facedeblur.training.estimate import announce
 from facedeblur.training.loggers.loggers import make_loggers
 from facedeblur.training.run_folder import RunFolder
-from facedeblur.training.settings import LoggerSettings, RunSettings
+from facedeblur.training.settings import LoggerSettings, RunSettings, TrainerSettings
 from facedeblur.training.stages.stage import Stage
-from facedeblur.training.trainer_settings import TrainerSettings
 
 
 class StageData(Protocol):

@@ -21,9 +21,9 @@ from facedeblur.faces.hourglass_localizer import HourglassLocalizer
 from facedeblur.faces.protocols import Localizer
 from facedeblur.faces.pts import read_pts
 from facedeblur.files import write_json
+from facedeblur.images import write_png
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate, normalised_error
 from facedeblur.progress import StepProgress
-from facedeblur.report.preview import write_png
 from facedeblur.training.fit import check_batches, fit_stage, loader_settings, of_run
 from facedeblur.training.points_preview import point_grid
 from facedeblur.training.run_folder import RunFolder, is_main_process

@@ -15,8 +15,8 @@ from filelock import FileLock
 
 from facedeblur.data.make_corpus import make_corpus
 from facedeblur.errors import UsageError
+from facedeblur.signals import sigterm_as_interrupt
 from facedeblur.training.cache_keys import stages_data
-from facedeblur.training.callbacks.guards import InterruptOnSigterm
 from facedeblur.training.settings import run_settings
 from facedeblur.training.train import hourglass_checkpoint
 
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     configurations = json.loads(arguments.file.read_text())
     try:
-        with InterruptOnSigterm():
+        with sigterm_as_interrupt():
             if not arguments.hourglass and not share_plans(configurations):
                 return 1
             for plain in configurations if arguments.hourglass else ():

@@ -16,19 +16,20 @@ from rich.console import Console
 
 from facedeblur.data.make_corpus import Corpus, make_corpus
 from facedeblur.files import write_atomic, write_json
-from facedeblur.report.preview import write_png
+from facedeblur.images import write_png
+from facedeblur.signals import sigterm_as_interrupt
 from facedeblur.training.cache_keys import KEY_FILE, finished_stage, hourglass_home, hourglass_key
 from facedeblur.training.callbacks.face_grid import face_grid, grid_pairs
-from facedeblur.training.callbacks.guards import InterruptOnSigterm
 from facedeblur.training.fit import check_batches, fit_stage, of_run, pair_module
 from facedeblur.training.localizer_run import train_localizer
-from facedeblur.training.run_folder import RunFolder, is_main_process, versions
+from facedeblur.training.run_folder import RunFolder, is_main_process
 from facedeblur.training.scores import score_table, summarise
 from facedeblur.training.settings import RunSettings, run_settings
 from facedeblur.training.stages.adversarial import AdversarialStage
 from facedeblur.training.stages.hourglass import HourglassStage
 from facedeblur.training.stages.restoration import RestorationStage
 from facedeblur.training.stages.stage import Stage
+from facedeblur.versions import versions
 
 _named: set[str] = set()  # skipped videos that were named already
 
@@ -42,7 +43,7 @@ def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None
             None for a stage that is only resumed by the run that needs it.
     """
     settings = run_settings(plain)
-    with InterruptOnSigterm(), folder:
+    with sigterm_as_interrupt(), folder:
         if is_main_process():
             _describe_run(folder, plain, overrides)
         if settings.stage == "localizer":

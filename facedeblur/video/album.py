@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from facedeblur.files import write_atomic
+from facedeblur.images import decode_image
 from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError
 
 SUFFIX = ".album"
@@ -47,12 +48,10 @@ class Still:
                     data = base64.b64decode(file.read(self.bytes))
                 else:
                     data = file.read()
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+            image = decode_image(data)
         except (OSError, binascii.Error, cv2.error):
             return None
-        if image is None or max(image.shape) > BOUND:
-            return None
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return None if image is None or max(image.shape) > BOUND else image
 
 
 def write_album(path: Path, stills: Iterable[Still]) -> None:

@@ -18,7 +18,8 @@ from facedeblur.files import write_atomic
 from facedeblur.processes import Failure, run_limited
 from facedeblur.video.failures import is_costly, is_hung, is_passing
 from facedeblur.video.fingerprint import fingerprint
-from facedeblur.video.source import VideoError, has_decord, open_source
+from facedeblur.video.open import has_decord, open_source
+from facedeblur.video.source import VideoError
 from facedeblur.video.times import gaps, is_even, packet_times
 
 FORMAT = 2  # raise it when what the cache holds changes its meaning

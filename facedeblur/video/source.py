@@ -1,38 +1,26 @@
 """What a video is to the rest of the package: an ordered supply of RGB frames.
 
-Everything above this folder speaks to a `FrameSource`; which library decodes the file behind it is decided here, once.
+Everything above this folder speaks to a `FrameSource`; which library decodes the file behind it is decided once, by
+`facedeblur.video.open.open_source`.
 """
 
 from __future__ import annotations
 
 import errno
-import importlib.util
 import os
-import re
 import stat
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-import cv2
 import numpy as np
 
 from facedeblur.files import shown
 
-if TYPE_CHECKING:
-    from facedeblur.video.decord_source import DecordSource
-    from facedeblur.video.pyav_source import PyAVSource
-
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-BACKENDS = ("auto", "decord", "pyav", "torchcodec", "images", "album")
 DEFAULT_FPS = 25.0
 
 Span = tuple[int, int | None]  # of frames: the first, and the one after the last or None for all that follow
-
-# decord decodes ahead of a slow reader without bound, so at worst a whole video lies in memory. Longer ones go to PyAV,
-# which decodes on demand and costs about a fifth more time.
-DECORD_MAX_BYTES = 512 * 2**20
 
 
 class VideoError(RuntimeError):
@@ -73,11 +61,6 @@ class FrameSource(Protocol):
     def __enter__(self) -> FrameSource: ...
 
     def __exit__(self, *exc: object) -> None: ...
-
-
-def natural_order(name: str) -> list[tuple[int, str]]:
-    """Sort key that reads digits as numbers: "0.9.jpg" before "0.10.jpg"."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
 class PassSource:
@@ -137,59 +120,6 @@ class PassSource:
         self.close()
 
 
-class ArraySource(PassSource):
-    """Frames already in memory: a sequence of RGB uint8 (H, W, 3), or one array (F, H, W, 3)."""
-
-    backend = "array"
-
-    def __init__(self, frames: Sequence[np.ndarray] | np.ndarray, fps: float = DEFAULT_FPS):
-        super().__init__()
-        if not len(frames):
-            raise ValueError("frames: at least one is needed, got none")
-        self._frames = frames
-        self.height, self.width = frames[0].shape[:2]
-        self.fps = fps
-
-    def is_jump_cheaper(self, position: int, start: int) -> bool:
-        return start > position
-
-    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
-        for frame in self._frames[start:stop]:
-            yield frame.copy()
-
-
-class ImageFolderSource(PassSource):
-    """A folder of images, in the order of their names (10 after 9), all of the size of the first."""
-
-    backend = "images"
-
-    def __init__(self, path: str | Path, fps: float = DEFAULT_FPS):
-        super().__init__()
-        self._folder = Path(path)
-        images = [file for file in self._folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
-        self._files = sorted(images, key=lambda file: natural_order(file.name))
-        if not self._files:
-            raise VideoError(path, "no images in this folder")
-        self.height, self.width = self._load(self._files[0]).shape[:2]
-        self.fps = fps
-
-    def _load(self, file: Path) -> np.ndarray:
-        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if image is None:
-            raise VideoError(file, "cannot be decoded")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-    def is_jump_cheaper(self, position: int, start: int) -> bool:
-        return start > position
-
-    def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
-        for file in self._files[start:stop]:
-            image = self._load(file)
-            if image.shape[:2] != (self.height, self.width):
-                raise VideoError(file, f"size {image.shape[1]}x{image.shape[0]}, expected {self.width}x{self.height}")
-            yield image
-
-
 def check_file(path: str | Path) -> None:
     """Raise `VideoError` for a file that no decoder needs to be asked about."""
     try:
@@ -211,66 +141,3 @@ def check_file(path: str | Path) -> None:
         raise VideoError(path, "no permission to read it")
     if status.st_size == 0:
         raise VideoError(path, "empty file")
-
-
-def has_decord() -> bool:
-    """Whether decord is installed (it has wheels for some platforms only)."""
-    return importlib.util.find_spec("decord") is not None
-
-
-def suits_decord(frames: int, width: int, height: int) -> bool:
-    """Whether a video of this many frames, fully decoded, is small enough for decord."""
-    return frames * width * height * 3 <= DECORD_MAX_BYTES
-
-
-def open_source(path: str | Path, backend: str = "auto") -> FrameSource:
-    """Open a video file, a folder of images or an album of stills.
-
-    Args:
-        path: the file or folder.
-        backend: "decord", "pyav", "torchcodec", "images", "album", or "auto": a folder is images, <name>.album an
-            album, and a file is read by decord where that is installed, agrees with PyAV on the file and would not fill
-            the memory, and by PyAV otherwise.
-
-    Raises:
-        VideoError: the file is missing, empty, not a video, or cannot be decoded.
-    """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend: must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    if backend == "images" or (backend == "auto" and os.path.isdir(path)):
-        return ImageFolderSource(path)
-    if backend == "album" or (backend == "auto" and str(path).endswith(".album")):
-        from facedeblur.video.album import AlbumSource
-
-        return AlbumSource(path)
-    if backend == "decord":
-        return _open_decord(path)
-    if backend == "torchcodec":
-        from facedeblur.video.torchcodec_source import TorchcodecSource
-
-        return TorchcodecSource(path)
-
-    from facedeblur.video.pyav_source import PyAVSource
-
-    source = PyAVSource(path)
-    if backend == "auto" and has_decord() and suits_decord(source.declared_frames, source.width, source.height):
-        try:
-            faster = _open_decord(path)
-            if _agree(faster, source):
-                return faster
-        except VideoError:
-            pass  # what is wrong with the file for both, PyAV will say
-    return source
-
-
-def _open_decord(path: str | Path) -> DecordSource:
-    from facedeblur.video.decord_source import DecordSource
-
-    return DecordSource(path)
-
-
-def _agree(decord: DecordSource, pyav: PyAVSource) -> bool:
-    """Whether decord starts at the right frame and expects the right number: in some files it does neither."""
-    if decord.declared_frames != len(pyav.packet_times()):
-        return False
-    return all(np.array_equal(decord.first_frame(), frame) for frame in pyav.frames(0, 1))

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from facedeblur.data.settings import plans_mark
 from facedeblur.files import write_json
 from facedeblur.training.cache_keys import (
     finished_stage,
     hourglass_home,
     hourglass_key,
     needs_stage,
-    plans_mark,
     stages_data,
 )
 from facedeblur.training.settings import run_settings

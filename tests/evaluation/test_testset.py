@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facedeblur.blur.schedule import named_schedule
-from facedeblur.data.prepare.prepare import PrepareError
+from facedeblur.data.prepare.job import PrepareError
 from facedeblur.evaluation import testset
 from facedeblur.evaluation.settings import evaluation_settings
 from facedeblur.evaluation.testset import TestPair, make_test_set

@@ -6,7 +6,9 @@ import pytest
 from facedeblur.faces.annotation import read_annotation
 from facedeblur.faces.dlib_models import has_dlib
 from facedeblur.faces.track import FaceTrack, load_people, save_people, track_people, track_video
-from facedeblur.video.source import ArraySource, VideoError
+from facedeblur.video.source import VideoError
+
+from ..array_source import ArraySource
 
 needs_dlib = pytest.mark.skipif(not has_dlib(), reason="needs the extra faces")
 

@@ -14,7 +14,7 @@ from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.faces.annotation import SLACK, Annotation
 from facedeblur.faces.pts import write_pts
 from facedeblur.video.index import index_videos
-from facedeblur.video.source import open_source
+from facedeblur.video.open import open_source
 
 from .files import BROKEN, FRAMES, NAMES, ODD, REASONS, annotate, build, build_names, encode, film, landmarks, truncated
 

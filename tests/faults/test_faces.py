@@ -9,8 +9,9 @@ import pytest
 from facedeblur.data.demo import DemoSettings, render_demo
 from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer, has_dlib
 from facedeblur.faces.track import track_people
-from facedeblur.video.source import ArraySource, open_source
+from facedeblur.video.open import open_source
 
+from ..array_source import ArraySource
 from .files import noise
 
 pytestmark = pytest.mark.skipif(not has_dlib(), reason="needs the extra faces")

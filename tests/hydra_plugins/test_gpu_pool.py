@@ -12,10 +12,11 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
 from facedeblur.cli import main
+from facedeblur.data.settings import plans_mark
 from facedeblur.errors import UsageError
 from facedeblur.files import write_json
 from facedeblur.overrides import as_plain, compose_config
-from facedeblur.training.cache_keys import hourglass_key, plans_mark, stages_data
+from facedeblur.training.cache_keys import hourglass_key, stages_data
 from facedeblur.training.checks import refuse_ddp
 from facedeblur.training.settings import run_settings
 from hydra_plugins.facedeblur_launcher._jobs import Job, child_command

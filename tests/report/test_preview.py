@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facedeblur.report.preview import HEADER, choose_windows, preview_grid, write_png
+from facedeblur.images import write_png
+from facedeblur.report.preview import HEADER, choose_windows, preview_grid
 
 
 def test_most_rows_come_from_the_stronger_half():

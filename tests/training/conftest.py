@@ -10,9 +10,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from facedeblur.models.settings import LossWeights, ModelSettings
+from facedeblur.training.settings import TrainerSettings
 from facedeblur.training.stages.adversarial import AdversarialStage
 from facedeblur.training.stages.hourglass import HourglassStage
-from facedeblur.training.trainer_settings import TrainerSettings
 
 MODEL = ModelSettings(image_size=128, base_width=2, hourglass_features=8, hourglass_stacks=1)
 

@@ -14,11 +14,12 @@ from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import Clip
 from facedeblur.data.demo import DemoSettings
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.prepare.prepare import Job
+from facedeblur.data.prepare.job import Job
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.prepare.video_windows import WindowTask
+from facedeblur.data.settings import plans_mark
 from facedeblur.evaluation.testset import Case, window_key
-from facedeblur.training.cache_keys import hourglass_key, plans_mark
+from facedeblur.training.cache_keys import hourglass_key
 from facedeblur.training.settings import run_settings
 from facedeblur.video.index import VideoInfo
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facedeblur.training.fit import check_batches
-from facedeblur.training.trainer_settings import TrainerSettings
+from facedeblur.training.settings import TrainerSettings
 
 
 class Data:

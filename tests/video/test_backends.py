@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from facedeblur.video.index import inspect_video
-from facedeblur.video.source import VideoError, has_decord, open_source
+from facedeblur.video.open import has_decord, open_source
+from facedeblur.video.source import VideoError
 from facedeblur.video.torchcodec_source import import_torchcodec
 from facedeblur.video.write import write_video
 

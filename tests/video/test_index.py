@@ -9,7 +9,7 @@ from facedeblur.processes import Failure
 from facedeblur.video import index as index_module
 from facedeblur.video.fingerprint import fingerprint
 from facedeblur.video.index import index_videos
-from facedeblur.video.source import has_decord, open_source
+from facedeblur.video.open import has_decord, open_source
 
 REASONS = {
     "empty": "empty file",

@@ -7,13 +7,16 @@ import cv2
 import numpy as np
 import pytest
 
-from facedeblur.video import source as source_module
+from facedeblur.video import open as open_module
 from facedeblur.video.codecs import backends
-from facedeblur.video.source import ArraySource, ImageFolderSource, VideoError, open_source
+from facedeblur.video.image_folder import ImageFolderSource
+from facedeblur.video.open import open_source
+from facedeblur.video.source import VideoError
 
+from ..array_source import ArraySource
 from .conftest import moving_pattern
 
-needs_decord = pytest.mark.skipif(not source_module.has_decord(), reason="decord has no wheel here")
+needs_decord = pytest.mark.skipif(not open_module.has_decord(), reason="decord has no wheel here")
 BACKENDS = ["pyav", pytest.param("decord", marks=needs_decord)]
 
 
@@ -115,7 +118,7 @@ def test_decord_readers_are_freed_at_once(make_clip, live_readers):
 def test_auto_prefers_decord_and_spares_the_memory(make_clip, monkeypatch):
     path = make_clip()
     assert open_source(path).backend == "decord"
-    monkeypatch.setattr(source_module, "DECORD_MAX_BYTES", 40 * 48 * 64 * 3 - 1)
+    monkeypatch.setattr(open_module, "DECORD_MAX_BYTES", 40 * 48 * 64 * 3 - 1)
     assert open_source(path).backend == "pyav"
 
 
@@ -160,7 +163,7 @@ def test_auto_compares_first_frame_and_count(make_clip, monkeypatch, wrong):
 
 
 def test_auto_without_decord(make_clip, monkeypatch):
-    monkeypatch.setattr(source_module, "has_decord", lambda: False)
+    monkeypatch.setattr(open_module, "has_decord", lambda: False)
     assert open_source(make_clip()).backend == "pyav"
 
 

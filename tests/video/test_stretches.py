@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facedeblur.video import open as open_module
 from facedeblur.video import pyav_source
-from facedeblur.video import source as source_module
-from facedeblur.video.source import ArraySource, Span, VideoError, open_source
+from facedeblur.video.open import open_source
+from facedeblur.video.source import Span, VideoError
 
+from ..array_source import ArraySource
 from ..faults.files import encode
 from .conftest import moving_pattern
 from .test_backends import FORMATS
 
-needs_decord = pytest.mark.skipif(not source_module.has_decord(), reason="decord has no wheel here")
+needs_decord = pytest.mark.skipif(not open_module.has_decord(), reason="decord has no wheel here")
 BACKENDS = ["pyav", pytest.param("decord", marks=needs_decord)]
 FRAMES = 150
 
@@ -30,7 +32,7 @@ def skipped(monkeypatch):
     """How many frames were passed over, by jumping or by decord; both pay from the first frame on."""
     count = []
     monkeypatch.setattr(pyav_source, "SEEK_COST", 3)
-    if source_module.has_decord():
+    if open_module.has_decord():
         import decord
 
         from facedeblur.video import decord_source

@@ -20,8 +20,8 @@ from pathlib import Path
 from facedeblur.data.corpora.clip import Clip, CorpusError, existing_folder, held_out, in_order
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.faces.dlib_models import REMEDY, has_dlib
+from facedeblur.images import IMAGE_SUFFIXES
 from facedeblur.video.album import SUFFIX, Still, write_album
-from facedeblur.video.source import IMAGE_SUFFIXES
 
 LAYOUT = "<person>/<photo>.jpg or <photo>.jpg (and <photo>.pts) in it"
 ALBUM = 128  # photos; a worker's unit of work, and what is read again when one of them is damaged

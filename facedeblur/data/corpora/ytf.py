@@ -14,7 +14,7 @@ from pathlib import Path
 
 from facedeblur.data.corpora.clip import Clip, CorpusError, existing_folder, in_order, with_held_out
 from facedeblur.data.corpora.settings import CorpusSettings
-from facedeblur.video.source import IMAGE_SUFFIXES
+from facedeblur.images import IMAGE_SUFFIXES
 
 LAYOUT = "frame_images_DB/<Name>/<video>/<video>.<frame>.jpg and splits.txt in it"
 HELD_OUT_FOLD = "10"

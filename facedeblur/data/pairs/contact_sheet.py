@@ -13,7 +13,8 @@ import numpy as np
 from facedeblur.blur.schedule import Schedule
 from facedeblur.data.pairs.pair import describe, read_pair
 from facedeblur.data.plans.plan import Plan
-from facedeblur.files import replacing, write_atomic
+from facedeblur.files import write_atomic
+from facedeblur.images import encode_image
 from facedeblur.video.source import VideoError
 
 SIZE = 128  # pixels of one image
@@ -51,9 +52,8 @@ def write_contact_sheet(path: Path, plan: Plan, schedules: Iterable[Schedule], c
         except VideoError:
             continue
         file = path / f"{len(told):03d}.jpg"
-        image = cv2.cvtColor(np.hstack([pair.blurry, pair.sharp]), cv2.COLOR_RGB2BGR)
-        with replacing(file) as temporary:
-            cv2.imwrite(str(temporary), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        image = np.hstack([pair.blurry, pair.sharp])
+        write_atomic(file, encode_image(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90]))
         told.append(
             {
                 "file": file.name,

@@ -29,6 +29,7 @@ from facedeblur.data.pairs.reading import read_cuts
 from facedeblur.data.plans.plan import Plan
 from facedeblur.errors import UsageError
 from facedeblur.files import replacing, write_atomic, write_json
+from facedeblur.images import encode_image
 from facedeblur.processes import Failure, run_limited
 from facedeblur.video.source import VideoError
 
@@ -64,7 +65,7 @@ class PairFormat:
     def encode(self, image: np.ndarray) -> bytes:
         """RGB uint8 (S, S, 3) to a file's content."""
         suffix, options = IMAGES[self.image]
-        return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)[1].tobytes()
+        return encode_image(image, suffix, options)
 
     @property
     def suffix(self) -> str:

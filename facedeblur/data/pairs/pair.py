@@ -15,7 +15,8 @@ from facedeblur.data.pairs.reading import Cut, read_cuts
 from facedeblur.data.plans.plan import PlannedWindow
 from facedeblur.faces.crop import CropBox, points_to_crop
 from facedeblur.video.fingerprint import check_content
-from facedeblur.video.source import FrameSource, open_source
+from facedeblur.video.open import open_source
+from facedeblur.video.source import FrameSource
 
 
 @dataclass(frozen=True, eq=False)

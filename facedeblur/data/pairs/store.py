@@ -24,6 +24,7 @@ from facedeblur.blur.schedule import Schedule
 from facedeblur.data.pairs.files import PairFormat, Progress, is_complete, write_pairs
 from facedeblur.data.plans.plan import Plan
 from facedeblur.files import write_atomic
+from facedeblur.images import decode_image
 from facedeblur.video.source import VideoError
 
 log = logging.getLogger(__name__)
@@ -77,11 +78,11 @@ class PairStore:
 
     @staticmethod
     def _image(file: int, offset: int, size: int) -> np.ndarray:
-        data = np.frombuffer(os.pread(file, size, offset), np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) == size else None
+        data = os.pread(file, size, offset)
+        image = decode_image(data) if len(data) == size else None
         if image is None:
             raise OSError("a damaged image")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return image
 
 
 def open_store(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from facedeblur.data.prepare.prepare import Job, PrepareError, Progress, make_windows
+from facedeblur.data.prepare.job import Job, PrepareError, Progress, make_windows
 from facedeblur.data.prepare.settings import ClusterSettings
 from facedeblur.extras import remedy
 

@@ -7,70 +7,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import pyarrow as pa
 from filelock import FileLock
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.data.corpora import Clip
-from facedeblur.data.plans.plan import SCHEMA, Plan
+from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import ClipFacts, Report, listed
+from facedeblur.data.prepare.cluster import run_shards
+from facedeblur.data.prepare.job import Job, Prepared, PrepareError, Progress, make_windows
 from facedeblur.data.prepare.settings import PrepareSettings
-from facedeblur.data.prepare.video_windows import CLIP_COLUMNS, VERSION, VideoWindows, WindowTask, plan_all
-from facedeblur.errors import UsageError
-from facedeblur.faces.annotation import annotation_path
-from facedeblur.faces.tracking import FORMATS, track_videos
+from facedeblur.data.prepare.video_windows import CLIP_COLUMNS, VideoWindows
 from facedeblur.files import shown
 from facedeblur.video.failures import is_costly, is_passing
-from facedeblur.video.index import VideoInfo, index_videos
+from facedeblur.video.index import VideoInfo
 from facedeblur.video.source import VideoError, check_file
-
-Progress = Callable[[str, int, int, str], None]  # stage (index, track, plan, shards), done, total, name of the last
-
-
-class PrepareError(UsageError):
-    """A corpus that cannot be trained on; the message is one line naming its folder and the reasons."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be prepared, and how.
-
-    clips      from `corpora.find_clips`; the plan keeps their order
-    schedules  of distinct names
-    cache      folder shared by every corpus and every process
-    reverse    also look for windows from the end of every shot (Section 5.1: clips parsed "in reverse order")
-    """
-
-    clips: tuple[Clip, ...]
-    schedules: tuple[Schedule, ...]
-    cache: Path
-    reverse: bool = False
-    settings: PrepareSettings = field(default_factory=PrepareSettings)
-
-    def manifest(self) -> str:
-        """Name of the plan of these clips as they lie on disk: by sizes and times of the files; none is read."""
-        files = [(*astuple(clip), *_stamp(clip.path), *_stamp(_annotation_path(clip))) for clip in self.clips]
-        schedules = [schedule.fingerprint() for schedule in self.schedules]
-        depends = [SCHEMA.names, VERSION, FORMATS, files, schedules, self.reverse, self.settings.decisive()]
-        return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:32]
-
-
-@dataclass
-class Prepared:
-    """What is known of the files of a job: path -> its index, its windows' file, or why it has none."""
-
-    infos: dict[str, VideoInfo] = field(default_factory=dict)
-    windows: dict[str, Path] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def prepare_plan(
@@ -120,8 +77,6 @@ def prepare_plan(
         if not names or again:
             given_up = {path: reason for path, reason in known if path not in again and is_costly(reason)}
             if job.settings.cluster.where != "here":
-                from facedeblur.data.prepare.cluster import run_shards
-
                 run_shards(replace(job, clips=tuple(c for c in job.clips if c.path not in given_up)), jobs, told)
             # Another name than the plan before: who trains on that one looks up landmarks in its file.
             name = f"{manifest}.{len(names)}" if names else manifest
@@ -159,43 +114,6 @@ def _may_pass(path: str, reason: str, retry: bool) -> bool:
     except VideoError as error:
         return error.reason != reason
     return True
-
-
-def make_windows(
-    job: Job, jobs: int, progress: Progress, given_up: Mapping[str, str] = MappingProxyType({})
-) -> Prepared:
-    """Index, track and plan the files of a job; what the cache holds is not done again.
-
-    `given_up`: path -> why it is skipped without another attempt.
-    """
-    done = Prepared()
-    paths = list(dict.fromkeys(clip.path for clip in job.clips))
-    infos = index_videos(
-        paths,
-        job.cache,
-        jobs,
-        progress=lambda *told: progress("index", *told),
-        backend=job.settings.backend,
-        retry=job.settings.retry,
-    )
-    done.infos = dict(zip(paths, infos, strict=True))
-    done.skipped = {**given_up} | {info.path: info.error for info in infos if info.error}
-    for clip in job.clips:
-        info = done.infos[clip.path]
-        if not info.error and info.frames < clip.min_frames:
-            done.skipped[clip.path] = f"short: {info.frames} frames, its corpus wants {clip.min_frames}"
-    usable = [info for info in infos if info.path not in done.skipped]
-    annotations = {clip.path: clip.annotation for clip in job.clips if clip.annotation}
-    tracks = track_videos(usable, job.cache, jobs, lambda *told: progress("track", *told), annotations=annotations)
-    done.skipped |= {path: reason for path, reason in tracks.items() if isinstance(reason, str)}
-    tasks = [
-        WindowTask.of(info, tracks[info.path], job.schedules, job.reverse, job.settings, job.cache)
-        for info in usable
-        if info.path not in done.skipped
-    ]
-    done.skipped |= plan_all(tasks, jobs, lambda count, name: progress("plan", count, len(tasks), name))
-    done.windows = {task.info.path: task.target for task in tasks if task.info.path not in done.skipped}
-    return done
 
 
 def _collect(job: Job, done: Prepared, manifest: str) -> tuple[Plan, Report]:
@@ -249,15 +167,3 @@ def _why_none(windows: VideoWindows) -> str:
     if not windows.facts["faces"]:
         return f"no sharp face: {windows.facts['blurred']} blurred frames"
     return f"no window: {listed(sum(map(Counter, windows.rejects.values()), Counter()))}"
-
-
-def _annotation_path(clip: Clip) -> str | Path:
-    return clip.annotation.path if clip.annotation else annotation_path(clip.path)
-
-
-def _stamp(path: str | Path) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from facedeblur.settings import check_count
-from facedeblur.video.source import BACKENDS
+from facedeblur.video.open import BACKENDS
 
 FACES = ("largest", "all")
 PLACES = ("here", "slurm", "local", "ray")

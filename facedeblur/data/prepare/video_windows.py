@@ -22,7 +22,8 @@ from facedeblur.faces.track import FaceTrack, load_people
 from facedeblur.files import write_atomic
 from facedeblur.processes import Failure, run_limited
 from facedeblur.video.index import VideoInfo
-from facedeblur.video.source import VideoError, open_source
+from facedeblur.video.open import open_source
+from facedeblur.video.source import VideoError
 
 VERSION = 3  # raise it when the same settings give other windows
 PATIENCE = 120.0, 0.5  # seconds for one video, and more for each of its frames, before planning counts as hung

@@ -8,10 +8,10 @@ import numpy as np
 
 from facedeblur.errors import UsageError
 from facedeblur.report.images import data_uri, read_rgb
+from facedeblur.report.preview import cut_preview
 from facedeblur.report.sweep.read import Run, Sweep
 
 MOST_FACES = 8
-HEADER = 22  # height of a preview's line of titles
 
 
 @dataclass(frozen=True)
@@ -21,27 +21,6 @@ class Face:
     blurred: str
     sharp: str
     restored: dict[str, str]
-
-
-def cut_preview(picture: np.ndarray, side: int) -> list[dict[str, np.ndarray]]:
-    """Rows of a preview: blurred, what the run trained (`restored`), and sharp, each (side, side, 3).
-
-    The columns are blurred | hourglass, where there is one | deblurred | sharp | error, under a header.
-    Empty for a picture that is no preview of that size.
-    """
-    rows, too_high = divmod(picture.shape[0] - HEADER, side)
-    columns, too_wide = divmod(picture.shape[1], side)
-    if too_high or too_wide or rows < 1 or columns < 4:
-        return []
-
-    def cell(row: int, column: int) -> np.ndarray:
-        top, left = HEADER + row * side, column * side
-        return picture[top : top + side, left : left + side]
-
-    return [
-        {"blurred": cell(row, 0), "restored": cell(row, columns - 3), "sharp": cell(row, columns - 2)}
-        for row in range(rows)
-    ]
 
 
 def preview_rows(run: Run) -> list[dict[str, np.ndarray]]:

@@ -11,7 +11,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from facedeblur.blur.schedule import Schedule
 from facedeblur.data.pairs.pair import Pair, describe, read_pair
 from facedeblur.data.plans.plan import Plan
-from facedeblur.report.preview import choose_windows, preview_grid, write_png
+from facedeblur.images import write_png
+from facedeblur.report.preview import choose_windows, preview_grid
 from facedeblur.training.run_folder import RunFolder
 from facedeblur.video.source import VideoError
 

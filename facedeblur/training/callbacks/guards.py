@@ -1,9 +1,7 @@
-"""What ends a run early: a time limit, a signal, or a loss that is not a number."""
+"""What ends a run early: a time limit, or a loss that is not a number."""
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -33,31 +31,6 @@ class TimeLimit(Callback):
             return
         over = time.monotonic() - self.started > self.seconds
         trainer.should_stop |= bool(trainer.strategy.broadcast(over)) if trainer.world_size > 1 else over
-
-
-class InterruptOnSigterm:
-    """Within it SIGTERM raises KeyboardInterrupt, as Ctrl-C does: the last checkpoint stays, status.json says so.
-
-    Not in a job of submitit, which ignores the SIGTERM of a preemption and submits the job again on another signal.
-    """
-
-    previous = None
-
-    def __enter__(self) -> None:
-        if "SUBMITIT_EXECUTOR" in os.environ:
-            return
-
-        def interrupt(number, frame):
-            raise KeyboardInterrupt("SIGTERM")
-
-        try:
-            self.previous = signal.signal(signal.SIGTERM, interrupt)
-        except ValueError:  # not the main thread: signals are somebody else's
-            self.previous = None
-
-    def __exit__(self, *error) -> None:
-        if self.previous is not None:
-            signal.signal(signal.SIGTERM, self.previous)
 
 
 def nan_loss(losses: dict[str, torch.Tensor], step: int, batch: dict, folder: Path, rank: int = 0) -> NanLossError:

@@ -14,7 +14,7 @@ from torch import Tensor
 from facedeblur.models.checkpoint import FORMAT
 from facedeblur.training.callbacks.checkpoint import set_rng_state
 from facedeblur.training.callbacks.guards import nan_loss
-from facedeblur.training.trainer_settings import TrainerSettings
+from facedeblur.training.settings import TrainerSettings
 
 
 def decayed_rate(step: int, planned: int, decay_start: float) -> float:

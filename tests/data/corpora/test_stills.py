@@ -15,13 +15,14 @@ from facedeblur.data.corpora import CorpusSettings, find_clips, ms_celeb, stills
 from facedeblur.data.corpora.clip import CorpusError
 from facedeblur.data.pairs.pair import describe, read_pair
 from facedeblur.data.plans.report import Report
-from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
+from facedeblur.data.prepare.job import PrepareError
+from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.faces.crop import crop, resize
 from facedeblur.faces.pts import write_pts
 from facedeblur.faces.refine import sharpness
 from facedeblur.video.album import read_album
-from facedeblur.video.source import open_source
+from facedeblur.video.open import open_source
 
 POINTS = np.stack([20 + 40 * (np.arange(68) % 9) / 8, 15 + 50 * np.arange(68) / 67], axis=1)
 

@@ -8,7 +8,7 @@ import numpy as np
 from facedeblur.data.pairs.contact_sheet import SIZE, sample_rows, write_contact_sheet
 from facedeblur.data.plans.plan import Plan
 
-from .conftest import plan_row
+from ..conftest import plan_row
 
 
 def plan_of(identities: list[str], schedules: list[str], count: int) -> Plan:

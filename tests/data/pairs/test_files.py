@@ -24,7 +24,7 @@ from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.errors import UsageError
 from facedeblur.processes import Failure
 
-from .conftest import plan_row
+from ..conftest import plan_row
 
 SIZE = 24
 

@@ -11,7 +11,7 @@ from facedeblur.data.pairs.pair import augmented, describe, read_pair, regenerat
 from facedeblur.data.plans.plan import Plan
 from facedeblur.video.source import VideoError
 
-from .conftest import plan_row
+from ..conftest import plan_row
 
 SIZE = 32
 

@@ -8,7 +8,9 @@ from facedeblur.blur.response import gamma
 from facedeblur.data.pairs.reading import Cut, read_cuts
 from facedeblur.data.pairs.resample import resample
 from facedeblur.faces.crop import CropBox
-from facedeblur.video.source import ArraySource, VideoError
+from facedeblur.video.source import VideoError
+
+from ...array_source import ArraySource
 
 
 def brute_force(frames: np.ndarray, cut: Cut, size: int, exponent: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

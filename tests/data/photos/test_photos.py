@@ -14,8 +14,8 @@ from facedeblur.data.corpora import CorpusSettings, find_clips
 from facedeblur.data.photos.augment import JitterSettings
 from facedeblur.data.photos.photo_stream import FaceDataModule, FaceStream
 from facedeblur.data.photos.photos import read_faces
+from facedeblur.data.stream import epoch_stream
 from facedeblur.data.stream.interleave import deal
-from facedeblur.data.stream.pair_stream import epoch_stream
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.dlib_models import landmark_box

@@ -8,7 +8,7 @@ from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import ClipFacts, Report
 from facedeblur.data.plans.tables import TABLES, write_tables
 
-from .conftest import plan_row
+from ..conftest import plan_row
 
 
 @pytest.fixture

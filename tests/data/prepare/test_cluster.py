@@ -9,8 +9,10 @@ import pytest
 
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import Clip
+from facedeblur.data.prepare import cluster
 from facedeblur.data.prepare.cluster import prepare_shard, run_shards, split
-from facedeblur.data.prepare.prepare import Job, PrepareError, cluster, prepare_plan
+from facedeblur.data.prepare.job import Job, PrepareError
+from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import ClusterSettings, PrepareSettings
 
 from .test_prepare import write_clip

@@ -10,8 +10,8 @@ from facedeblur.blur.average import average
 from facedeblur.blur.response import gamma, identity
 from facedeblur.blur.schedule import blur_with_kernel, named_schedule
 from facedeblur.blur.windows import range_iou
+from facedeblur.data.prepare import planning
 from facedeblur.data.prepare.planning import kernel_seed, pieces, plan_video
-from facedeblur.data.prepare.prepare import planning
 from facedeblur.faces.crop import crop, crop_box, resize
 from facedeblur.faces.track import FaceTrack
 

@@ -9,7 +9,9 @@ from skimage.data import astronaut
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import Clip
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.prepare.prepare import PrepareError, prepare, prepare_plan, video_windows
+from facedeblur.data.prepare import prepare, video_windows
+from facedeblur.data.prepare.job import PrepareError
+from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.processes import Failure
 from facedeblur.video.write import write_video

@@ -14,15 +14,17 @@ import torch
 from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.pairs.pair import regenerate
 from facedeblur.data.plans.plan import Plan
+from facedeblur.data.stream import epoch_stream
+from facedeblur.data.stream import pair_stream as stream_module
 from facedeblur.data.stream.interleave import deal
 from facedeblur.data.stream.loader import TrainLoader, ValLoader
-from facedeblur.data.stream.pair_stream import PairStream, epoch_stream
-from facedeblur.data.stream.pair_stream import pair_stream as stream_module
+from facedeblur.data.stream.pair_stream import PairStream
 from facedeblur.data.stream.sample_windows import MixtureRow
 from facedeblur.data.stream.settings import LoaderSettings
-from facedeblur.video.source import ArraySource, VideoError
+from facedeblur.video.source import VideoError
 
-from .conftest import plan_row
+from ...array_source import ArraySource
+from ..conftest import plan_row
 
 MIXTURE = (
     MixtureRow(None, (("pravg", 1.0), ("vla", 0.4)), weight=2.0),

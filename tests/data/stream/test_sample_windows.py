@@ -8,7 +8,7 @@ import pytest
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, draw_epoch, stand_ins, validation_windows
 
-from .conftest import plan_row
+from ..conftest import plan_row
 
 
 def table(**counts: int) -> Plan:

@@ -7,9 +7,10 @@ import pytest
 from filelock import FileLock
 
 from facedeblur.cli import main
+from facedeblur.report.preview import cut_preview
 from facedeblur.report.sweep import command
 from facedeblur.report.sweep.configs import varied, varied_numbers
-from facedeblur.report.sweep.faces import cut_preview, read_faces
+from facedeblur.report.sweep.faces import read_faces
 from facedeblur.report.sweep.page import sweep_page
 from facedeblur.report.sweep.read import read_sweep
 from facedeblur.status import SWEEP_LOCK

@@ -8,7 +8,7 @@ import pytest
 
 from facedeblur.training.callbacks.cost import Cost, peak_memory_mb
 
-from .conftest import random_batches
+from ..conftest import random_batches
 
 
 def account(folder) -> list[dict]:

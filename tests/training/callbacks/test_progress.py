@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facedeblur.training.callbacks.progress import TrainingProgress
 
-from .conftest import random_batches
+from ..conftest import random_batches
 
 
 def test_training_lines_have_losses_speed_and_time_left(make_stage, fit, capsys):

@@ -16,8 +16,8 @@ from facedeblur.models.checkpoint import load_checkpoint
 from facedeblur.models.settings import ModelSettings
 from facedeblur.training.callbacks.checkpoint import rng_state, save_checkpoint
 from facedeblur.training.points_preview import CELL, FOUND, TRUTH, draw_points, point_grid
+from facedeblur.training.settings import TrainerSettings
 from facedeblur.training.stages.localizer import LocalizerStage
-from facedeblur.training.trainer_settings import TrainerSettings
 from facedeblur.video.album import Still
 
 SIZE = 64

@@ -17,7 +17,7 @@ from facedeblur.training.callbacks.guards import NanLossError, TimeLimit
 from facedeblur.training.loggers.csv_log import MetricsCsv
 from facedeblur.training.stages.stage import decayed_rate
 
-from .conftest import MODEL, random_batches
+from ..conftest import MODEL, random_batches
 
 
 def read_csv(path) -> list[dict]:

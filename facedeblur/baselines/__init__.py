@@ -1,0 +1,1 @@
+"""The compared methods: deblurring by others, classical and learned, each behind the Deblurrer interface."""

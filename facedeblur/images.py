@@ -1,0 +1,41 @@
+"""Images in files and in memory: RGB uint8 (H, W, 3) here, OpenCV's BGR nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facedeblur.files import write_atomic
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+def read_image(path: str | Path) -> np.ndarray | None:
+    """An image file as RGB uint8 (H, W, 3), upright; None where it is missing or broken."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def decode_image(data: bytes) -> np.ndarray | None:
+    """A file's content as RGB uint8 (H, W, 3), upright; None where it is no whole image."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def encode_image(image: np.ndarray, suffix: str = ".png", options: Sequence[int] = ()) -> bytes:
+    """RGB uint8 (H, W, 3) as the content of a file of this kind; `options` of OpenCV's `imencode`."""
+    try:
+        encoded, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), list(options))
+    except cv2.error as error:
+        raise ValueError(f"cannot encode an image of shape {image.shape}") from error
+    if not encoded:
+        raise ValueError(f"cannot encode an image of shape {image.shape}")
+    return data.tobytes()
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Writes RGB uint8 (H, W, 3), atomically."""
+    write_atomic(path, encode_image(image))
