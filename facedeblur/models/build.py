@@ -12,6 +12,7 @@ from facedeblur.models.encoder import Encoder
 from facedeblur.models.generator import DeblurGenerator, DecoderLike, EncoderLike, IdentityStream, TwoStep
 from facedeblur.models.hourglass import StackedHourglass
 from facedeblur.models.light import LightDecoder, LightEncoder
+from facedeblur.models.naf_pair import NAFDecoder, NAFEncoder
 from facedeblur.models.settings import ModelSettings
 
 
@@ -79,6 +80,8 @@ def _pair(settings: ModelSettings) -> tuple[Callable[[int], EncoderLike], Decode
     """The encoder, to be made for a number of input channels, and the decoder that all streams share."""
     if settings.generator == "light":
         return (lambda channels: LightEncoder(channels, settings.light_width)), LightDecoder(settings.light_width)
+    if settings.generator == "naf":
+        return (lambda channels: NAFEncoder(channels, settings.naf_width)), NAFDecoder(settings.naf_width)
     layout = {
         "width": settings.base_width,
         "norm": settings.norm,

@@ -11,7 +11,7 @@ from facedeblur.settings import check, is_count
 SIDE_MULTIPLE = 128
 
 CHOICES = {
-    "generator": ("table3", "light"),
+    "generator": ("table3", "light", "naf"),
     "norm": ("batch", "none"),
     "norm_order": ("conv_relu_bn", "conv_bn_relu"),
     "shortcut": ("free", "projection"),
@@ -25,10 +25,10 @@ class ModelSettings:
     """The networks of one run; the defaults are the paper's (Table 3, section 5.1). Raises ValueError naming the field.
 
     image_size: side of the square images in pixels, a multiple of 128.
-    generator: encoder and decoder of Table 3, or the "light" pair of models/light.py, to which norm, norm_order,
-        shortcut, unet_skips, keep and shared_running do not apply.
+    generator: encoder and decoder of Table 3, or the "light" pair of models/light.py or the "naf" pair of
+        models/naf_pair.py, to which norm, norm_order, shortcut, unet_skips, keep and shared_running do not apply.
     base_width: channels of Conv. 1; every layer of Table 3 scales by base_width / 64.
-    light_width: channels of the light pair at half the resolution.
+    light_width, naf_width: channels of the light and of the NAF pair at half the resolution.
     norm, norm_order: "batch" or "none"; the paper's conv-ReLU-BN or pix2pix's conv-BN-ReLU.
     shortcut: residual connections "free" of parameters ("without filtering"), or with a 1x1 "projection".
     unet_skips: pairs (encoder layer, decoder layer whose input it joins), such as ("E2", "F7").
@@ -46,6 +46,7 @@ class ModelSettings:
     generator: str = "table3"
     base_width: int = 64
     light_width: int = 48
+    naf_width: int = 32
     norm: str = "batch"
     norm_order: str = "conv_relu_bn"
     shortcut: str = "free"
@@ -74,6 +75,7 @@ class ModelSettings:
         check(is_count(size, SIDE_MULTIPLE) and size % SIDE_MULTIPLE == 0, "image_size", "a multiple of 128", size)
         check(is_count(self.base_width, 1), "base_width", "a whole number of at least 1", self.base_width)
         check(is_count(self.light_width, 1), "light_width", "a whole number of at least 1", self.light_width)
+        check(is_count(self.naf_width, 1), "naf_width", "a whole number of at least 1", self.naf_width)
         width = self.discriminator_width
         check(width is None or is_count(width, 1), "discriminator_width", "a whole number of at least 1", width)
         features, stacks = self.hourglass_features, self.hourglass_stacks

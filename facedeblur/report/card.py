@@ -30,6 +30,7 @@ DIGITS = {"psnr": 2, "ssim": 4, "auc": 4, "failure": 2, "cosine": 4}
 SCALE = {"failure": 100.0}
 LOWER_IS_BETTER = ("failure",)
 NEEDED = (BLURRED, ORACLE)
+WIDTHS = {"light": "light_width", "naf": "naf_width"}  # the setting that says how wide a generator is
 
 
 def model_card(weights: str, rows: Rows, notes: str, method: str | None = None) -> str:
@@ -84,7 +85,7 @@ def _described(model: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, An
     generator = model.get("generator", "table3")
     return {
         "architecture": f"{first}a generator (`{generator}`{residual})",
-        "parameters": f"Base width {model['light_width' if generator == 'light' else 'base_width']}",
+        "parameters": f"Base width {model[WIDTHS.get(generator, 'base_width')]}",
         "image_size": model["image_size"],
         "experiment": run.get("experiment", "unknown"),
         "scale": run.get("scale", "unknown"),

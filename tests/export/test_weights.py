@@ -103,9 +103,9 @@ def test_training_goes_on_without_the_identity_stream(make_run, networks, tmp_pa
     assert not tensors_differ(fresh, networks)
 
 
-@pytest.mark.parametrize("generator", ("table3", "light"))
+@pytest.mark.parametrize("generator", ("table3", "light", "naf"))
 def test_the_identity_stream_starts_anew_on_weights_trained_without_one(make_run, small, scramble, tmp_path, generator):
-    settings = replace(small, generator=generator, light_width=4)
+    settings = replace(small, generator=generator, light_width=4, naf_width=4)
     networks = scramble(replace(settings, identity=False))
     file, _ = exported(make_run(networks, replace(settings, identity=False)), tmp_path)
     fresh = build_networks(settings)
