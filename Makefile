@@ -52,17 +52,17 @@ define install
 endef
 
 # a level marks those below it as well, so that none is installed twice
-$(USE): EXTRAS = faces,serve
+$(USE): EXTRAS = faces,heif,serve
 $(USE): pyproject.toml constraints.txt
 	$(install)
 	@touch $(USE)
 
-$(TRAIN): EXTRAS = faces,serve,train,wandb
+$(TRAIN): EXTRAS = faces,heif,serve,train,wandb
 $(TRAIN): pyproject.toml constraints.txt
 	$(install)
 	@touch $(USE) $(TRAIN)
 
-$(STAMP): EXTRAS = faces,serve,train,wandb,export,tensorboard,workspaces,docs,dev
+$(STAMP): EXTRAS = faces,heif,serve,train,wandb,export,tensorboard,workspaces,docs,dev
 $(STAMP): pyproject.toml constraints.txt
 	$(install)
 	@touch $(USE) $(TRAIN) $(STAMP)

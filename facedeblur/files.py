@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+NAME_BYTES = 255  # that the name of a file may have on the file systems of today
 
 
 @contextmanager
@@ -17,7 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}-{_shortened(path)}")
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -25,6 +28,11 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _shortened(path: Path, spare: int = 40) -> str:
+    """A name's end, suffix and all, that leaves `spare` bytes for what goes before it."""
+    return os.fsencode(path.name)[-(NAME_BYTES - spare) :].decode(errors="ignore")
 
 
 def write_atomic(path: Path, content: str | bytes | Callable[[Path], object]) -> None:

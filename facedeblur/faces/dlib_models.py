@@ -2,11 +2,17 @@
 
 The model files ship in the package face_recognition_models. It is never imported, since that needs pkg_resources, which
 current setuptools no longer has; its folder is all that is wanted.
+
+dlib releases the interpreter's lock while it computes, and its objects hold buffers of the picture they are at. So that
+the classes here may be used from several threads, the detector, which takes most of the time, is one object per thread,
+and the others are used by one thread at a time.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -61,6 +67,20 @@ def _check(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
+class PerThread:
+    """`own`: what `make` returns, made anew in every thread that asks for it."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make, self._local = make, threading.local()
+        _ = self.own  # what is wrong with it is said at once
+
+    @property
+    def own(self) -> Any:
+        if not hasattr(self._local, "object"):
+            self._local.object = self._make()
+        return self._local.object
+
+
 class DlibDetector:
     """Frontal faces by HOG. An image without any is searched once more at twice the size, unless `retry` is false.
 
@@ -72,7 +92,7 @@ class DlibDetector:
 
     def __init__(self, min_score: float = 0.0, longest: int = LARGE, retry: bool = True):
         self._min_score, self._longest, self._retry = min_score, longest, retry
-        self._detector = _dlib().get_frontal_face_detector()
+        self._detectors = PerThread(_dlib().get_frontal_face_detector)
 
     def detect(self, image: np.ndarray) -> list[tuple[float, float, float, float, float]]:
         """See `Detector`: boxes (x0, y0, x1, y1, score) in pixels of `image`, best score first."""
@@ -87,7 +107,7 @@ class DlibDetector:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if size != (width, height):
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-        boxes, scores, _ = self._detector.run(image, 0, self._min_score)
+        boxes, scores, _ = self._detectors.own.run(image, 0, self._min_score)
         found = [
             (box.left() / scale, box.top() / scale, (box.right() + 1) / scale, (box.bottom() + 1) / scale, score)
             for box, score in zip(boxes, scores, strict=True)
@@ -100,10 +120,12 @@ class DlibLocalizer:
 
     def __init__(self) -> None:
         self._predictor = _dlib().shape_predictor(_model("shape_predictor_68_face_landmarks.dat"))
+        self._lock = threading.Lock()
 
     def localize(self, image: np.ndarray, box: Box) -> np.ndarray:
         """See `Localizer`: (68, 2) float32 pixels. Always answers; whether there is a face is the caller's question."""
-        shape = self._predictor(_check(image), _rectangle(box))
+        with self._lock:
+            shape = self._predictor(_check(image), _rectangle(box))
         return np.array([(point.x, point.y) for point in shape.parts()], np.float32)
 
 
@@ -112,6 +134,7 @@ class DlibEmbedder:
 
     def __init__(self) -> None:
         self._network = _dlib().face_recognition_model_v1(_model("dlib_face_recognition_resnet_model_v1.dat"))
+        self._lock = threading.Lock()
 
     def embed(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """See `Embedder`: (128,) float32."""
@@ -120,7 +143,8 @@ class DlibEmbedder:
         corners = (*landmarks.min(axis=0), *landmarks.max(axis=0))
         points = [dlib.point(round(x), round(y)) for x, y in landmarks.tolist()]
         shape = dlib.full_object_detection(_rectangle(corners), points)
-        return np.array(self._network.compute_face_descriptor(_check(image), shape), np.float32)
+        with self._lock:
+            return np.array(self._network.compute_face_descriptor(_check(image), shape), np.float32)
 
 
 def _rectangle(box: Box) -> Any:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import FacesExtraError
+from facedeblur.files import shown
 from facedeblur.inference.jobs import Job, check_writable, find_inputs, stdin_as_file, with_targets
 from facedeblur.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from facedeblur.inference.files import FileDeblurrer, Outcome
 
 HELP = """\
@@ -65,7 +68,8 @@ def main(argv: Sequence[str]) -> int:
     if flags.force and flags.resume:
         raise UsageError("--force, --resume: overwrite results or keep them; choose one")
     with sigterm_as_interrupt(), stdin_as_file(flags.inputs) as inputs:
-        jobs = check_writable(with_targets(find_inputs(inputs), flags.out), flags.force, flags.resume)
+        found = find_inputs(inputs, _say_left_out)
+        jobs = check_writable(with_targets(found, flags.out), flags.force, flags.resume)
         if not jobs:
             print("facedeblur: all results exist already", file=sys.stderr)
             return 0
@@ -81,6 +85,10 @@ def main(argv: Sequence[str]) -> int:
         left = f", {sharp} of them sharp already and left alone" if sharp else ""
         print(f"facedeblur: {len(outcomes)} of {len(jobs)} done, {faces} faces{left}", file=sys.stderr)
     return 1 if skipped else 0
+
+
+def _say_left_out(file: Path) -> None:
+    print(f"facedeblur: left out: {shown(file)}: neither a picture nor a video", file=sys.stderr)
 
 
 def _deblurrer(flags: argparse.Namespace) -> FileDeblurrer:

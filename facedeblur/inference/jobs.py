@@ -8,18 +8,18 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facedeblur.errors import UsageError
+from facedeblur.files import NAME_BYTES, shown
+from facedeblur.inference.kinds import VIDEO, kind_of_file
 from facedeblur.inference.photo import SUFFIXES as PHOTO_OUTPUTS
 from facedeblur.video.rewrite import CONTAINERS
 
 STDIN = "-"
-PHOTOS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-VIDEOS = (".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,10 @@ def stdin_as_file(inputs: Sequence[str]) -> Iterator[list[str]]:
         yield [str(path) if given == STDIN else given for given in inputs]
 
 
-def find_inputs(inputs: Sequence[str]) -> list[Job]:
+def find_inputs(inputs: Sequence[str], leave_out: Callable[[Path], object] = lambda file: None) -> list[Job]:
     """Jobs without targets for files, folders (their own pictures and videos) and patterns, in order, each file once.
+
+    `leave_out` is told the files in folders that are neither by their content nor by their name.
 
     Raises UsageError for an input that is not there or holds nothing.
     """
@@ -56,8 +58,10 @@ def find_inputs(inputs: Sequence[str]) -> list[Job]:
     for given in inputs:
         path = Path(given).expanduser()
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-            files = [file for file in files if file.suffix.lower() in PHOTOS + VIDEOS]
+            files = []
+            for file in sorted(path.iterdir()):
+                if file.is_file() and not file.name.startswith("."):
+                    files.append(file) if kind_of_file(file) else leave_out(file)
             if not files:
                 raise UsageError(f"{given}: no pictures or videos in this folder")
         elif path.exists():
@@ -72,10 +76,9 @@ def find_inputs(inputs: Sequence[str]) -> list[Job]:
 
 
 def is_video(path: Path) -> bool:
-    """By its suffix; where that says nothing, by whether Pillow knows its first bytes."""
-    suffix = path.suffix.lower()
-    if suffix in PHOTOS + VIDEOS:
-        return suffix in VIDEOS
+    """By its content or its name; where neither says anything, by whether Pillow knows it."""
+    if kind := kind_of_file(path):
+        return kind == VIDEO
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -119,6 +122,10 @@ def check_writable(jobs: Sequence[Job], force: bool, resume: bool) -> list[Job]:
 
     Results that exist are an error, or with `resume` done already, or with `force` to be replaced.
     """
+    for job in jobs:
+        if job.target and len(os.fsencode(job.target.name)) > NAME_BYTES:
+            name = f"{shown(job.target.name)[:40]}..."
+            raise UsageError(f"{name}: a name of more than {NAME_BYTES} bytes, which no file may have; name another -o")
     there = [job for job in jobs if job.target and job.target.exists()]
     if there and not (force or resume):
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""

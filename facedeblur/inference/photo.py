@@ -12,13 +12,16 @@ import cv2
 import numpy as np
 
 from facedeblur.errors import UsageError
-from facedeblur.inference.exif import exif_of
-from facedeblur.inference.png import with_metadata
+from facedeblur.inference.exif import exif_of, iptc_of, iptc_segment, resolution_of, tags_of_tiff, upright_xmp, xmp_of
+from facedeblur.inference.kinds import PICTURE, kind_of
+from facedeblur.inference.png import SIGNATURE, TEXTS, Chunk, PngParts, put_together, taken_apart
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+SUFFIXES = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jfif": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
+}  # fmt: skip
 _OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True}}
 
 # what Pillow and cv2 raise at pictures and EXIF that are damaged, or that a format cannot hold
@@ -27,6 +30,7 @@ _FAULTS = (
     struct.error, cv2.error,
 )  # fmt: skip
 
+_SETS = ("MPO", "HEIF")  # several views of one photo, of which the first counts
 _READABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 _SIXTEEN = ("I;16", "I;16B", "I;16L")
 
@@ -46,6 +50,9 @@ class Photo:
         exif: as in the file, but for the orientation, which has become the first; or None.
         icc: colour profile, or None.
         dpi: resolution (x, y), or None.
+        xmp: as in the file, but for the orientation; or None.
+        iptc: captions and keywords as IPTC's records, or None.
+        chunks: texts and colour data of a PNG file, which only another one can hold.
     """
 
     pixels: np.ndarray
@@ -54,6 +61,14 @@ class Photo:
     exif: bytes | None = None
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    chunks: tuple[Chunk, ...] = ()
+
+    def without_metadata(self) -> Photo:
+        """The same picture without what tells of people, places, times and devices; colours and size stay true."""
+        colours = tuple(chunk for chunk in self.chunks if chunk[0] not in TEXTS)
+        return replace(self, exif=None, xmp=None, iptc=None, chunks=colours)
 
 
 def read_photo(data: bytes, name: str) -> Photo:
@@ -65,14 +80,19 @@ def read_photo(data: bytes, name: str) -> Photo:
     """
     from PIL import Image, UnidentifiedImageError
 
+    has_heif = _register_heif()
+    parts = taken_apart(data) if data.startswith(SIGNATURE) else None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(BytesIO(data))
-            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+            warnings.simplefilter("ignore")
+            image = Image.open(BytesIO(parts.bare if parts else data))
+            if getattr(image, "n_frames", 1) > 1 and image.format not in _SETS:
                 raise PhotoError(f"{name}: holds {image.n_frames} pictures; save them one by one, or as a video")
-            return _decode(image, data, name)
+            return _decode(image, data, name, parts)
     except UnidentifiedImageError:
+        if kind_of(data) == PICTURE and data[4:8] == b"ftyp" and not has_heif:
+            remedy = 'pip install "facedeblur[heif]", or save it as JPEG first'
+            raise PhotoError(f"{name}: HEIC is not read without pillow-heif: {remedy}") from None
         raise PhotoError(f"{name}: not a picture") from None
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
@@ -99,30 +119,58 @@ def encode_photo(photo: Photo, pixels: np.ndarray, suffix: str) -> bytes:
     channels = _grey(pixels)[..., None] if photo.grey else pixels
     if photo.alpha is not None:
         channels = np.dstack([channels, photo.alpha])
-    if pixels.dtype == np.uint16:
-        return with_metadata(_sixteen_bit_png(channels), photo.exif, photo.icc)
-    options: dict[str, Any] = dict(_OPTIONS.get(kind, {}))
-    for key, value in (("exif", photo.exif), ("icc_profile", photo.icc), ("dpi", photo.dpi)):
-        if value is not None:
-            options[key] = value
     buffer = BytesIO()
     try:
-        Image.fromarray(channels.squeeze(2) if channels.shape[2] == 1 else channels).save(buffer, kind, **options)
+        if pixels.dtype == np.uint16:
+            buffer.write(_sixteen_bit_png(channels))
+        else:
+            options = _options(photo, kind)
+            Image.fromarray(channels.squeeze(2) if channels.shape[2] == 1 else channels).save(buffer, kind, **options)
     except _FAULTS as error:
         remedy = "" if kind == "PNG" else "; name the output .png"
         raise PhotoError(f"{kind} cannot hold this picture and its EXIF ({error}){remedy}") from None
-    return buffer.getvalue()
+    written = buffer.getvalue()
+    if kind == "PNG":
+        return put_together(written, photo.exif, photo.icc, photo.xmp, photo.dpi, photo.chunks)
+    return written
 
 
-def _decode(image: Image, data: bytes, name: str) -> Photo:
-    photo = Photo(np.empty(0), icc=image.info.get("icc_profile"), dpi=image.info.get("dpi"))
+def _options(photo: Photo, kind: str) -> dict[str, Any]:
+    """What Pillow is told when it writes a file of this kind; to PNG everything is added afterwards."""
+    options: dict[str, Any] = dict(_OPTIONS.get(kind, {}))
+    given = {"icc_profile": photo.icc, "dpi": photo.dpi}
+    if kind == "TIFF":
+        given["exif"] = tags_of_tiff(photo.exif, photo.xmp, photo.iptc)
+    elif kind != "PNG":
+        given |= {"exif": photo.exif, "xmp": photo.xmp}
+        if kind == "JPEG" and photo.iptc:
+            given["extra"] = iptc_segment(photo.iptc)
+    return options | ({} if kind == "PNG" else {key: value for key, value in given.items() if value is not None})
+
+
+def _register_heif() -> bool:
+    """Lets Pillow open HEIC; whether that is possible."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
+def _decode(image: Image, data: bytes, name: str, parts: PngParts | None) -> Photo:
+    icc, xmp = image.info.get("icc_profile"), xmp_of(image)
+    if parts:
+        icc, xmp = parts.icc, parts.xmp and upright_xmp(parts.xmp)
+    chunks = (*parts.colours, *parts.texts) if parts else ()
+    photo = Photo(np.empty(0), icc=icc, dpi=resolution_of(image), xmp=xmp, iptc=iptc_of(image), chunks=chunks)
     deep = _is_deep(image, data)
     if not deep and image.mode not in _READABLE:
         raise PhotoError(f"{name}: {image.mode} colours; convert it to RGB or grey, of 8 or 16 bits, first")
     exif, turn = exif_of(image)
     if deep:
         image.load()  # says what is wrong with a damaged file; cv2 would not
-        photo = _sixteen(photo, data, name)
+        photo = _sixteen(photo, parts.bare if parts else data, name)
     else:
         photo = _eight(photo, image)
     alpha = None if photo.alpha is None else _turned(photo.alpha, turn)

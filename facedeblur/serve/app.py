@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aiohttp import web  # noqa: TID253  this module is imported by `facedeblur serve` alone
 
 from facedeblur.errors import UsageError
-from facedeblur.inference.jobs import PHOTOS, VIDEOS
+from facedeblur.inference.kinds import PHOTOS, VIDEOS
 from facedeblur.serve.worker import Task, Worker
 
 PAGE = Path(__file__).with_name("page.html")
