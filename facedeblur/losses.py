@@ -1,4 +1,11 @@
-"""Eq. 2-6: every term a mean over images in [-1, 1], logits or features, computed in float32."""
+"""Eq. 2-6: every term a mean over images in [-1, 1], logits or features, computed in float32.
+
+>>> import torch
+>>> from facedeblur.losses import content_gradient_loss, content_image_loss
+>>> sharp = torch.zeros(1, 3, 8, 8)
+>>> content_image_loss(sharp + 0.5, sharp).item(), content_gradient_loss(sharp + 0.5, sharp).item()
+(0.5, 0.0)
+"""
 
 from __future__ import annotations
 
@@ -7,6 +14,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facedeblur.models.settings import LossWeights
+
+__all__ = [
+    "DiscriminatorLoss",
+    "GeneratorLoss",
+    "LossWeights",
+    "adversarial_loss",
+    "content_gradient_loss",
+    "content_image_loss",
+    "discriminator_loss",
+    "projection_loss",
+    "reconstruction_loss",
+]
 
 
 def adversarial_loss(fake_logits: Tensor) -> Tensor:

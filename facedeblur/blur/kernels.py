@@ -5,6 +5,8 @@ A kernel is (k, k) float32 with k odd, no negative value and sum 1, so that it n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -15,6 +17,12 @@ def normalise(kernel: np.ndarray) -> np.ndarray:
     if kernel.min() < 0 or not total > 0:
         raise ValueError(f"kernel: values must be at least 0 and their sum positive, got {kernel.min()} and {total}")
     return (kernel / total).astype(np.float32)
+
+
+def check_kernel(shape: Sequence[int]) -> None:
+    """Raises ValueError unless the shape is that of a square kernel with a central pixel."""
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 2 == 0:
+        raise ValueError(f"kernel: must be (k, k) with k odd, got {tuple(shape)}")
 
 
 def crop_to_support(kernel: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from facedeblur.blur.average import average
+from facedeblur.blur.averages import average
 from facedeblur.blur.kernels import apply_kernel
 from facedeblur.blur.response import Response, identity
 from facedeblur.faces.crop import CropBox, crop, resize

@@ -3,7 +3,7 @@ import pytest
 from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from facedeblur.blur.average import average
+from facedeblur.blur.averages import average
 from facedeblur.blur.kernels import apply_kernel
 from facedeblur.blur.quality import (
     MEASURE_SIZE,

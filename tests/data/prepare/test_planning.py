@@ -6,7 +6,7 @@ import pytest
 from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from facedeblur.blur.average import average
+from facedeblur.blur.averages import average
 from facedeblur.blur.response import gamma, identity
 from facedeblur.blur.schedule import blur_with_kernel, named_schedule
 from facedeblur.blur.windows import range_iou

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facedeblur.metrics.flicker import flicker
+from facedeblur.metrics.temporal import flicker
 
 
 def test_a_constant_error_does_not_flicker_and_an_alternating_one_does():

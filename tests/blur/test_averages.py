@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facedeblur.blur.average import average
+from facedeblur.blur.averages import average
 from facedeblur.blur.response import gamma
 
 
