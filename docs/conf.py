@@ -32,6 +32,7 @@ suppress_warnings = ["myst.header"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_inherit_docstrings = False  # what PyTorch says of its own methods is not repeated
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
@@ -63,6 +64,40 @@ def _rewrite(text: str) -> str:
     return text
 
 
+LITERAL = re.compile(r"(?<![`:])`([^`]+)`(?!`)")
+COLUMN = re.compile(r"^(\w[\w ,./*-]*?)(?:  +|: )(\S.*)$")
+
+
+def plain_docstring(_app, _what, _name, _object, _options, lines: list[str]) -> None:
+    """Docstrings are written to be read as they are; here they become reStructuredText, before napoleon's sections.
+
+    One backtick is code, bars and asterisks are themselves, and `name  what it is` in columns is a list.
+    """
+    made: list[str] = []
+    in_column = in_section = in_example = False
+    for line in lines:
+        in_example = line.lstrip().startswith(">>>") or (in_example and bool(line.strip()))
+        if in_example:
+            made.append(line)
+            continue
+        if line and not line[0].isspace():
+            in_section = bool(re.fullmatch(r"(Args|Returns|Raises|Yields|Attributes|Note):", line))
+        line = re.sub(r"(``[^`]+``)(?=\w)", r"\1\\ ", LITERAL.sub(r"``\1``", line))
+        line = re.sub(r"(?<![`\w])([|*]+)(?!`)", lambda found: "".join(f"\\{c}" for c in found[1]), line)
+        found = None if in_section or line.startswith(" ") else COLUMN.match(line)
+        if found and "  " in line:
+            made += ([] if in_column or not made or not made[-1] else [""]) + [f"- {found[1]}: {found[2].strip()}"]
+            in_column = True
+        elif in_column and line.startswith(" "):
+            made.append(f"  {line.strip()}")
+        elif not in_section and line.startswith(" "):
+            made.append(line.strip())
+        else:
+            made += ["", line] if in_column and line else [line]
+            in_column = False
+    lines[:] = made
+
+
 def setup(app) -> None:
     """Links to files of the repository become links to the pages that hold them."""
 
@@ -72,5 +107,6 @@ def setup(app) -> None:
     def include(_app, _path, _name, content) -> None:
         content[0] = _rewrite(content[0])
 
+    app.connect("autodoc-process-docstring", plain_docstring, priority=100)
     app.connect("source-read", read)
     app.connect("include-read", include)

@@ -19,8 +19,9 @@ import difflib
 import hashlib
 import importlib
 import inspect
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
@@ -32,6 +33,7 @@ from facedeblur.errors import UsageError
 
 TARGET = "_target_"
 GROUP = "facedeblur.plugins"
+TRUSTED = "FACEDEBLUR_PLUGINS"  # environment variable: targets that may be imported, one a line
 
 
 class PluginError(UsageError, ValueError):
@@ -144,6 +146,31 @@ def require(value: object, key: str, what: str, methods: Sequence[str]) -> None:
     missing = [name for name in methods if not callable(getattr(value, name, None))]
     if missing:
         raise PluginError(f"{key}: {type(value).__name__} must be {what}; it has no {', '.join(missing)}()")
+
+
+def trust(targets: Iterable[str]) -> None:
+    """Targets that this process, and those it starts, may import for a run or a file of weights that names them."""
+    known = trusted()
+    known |= {_absolute(target) for target in targets}
+    if known:
+        os.environ[TRUSTED] = "\n".join(sorted(known))
+
+
+def trusted() -> set[str]:
+    """The targets that `trust` was told of, here or in the process that started this one."""
+    return set(filter(None, os.environ.get(TRUSTED, "").split("\n")))
+
+
+def check_trusted(target: str, key: str) -> None:
+    """Raises PluginError where nobody but a file asks for the code of `target`."""
+    if _absolute(target) not in trusted():
+        told = "code is imported only when you name it: --plugin"
+        raise PluginError(f"{key}: was trained with {target}; {told} {target}")
+
+
+def _absolute(target: str) -> str:
+    file, colon, name = target.rpartition(":")
+    return f"{Path(file).expanduser().resolve()}:{name}" if colon and file.endswith(".py") else target
 
 
 def described(plain: object, key: str = "") -> dict[str, dict[str, str]]:

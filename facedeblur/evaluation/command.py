@@ -23,7 +23,7 @@ def evaluate(plain: Mapping[str, Any]) -> None:
     evaluation = Evaluation(settings)
     with sigterm_as_interrupt():
         evaluation.run()
-    print_summary(read_rows(settings.folder, SUMMARY_COLUMNS))
+    Console(width=max(110, Console().width)).print(summary_table(read_rows(settings.folder, SUMMARY_COLUMNS)))
     print(f"evaluation folder: {settings.folder} (rows/, images/, protocol.json)")
 
 
@@ -52,7 +52,7 @@ def summary(rows: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
     return found
 
 
-def print_summary(rows: pa.Table) -> None:
+def summary_table(rows: pa.Table) -> Table:
     """One table for all blurs; `facedeblur report` makes the real ones."""
     table = Table(title=f"AUC at {LIMIT}; failures above it", title_justify="left")
     for name in ("blur", "method", "images", "AUC", "failures %", "PSNR", "SSIM", "cosine", "ms/image", "flagged"):
@@ -62,8 +62,15 @@ def print_summary(rows: pa.Table) -> None:
             blur, method, str(s["images"]), f"{s['auc']:.3f}", f"{100 * s['failure_rate']:.2f}", f"{s['psnr']:.2f}",
             f"{s['ssim']:.4f}", f"{s['cosine']:.3f}", f"{1000 * s['seconds']:.1f}", str(s["flagged"]),
         )  # fmt: skip
-    console = Console(width=max(110, Console().width))
-    console.print(table)
+    return table
+
+
+def summary_text(rows: pa.Table) -> str:
+    """`summary_table` as plain text."""
+    console = Console(width=110, color_system=None)
+    with console.capture() as text:
+        console.print(summary_table(rows))
+    return text.get()
 
 
 def _mean(values: np.ndarray) -> float:

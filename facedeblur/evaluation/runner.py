@@ -72,14 +72,17 @@ class _InFlight:
 class Evaluation:
     """One call of `facedeblur evaluate`, in the folder `settings.folder`.
 
+    Args:
+        methods: ready ones, "blurred" and "oracle" among them; None: those that `settings` names.
+
     Raises UsageError for everything the user can mend: methods, corpus, judges, or a folder of other rows.
     """
 
-    def __init__(self, settings: EvaluationSettings) -> None:
+    def __init__(self, settings: EvaluationSettings, methods: Sequence[Method] | None = None) -> None:
         self.settings, self.folder = settings, settings.folder
         self.jobs = usable_cores() if settings.jobs == "auto" else int(settings.jobs)
         self.device = torch.device(_device(settings.device))
-        self.methods = load_methods(settings.methods, self.device)
+        self.methods = load_methods(settings.methods, self.device) if methods is None else list(methods)
         check_file_names(self.methods)
         self.size = image_size(self.methods, settings.size)
         self.tests = make_test_set(settings.data, settings.schedules(), max(1, self.jobs), settings.images)

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
-from facedeblur.evaluation.command import print_summary
+from facedeblur.evaluation.command import summary_text
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
 from facedeblur.evaluation.names import file_name, former_file_name
 from facedeblur.evaluation.protocol import FILE, METRICS, judges_told, write_protocol
@@ -105,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
               "so no interval is given over people", file=sys.stderr)  # fmt: skip
     if options.out:
         _write(options.out, rows, folders, told)
-    print_summary(pa.Table.from_pylist(rows, schema=SCHEMA))
+    print(summary_text(pa.Table.from_pylist(rows, schema=SCHEMA)), end="")
     flagged = sorted({(row["video"], row["flags"]) for row in rows if row["method"] == name and row["flags"]})
     for video, flags in flagged[:10]:
         print(f"{video}: {flags}", file=sys.stderr)

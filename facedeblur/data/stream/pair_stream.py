@@ -88,6 +88,11 @@ class PairStream(EpochStream):
         while pack := list(islice(pairs, self.batch)):
             yield _collate(pack)
 
+    def pairs(self, epoch: int, worker: int = 0, workers: int = 1) -> Iterator[tuple[Pair, Problem | None]]:
+        """A worker's share of an epoch one by one: pairs, each with the problem that it stands in for, else None."""
+        rows, _ = self.epoch_rows(epoch)
+        return self._leaving(self.part(rows, epoch, worker, workers), rows, epoch)
+
     def part(self, rows: np.ndarray, epoch: int, worker: int, workers: int) -> Part:
         """What one of this rank's workers reads and gives of an epoch of `rows`."""
         return worker_part(
@@ -117,7 +122,7 @@ class PairStream(EpochStream):
         names, codes = self.plan.codes("video")
         for code, group in groupby(read.tolist(), key=codes.__getitem__):
             video = names[code]
-            metas = {row: self._describe(row) for row in group}
+            metas = {row: self.describe(row) for row in group}
             if self.store is not None:
                 yield from self._stored(video, metas, drawn)
                 continue
@@ -145,18 +150,19 @@ class PairStream(EpochStream):
         """The first readable pair in place of an unreadable one; raises `error` where there is none."""
         failed = set()
         for other in stand_ins(self.plan, row, drawn):
-            meta = self._describe(other)
+            meta = self.describe(other)
             if meta["video"] in failed:
                 continue
             try:
                 return read_pair(meta)
             except VideoError:
                 failed.add(meta["video"])
-        meta = self._describe(row)
+        meta = self.describe(row)
         where = f"corpus {meta['corpus']}, schedule {meta['schedule']}"
         raise VideoError(error.path, f"{error.reason}; and no other video of {where} can be read") from error
 
-    def _describe(self, row: int) -> dict[str, Any]:
+    def describe(self, row: int) -> dict[str, Any]:
+        """The meta data of one row of the plan."""
         return describe(self.plan[row], row, self.settings.size, self.schedules)
 
 
