@@ -39,7 +39,7 @@ class L0Deblurrer(BlindDeblurrer):
         tv_weight: float = 2e-3,
         l0_weight: float = 5e-4,
         ringing: float = 1.0,
-        chunk: int = 32,
+        chunk: int = 16,
     ) -> None:
         super().__init__(device, side, chunk)
         self.gradient_weight, self.iterations, self.kernel_weight = gradient_weight, iterations, kernel_weight

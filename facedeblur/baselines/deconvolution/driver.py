@@ -65,7 +65,7 @@ class BlindDeblurrer(ABC):
 
     version = 1  # a row of a table is made anew when this changes
 
-    def __init__(self, device: str | torch.device | None = None, side: int | None = None, chunk: int = 32) -> None:
+    def __init__(self, device: str | torch.device | None = None, side: int | None = None, chunk: int = 16) -> None:
         if side is not None:
             kernel_sides(side)  # raises ValueError where it is none
         self.device, self.side, self.chunk = device, side, chunk
@@ -102,6 +102,7 @@ class BlindDeblurrer(ABC):
         for first in range(0, len(padded), size):
             chunk = padded[first : first + size]
             count = len(chunk)
+            # a copy: where in memory an image lies must not decide which path its transforms take
             chunk = torch.cat((chunk, chunk[-1:].expand(size - count, -1, -1, -1)))
             kernel = self.estimate(gray(chunk), side)
             restored.append(self.restore(chunk, kernel)[:count])

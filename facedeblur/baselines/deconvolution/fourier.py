@@ -44,12 +44,12 @@ def around_origin(image: Tensor, side: int) -> Tensor:
 
 def differences(image: Tensor) -> tuple[Tensor, Tensor]:
     """Forward differences of a periodic image, horizontal and vertical, each of its shape."""
-    return image.roll(-1, -1) - image, image.roll(-1, -2) - image
+    return image.roll(-1, -1).sub_(image), image.roll(-1, -2).sub_(image)
 
 
 def divergence(horizontal: Tensor, vertical: Tensor) -> Tensor:
     """The adjoint of `differences`."""
-    return horizontal.roll(1, -1) - horizontal + vertical.roll(1, -2) - vertical
+    return horizontal.roll(1, -1).sub_(horizontal).add_(vertical.roll(1, -2)).sub_(vertical)
 
 
 def valid_differences(image: Tensor) -> Tensor:

@@ -70,8 +70,10 @@ def sparse_gradients(problem: QuadraticStep, latent: Tensor, weight: float) -> T
     beta = 2 * weight
     while beta < BETA_MAX:
         horizontal, vertical = differences(latent)
-        magnitude = (horizontal.square() + vertical.square()).sum(1, keepdim=True)
-        kept = (magnitude >= weight / beta).to(latent.dtype)
+        magnitude = horizontal.square().addcmul_(vertical, vertical)
+        if magnitude.shape[1] > 1:
+            magnitude = magnitude.sum(1, keepdim=True)
+        kept = magnitude.ge_(weight / beta)  # in place gives 0 and 1 as floats, without the slow way over bool
         latent = problem.solve(divergence(horizontal.mul_(kept), vertical.mul_(kept)), beta)
         beta *= GROWTH
     return latent
@@ -79,7 +81,7 @@ def sparse_gradients(problem: QuadraticStep, latent: Tensor, weight: float) -> T
 
 def black_pixels(latent: Tensor, bound: Tensor) -> Tensor:
     """Pixels whose square is below the bound become zero (the text prior)."""
-    return latent * (latent.square() >= bound)
+    return latent.square().ge_(bound).mul_(latent)
 
 
 class DarkChannel:
@@ -100,11 +102,10 @@ class DarkChannel:
         margin, (height, width) = self.patch // 2, latent.shape[-2:]
         if min(height, width) <= 2 * margin:
             return latent
-        darkest = latent == opening(latent, self.patch)
-        zeroed = darkest & (latent.square() < bound)
-        inside = slice(margin, height - margin), slice(margin, width - margin)
+        zeroed = opening(latent, self.patch).eq_(latent).mul_(latent.square().lt_(bound))
+        inside = (..., slice(margin, height - margin), slice(margin, width - margin))
         result = latent.clone()
-        result[(..., *inside)] *= ~zeroed[(..., *inside)]
+        result[inside] *= 1 - zeroed[inside]
         return result
 
 
