@@ -6,8 +6,10 @@
     <run folder>, <run>/checkpoints/last.ckpt    a run of `facedeblur train`, by the checkpoint that validation chose
     <name of weights>, <file>.safetensors, <file>.onnx    weights that are shipped, or a file that export wrote
     <file>.py:<Class>                   a class of yours: `Class()` is called with (B, 3, H, W) in [0, 1] and gives same
+    pan16, krishnan11, nah17:<file>...  a compared method, see `facedeblur.baselines.names`
+    all                                 every compared method that needs no file
 
-and `<label>=` before any of them names its row.
+and `<label>=` before any of them but "all" names its row.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from facedeblur.baselines.names import CLASSICAL, LEARNED, is_baseline, load_baseline
 from facedeblur.errors import UsageError
 from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import Blurred, Deblurrer
@@ -49,17 +53,22 @@ class Method:
     sharp: bool = False
 
 
-# methods without files: name -> what makes the Deblurrer; classical baselines register themselves here
-REGISTERED: dict[str, Callable[[], Deblurrer]] = {"blurred": Blurred, "oracle": Blurred}
 ALWAYS = ("blurred", "oracle")
+ALL = "all"
 
 
 def load_methods(specs: Sequence[str], device: str | torch.device = "cpu") -> list[Method]:
     """The methods of `specs`, in order, after "blurred" and "oracle", which come with every table.
 
-    Two of one name are told apart by where they lie. Raises UsageError for a method that cannot be loaded, and for
-    two that are the same.
+    "all" leaves out the networks whose weights nobody named, and says so. Two of one name are told apart by where they
+    lie. Raises UsageError for a method that cannot be loaded, and for two that are the same.
     """
+    if ALL in specs:
+        named = {spec.rpartition("=")[2].partition(":")[0] for spec in specs}
+        print(f"method=all leaves out what has no weights: {', '.join(n for n in LEARNED if n not in named)}; "
+              "<name>:<file> adds one", file=sys.stderr)  # fmt: skip
+        specs = [spec for given in specs for spec in (CLASSICAL if given == ALL else [given])]
+        specs = list(dict.fromkeys(specs))
     wanted = [*ALWAYS, *(spec for spec in specs if spec not in ALWAYS)]
     methods = [load_method(spec, device) for spec in wanted]
     names = [method.name for method in methods]
@@ -77,9 +86,10 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
     if labelled:
         return replace(load_method(labelled[2], device), name=labelled[1].strip())
     path = Path(spec).expanduser()
-    if spec in REGISTERED:
-        source = {"kind": "registered", "fingerprint": spec}
-        return Method(spec, REGISTERED[spec](), source, sharp=spec == "oracle")
+    if spec in ALWAYS:
+        return Method(spec, Blurred(), {"kind": "registered", "fingerprint": spec}, sharp=spec == "oracle")
+    if is_baseline(spec):
+        return Method(*load_baseline(spec, device))
     if ".py:" in spec:
         return _plugin(spec)
     if path.exists() and is_run(path):
@@ -108,7 +118,7 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
         return Method(path.stem, exported, source, exported.size)
     if path.is_dir():
         raise UsageError(f"method: {spec} is no run folder: it has no config.yaml")
-    names = ", ".join([*REGISTERED, *known()])
+    names = ", ".join([*ALWAYS, *CLASSICAL, *LEARNED, *known()])
     raise UsageError(f"method: {spec} is no run folder, no <file>.py:<Class> and none of {names}")
 
 

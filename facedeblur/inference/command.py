@@ -16,7 +16,9 @@ from facedeblur.signals import sigterm_as_interrupt
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from facedeblur.inference.api import FaceDeblurrer
     from facedeblur.inference.files import FileDeblurrer, Outcome
+    from facedeblur.inference.kernel_picture import KernelRecorder
 
 HELP = """\
 Finds the faces in photos and videos, deblurs them and puts them back; the rest of every picture stays as it was.
@@ -33,6 +35,7 @@ examples:
   facedeblur deblur photos/ clip.mp4 -o sharp/          a folder and a video into another folder
   facedeblur deblur clip.mp4 -o sides.mp4 --compare     before and after side by side
   facedeblur deblur party.jpg -o out/ --weights outputs/final/demo-s0   with a run of your own
+  facedeblur deblur face.png -o out.png --weights pan16 --kernel kernel.png   by blind deconvolution
 
 exit status: 0 all done; 1 some inputs were skipped, each named in one line; 2 nothing could be done; 130 interrupted
 """
@@ -49,7 +52,12 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, video, folder, pattern or -")
     made.add_argument("-o", "--out", required=True, metavar="OUT", help="folder, file or -")
-    made.add_argument("--weights", metavar="NAME|RUN", help="shipped weights by name, a run folder or a checkpoint")
+    made.add_argument(
+        "--weights",
+        metavar="NAME|RUN",
+        help="shipped weights by name, a run folder, a checkpoint, or pan16 and its like",
+    )
+    made.add_argument("--kernel", metavar="PNG", help="write the kernels that a blind method (pan16...) found, too")
     made.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces (default: all)")
     made.add_argument("--aligned", action="store_true", help="every input is the crop of one face: search for none")
     made.add_argument("--always", action="store_true", help="also deblur faces that look sharp")
@@ -73,7 +81,13 @@ def main(argv: Sequence[str]) -> int:
         if not jobs:
             print("facedeblur: all results exist already", file=sys.stderr)
             return 0
-        outcomes, skipped = _run(jobs, _deblurrer(flags))
+        if flags.kernel and (len(jobs) > 1 or jobs[0].video):
+            raise UsageError("--kernel: takes one picture")
+        deblur = _deblurrer(flags)
+        recorder = _recorder(deblur.model) if flags.kernel else None
+        outcomes, skipped = _run(jobs, deblur)
+        if recorder and recorder.kernels:
+            _write_kernels(flags.kernel, recorder)
     if skipped and len(jobs) == 1:
         raise skipped[0]
     for error in skipped:
@@ -101,6 +115,25 @@ def _deblurrer(flags: argparse.Namespace) -> FileDeblurrer:
     except ValueError as error:
         raise UsageError(f"--{error}") from None
     return FileDeblurrer(load(flags.weights, flags.device), options, flags.compare, flags.crf)
+
+
+def _recorder(model: FaceDeblurrer) -> KernelRecorder:
+    """Puts a recorder between the model and its method."""
+    from facedeblur.inference.kernel_picture import KernelRecorder
+
+    model.deblurrer = KernelRecorder(model.deblurrer, model.name)
+    return model.deblurrer
+
+
+def _write_kernels(path: str, recorder: KernelRecorder) -> None:
+    from pathlib import Path
+
+    from facedeblur.inference.kernel_picture import write_kernels
+
+    try:
+        write_kernels(Path(path), recorder.kernels)
+    except OSError as error:
+        raise UsageError(f"--kernel: {error.strerror or error} ({path})") from None
 
 
 def _run(jobs: Sequence[Job], deblur: FileDeblurrer) -> tuple[list[Outcome], list[UsageError]]:

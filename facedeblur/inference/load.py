@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from facedeblur.baselines.names import is_baseline, load_baseline
 from facedeblur.errors import UsageError
 from facedeblur.inference.api import FaceDeblurrer
 from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
@@ -15,6 +16,7 @@ from facedeblur.models.onnx_runtime import OnnxDeblurrer
 from facedeblur.models.registry import known
 from facedeblur.models.weights import load_weights
 
+BASELINE_SIZE = 256  # of the crops that compared methods are given, in pixels: the paper's
 COPY = "blurred"  # the method that returns its input: shows what everything but the network does
 
 
@@ -24,7 +26,8 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
     Args:
         weights: the name of shipped weights (by default the last of them), a `.safetensors` file, a run folder
             (the checkpoint that validation chose, else the last), a checkpoint, an exported `.onnx` file (which runs
-            on the processor), or "blurred" for a copy of the input.
+            on the processor), the name of a compared method ("pan16", "nah17:FILE", see `facedeblur.baselines.names`),
+            or "blurred" for a copy of the input.
         device: where it runs; "auto" is the first GPU, or the processor where there is none.
 
     The network computes in bfloat16 where the hardware does (`facedeblur.models.fast`): within a grey level of float32.
@@ -35,6 +38,9 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
     device = _device(device)
     if str(weights) == COPY:
         return FaceDeblurrer(Blurred(), 128, COPY)
+    if is_baseline(str(weights)):
+        name, baseline, _ = load_baseline(str(weights), device)
+        return FaceDeblurrer(baseline, BASELINE_SIZE, name)
     weights = weights or default_weights()
     if str(weights).endswith(".onnx"):
         exported = OnnxDeblurrer(weights)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -64,6 +65,7 @@ class BlindDeblurrer(ABC):
     """
 
     version = 1  # a row of a table is made anew when this changes
+    given: Mapping[str, str] = MappingProxyType({})  # what else decides a row, for its protocol
 
     def __init__(self, device: str | torch.device | None = None, side: int | None = None, chunk: int = 16) -> None:
         if side is not None:
@@ -94,6 +96,7 @@ class BlindDeblurrer(ABC):
         side = kernel_side((height, width)) if self.side is None else self.side
         precision = images.dtype if images.dtype == torch.float64 else torch.float32
         usable = torch.nan_to_num(images.to(self.device or images.device, precision), 0.0, 1.0, 0.0).clamp(0, 1)
+        usable = usable.contiguous()  # the planes of an image, whatever order of its memory it came in
         lacking = max(0, 3 * side - height), max(0, 3 * side - width)
         padded = F.pad(usable, (lacking[1] // 2, lacking[1] - lacking[1] // 2, lacking[0] // 2,
                                 lacking[0] - lacking[0] // 2), mode="replicate")  # fmt: skip

@@ -1,0 +1,74 @@
+"""The compared methods by name; a method's module is imported when it is asked for.
+
+    krishnan11, babacan12, zhang13, xu13, pan14_text, pan14_faces, pan16, l0    by their equations: the name is enough
+    nah17:FILE, kupyn17:FILE, chakrabarti16:FILE, nafnet:FILE    networks: FILE holds the authors' weights, or is a run
+
+In the paper's tables "Pan et al (2014a)" is pan14_faces and "Pan et al (2014b)" pan14_text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from facedeblur.errors import UsageError
+from facedeblur.models.deblurrer import Deblurrer
+
+# name -> module of this package : class
+CLASSICAL = {
+    "krishnan11": "krishnan11:Krishnan11",
+    "babacan12": "babacan12:Babacan12",
+    "zhang13": "zhang13:Zhang13",
+    "xu13": "xu13:Xu13",
+    "pan14_faces": "pan14_faces:Pan14Faces",
+    "pan14_text": "pan:Pan14Text",
+    "pan16": "pan:Pan16",
+    "l0": "pan:L0Deblurrer",
+}
+LEARNED = {
+    "nah17": "networks:Nah17",
+    "kupyn17": "networks:Kupyn17",
+    "chakrabarti16": "chakrabarti16:Chakrabarti16",
+    "nafnet": "networks:Nafnet",
+}
+
+
+def is_baseline(spec: str) -> bool:
+    """Whether `spec` is one of the names, with or without a file."""
+    name, colon, _ = spec.partition(":")
+    return name in LEARNED or (name in CLASSICAL and not colon)
+
+
+def load_baseline(spec: str, device: str | torch.device = "cpu") -> tuple[str, Deblurrer, dict[str, Any]]:
+    """The method that `spec` names, on the device: the name of its row, itself, and its source for the protocol.
+
+    The source's "fingerprint" changes with the method's version and with what it was given. Raises UsageError for a
+    network without a file, or with one that cannot be read or holds another network.
+    """
+    name, _, path = spec.partition(":")
+    if name in CLASSICAL:
+        made = _class(CLASSICAL[name])(device=device)
+        given: Mapping[str, Any] = getattr(made, "given", {})
+        source = {"kind": "baseline", "version": made.version, **given}
+        return name, made, {**source, "fingerprint": _fingerprint(name, made.version, *given.values())}
+    if not path:
+        raise UsageError(
+            f"method: {name} needs its weights: {name}:FILE; docs/methods.md says where they are to be had"
+        )
+    made = _class(LEARNED[name])(path, device=device)
+    origin = "retrained" if made.retrained else "authors' weights"
+    source = {"kind": "baseline", "version": made.version, "path": str(made.path), "weights": origin}
+    source["fingerprint"] = _fingerprint(name, made.version, made.fingerprint)
+    return f"{name} ({origin})", made, source
+
+
+def _fingerprint(*parts: object) -> str:
+    return "-".join(map(str, parts))
+
+
+def _class(target: str) -> type:
+    module, _, name = target.partition(":")
+    return getattr(import_module(f"facedeblur.baselines.{module}"), name)
