@@ -85,11 +85,27 @@ def trajectory_kernel(kernel_seed: int, size: int, settings: TrajectorySettings,
     return _bank(settings, size, seed)[kernel_seed % settings.bank]
 
 
+def trajectory_kernel_at(kernel_seed: int, size: float, settings: TrajectorySettings, seed: int = 0) -> np.ndarray:
+    """`trajectory_kernel` at any size, without a bank of that size: for frames, whose faces differ in size."""
+    path, samples = _paths(settings, seed)[kernel_seed % settings.bank]
+    return rasterise(path[:samples], size / REFERENCE_SIZE)
+
+
 @lru_cache(maxsize=4)
 def _bank(settings: TrajectorySettings, size: int, seed: int) -> list[np.ndarray]:
+    scale = size / REFERENCE_SIZE
+    return [rasterise(path[:samples], scale) for path, samples in _simulated(settings, seed)]
+
+
+@lru_cache(maxsize=1)  # 32 MB for a bank of 1,000
+def _paths(settings: TrajectorySettings, seed: int) -> list[tuple[np.ndarray, int]]:
+    return _simulated(settings, seed)
+
+
+def _simulated(settings: TrajectorySettings, seed: int) -> list[tuple[np.ndarray, int]]:
+    """Every trajectory of a bank, and how many of its samples the shutter sees."""
     rng = np.random.default_rng([seed, 1])
     expl = rng.choice(settings.expl, settings.bank)
     exposed = np.maximum(1, np.rint(rng.choice(settings.exposures, settings.bank) * settings.steps)).astype(int)
     paths = trajectories(rng, np.full(settings.bank, settings.max_length), expl, settings.steps)
-    scale = size / REFERENCE_SIZE
-    return [rasterise(path[:samples], scale) for path, samples in zip(paths, exposed, strict=True)]
+    return list(zip(paths, exposed, strict=True))
