@@ -47,7 +47,14 @@ class FaceDeblurrer:
         return self._finder or FaceFinder.dlib(VIDEO_SIDE)
 
     def __call__(
-        self, image: Any, *, faces: str = "all", aligned: bool = False, always: bool = False, batch: int = 8
+        self,
+        image: Any,
+        *,
+        faces: str = "all",
+        aligned: bool = False,
+        always: bool = False,
+        batch: int = 8,
+        strength: float = 1.0,
     ) -> Any:
         """Returns what it is given, with the faces deblurred: same type, shape, range and device.
 
@@ -60,15 +67,16 @@ class FaceDeblurrer:
                 training) and goes through the network as it is; at `size` x `size` pixels the result is the network's.
             always: also faces that already look sharp.
             batch: faces that go through the network at once.
+            strength: the share of every correction that is applied, in [0, 1]; 0 returns the picture as it is.
 
         A face is searched, cut out, deblurred at `size` pixels, and what the network changed is pasted back under a
         feathered mask; pixels outside the masks stay equal to the bit.
 
         Raises:
-            ValueError: another shape, type or range.
+            ValueError: another shape, type or range, or an option that cannot be.
             facedeblur.errors.UsageError: faces have to be found, and the extra `faces` is not installed.
         """
-        options = DeblurOptions(faces, aligned, always, batch)
+        options = DeblurOptions(faces, aligned, always, batch, strength)
         pictures, rebuild = _unpacked(image)
         finder = None if aligned else self.photo_finder
         done = deblur_pictures(pictures, self.deblurrer, self.size, finder, options)

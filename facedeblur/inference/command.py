@@ -61,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces (default: all)")
     made.add_argument("--aligned", action="store_true", help="every input is the crop of one face: search for none")
     made.add_argument("--always", action="store_true", help="also deblur faces that look sharp")
+    made.add_argument(
+        "--strength", type=float, default=1.0, metavar="S", help="share of the correction, from 0 to 1 (default: 1)"
+    )
     made.add_argument("--compare", action="store_true", help="write before and after side by side")
     made.add_argument("--force", action="store_true", help="overwrite results that exist")
     made.add_argument("--resume", action="store_true", help="leave out inputs whose results exist")
@@ -111,7 +114,7 @@ def _deblurrer(flags: argparse.Namespace) -> FileDeblurrer:
     from facedeblur.inference.load import load
 
     try:
-        options = DeblurOptions(flags.faces, flags.aligned, flags.always, flags.batch)
+        options = DeblurOptions(flags.faces, flags.aligned, flags.always, flags.batch, flags.strength)
     except ValueError as error:
         raise UsageError(f"--{error}") from None
     return FileDeblurrer(load(flags.weights, flags.device), options, flags.compare, flags.crf)

@@ -11,7 +11,7 @@ import torch
 from facedeblur.faces.crop import CropBox, crop_box
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.paste import network_crop, paste, white_of, whole_box
-from facedeblur.inference.sharpness import blur_of, need_of
+from facedeblur.inference.sharpness import blend_weight
 from facedeblur.models.deblurrer import Deblurrer
 
 FACES = ("all", "largest")
@@ -26,18 +26,22 @@ class DeblurOptions:
         aligned: pictures are crops of one face already; nothing is searched or pasted.
         always: faces that look sharp are deblurred, too. Aligned ones always are.
         batch: faces that go through the network at once.
+        strength: the share of every correction that is applied, in [0, 1].
     """
 
     faces: str = "all"
     aligned: bool = False
     always: bool = False
     batch: int = 8
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         if self.faces not in FACES:
             raise ValueError(f"faces: must be one of {', '.join(FACES)}, got {self.faces!r}")
         if self.batch < 1:
             raise ValueError(f"batch: must be at least 1, got {self.batch}")
+        if not 0 <= self.strength <= 1:  # NaN, too
+            raise ValueError(f"strength: must be from 0 to 1, got {self.strength}")
 
 
 DEFAULTS = DeblurOptions()
@@ -84,27 +88,29 @@ def deblur_pictures(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """A picture and those of its faces that are to be deblurred."""
+    """A picture and those of its faces that are to be deblurred, each with the share of its correction it gets."""
 
     picture: np.ndarray
     found: int
+    sharp: int
     boxes: list[CropBox]
     given: list[np.ndarray]
-    needs: list[float]
+    weights: list[float]
 
     @classmethod
     def of(cls, picture: np.ndarray, size: int, finder: FaceFinder | None, options: DeblurOptions) -> _Work:
         boxes = [whole_box(picture)] if options.aligned else _boxes(picture, finder, options.faces)
         given = [network_crop(picture, box, size) for box in boxes]
         ask = not (options.always or options.aligned)
-        needs = [need_of(blur_of(face)) if ask else 1.0 for face in given]
-        wanted = [i for i, need in enumerate(needs) if need > 0]
-        chosen = ([values[i] for i in wanted] for values in (boxes, given, needs))
-        return cls(picture, len(boxes), *chosen)
+        weights = [blend_weight(face, box.side) if ask else 1.0 for face, box in zip(given, boxes, strict=True)]
+        wanted = [i for i, weight in enumerate(weights) if weight * options.strength > 0]
+        chosen = ([values[i] for i in wanted] for values in (boxes, given))
+        shares = [weights[i] * options.strength for i in wanted]
+        return cls(picture, len(boxes), weights.count(0.0), *chosen, shares)
 
     def done(self, restored: list[np.ndarray], masked: bool) -> Deblurred:
-        picture = paste(self.picture, self.boxes, self.given, restored, self.needs, masked)
-        return Deblurred(picture, self.found, self.found - len(self.boxes))
+        picture = paste(self.picture, self.boxes, self.given, restored, self.weights, masked)
+        return Deblurred(picture, self.found, self.sharp)
 
 
 def _boxes(picture: np.ndarray, finder: FaceFinder, faces: str) -> list[CropBox]:

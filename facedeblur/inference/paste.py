@@ -14,11 +14,9 @@ import numpy as np
 
 from facedeblur.faces.crop import CropBox, crop, resize
 
-FEATHER = 0.2  # width of the mask's soft edge, as a share of the crop's side
-
-# Motion moves light by less than this share of the crop; what a network changes more broadly is a tint or a shade that
-# it got wrong. Of the true changes of real clips (sharp minus blurred frame) 2 to 3 % of the energy is as broad.
-BROAD = 0.2
+# Width of the mask's soft edge, as a share of the crop's side. The crop ends 0.19 of its side below the chin: what the
+# network does to the whole face, and to what lies just behind it, is pasted in full.
+FEATHER = 0.06
 
 
 def white_of(dtype: np.dtype) -> float:
@@ -56,8 +54,8 @@ def paste(
 ) -> np.ndarray:
     """A copy of `picture` with faces restored.
 
-    Colours and shading stay the picture's own: broad changes are left out. Where masks overlap, changes are not added
-    up. Pixels outside the masks are those of `picture`.
+    A tint of the whole face is left out: motion moves light, but does not colour it. Where masks overlap, changes are
+    not added up. Pixels outside the masks are those of `picture`.
 
     Args:
         picture: uint8, uint16 or float32 in [0, 1], (H, W, 3).
@@ -76,7 +74,7 @@ def paste(
             continue
         change = after - before
         if masked:  # at the network's size, where it costs nothing
-            change = matched(change) * feather(change.shape[0])[..., None]
+            change = untinted(change) * feather(change.shape[0])[..., None]
         inside = (slice(top - box.y, bottom - box.y), slice(left - box.x, right - box.x))
         place = (slice(top, bottom), slice(left, right))
         change = resize(change * np.float32(strength * white_of(picture.dtype)), box.side)[inside]
@@ -96,14 +94,13 @@ def _added(face: np.ndarray, change: np.ndarray) -> np.ndarray:
     return cv2.add(face, change, dtype={"uint8": cv2.CV_8U, "uint16": cv2.CV_16U}[face.dtype.name])
 
 
-def matched(change: np.ndarray) -> np.ndarray:
-    """A network's change (size, size, 3) without its broad part, so that colours match what surrounds the face."""
-    size = change.shape[0]
-    coarse = max(size // 4, 1)  # what is broad needs no more
-    mask, sigma = feather(size), BROAD * coarse
-    total = cv2.GaussianBlur(resize(change * mask[..., None], coarse), (0, 0), sigma)
-    weight = cv2.GaussianBlur(resize(mask, coarse), (0, 0), sigma)
-    return change - resize(total / weight[..., None], size)
+def untinted(change: np.ndarray) -> np.ndarray:
+    """A network's change (size, size, 3) without what it did to most pixels alike: the median of each channel.
+
+    Not the mean, nor a broad average: those would spread the light that a moving edge loses here and gains there over
+    its surroundings, as a halo.
+    """
+    return change - np.median(change.reshape(-1, 3), axis=0)
 
 
 def whole_box(picture: np.ndarray) -> CropBox:

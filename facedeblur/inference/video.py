@@ -13,11 +13,13 @@ from facedeblur.faces.follow_all import FacesFollower
 from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, run
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.paste import network_crop, paste, whole_box
-from facedeblur.inference.sharpness import blur_of, need_of
+from facedeblur.inference.sharpness import blend_weight
 from facedeblur.inference.tracks import track_faces
 from facedeblur.models.deblurrer import Deblurrer
 
-STEADY = 0.8  # how much of a face's need for deblurring is carried over from its last frame
+# How much of a face's weight is carried over from its last frame, when it rises and when it falls. Blur that sets in
+# hides the step, and would be left standing by a slow rise; a slow fall bridges compression and blinks.
+RISING, FALLING = 0.4, 0.8
 
 
 @dataclass
@@ -37,7 +39,7 @@ class _Work:
     frame: np.ndarray
     boxes: list[CropBox] = field(default_factory=list)
     given: list[np.ndarray] = field(default_factory=list)
-    strengths: list[float] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
 
 
 class VideoDeblurrer:
@@ -52,7 +54,7 @@ class VideoDeblurrer:
     ) -> None:
         self.deblurrer, self.size, self.finder, self.options = deblurrer, size, finder, options
         self.counts = VideoCounts()
-        self._needs: dict[int, float] = {}  # of the faces in the last frame, by track
+        self._last: dict[int, float] = {}  # weights of the faces in the last frame, by track
 
     def __call__(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         # Frames wait for each other, so that their faces share a batch: as many as would fill it with one face each.
@@ -62,7 +64,7 @@ class VideoDeblurrer:
             for work in works:
                 mine = [next(restored) for _ in work.given]
                 masked = not self.options.aligned
-                done = paste(work.frame, work.boxes, work.given, mine, work.strengths, masked)
+                done = paste(work.frame, work.boxes, work.given, mine, work.weights, masked)
                 self.counts.frames += 1
                 yield work.frame, done
 
@@ -71,32 +73,33 @@ class VideoDeblurrer:
             for frame in frames:
                 box = whole_box(frame)
                 self._count(faces=1, sharp=0)
-                yield _Work(frame, [box], [network_crop(frame, box, self.size)], [1.0])
+                yield _Work(frame, [box], [network_crop(frame, box, self.size)], [self.options.strength])
             return
         largest = self.options.faces == "largest"
         follower = FacesFollower(self.finder.detector, self.finder.localizer, largest)
         for frame, faces in track_faces(frames, follower):
-            work, needs = _Work(frame), {}
+            work, weights = _Work(frame), {}
             for face in faces:
                 box = crop_box(face.landmarks)
                 given = network_crop(frame, box, self.size)
-                needs[face.track] = need = self._need(face.track, given)
-                if need > 0:
+                weights[face.track] = weight = self._weight(face.track, given, box.side)
+                if weight * self.options.strength > 0:
                     work.boxes.append(box)
                     work.given.append(given)
-                    work.strengths.append(need * face.presence)
-            self._needs = needs
-            self._count(len(faces), len(faces) - len(work.boxes))
+                    work.weights.append(weight * self.options.strength * face.presence)
+            self._last = weights
+            self._count(len(faces), list(weights.values()).count(0.0))
             yield work
 
-    def _need(self, track: int, given: np.ndarray) -> float:
-        """The need of this frame, steadied by those before: neither compression nor a blink may switch it."""
+    def _weight(self, track: int, given: np.ndarray, side: int) -> float:
+        """The weight of this frame, smoothed with those before: neither compression nor a blink may switch it."""
         if self.options.always:
             return 1.0
-        now = need_of(blur_of(given))
-        last = self._needs.get(track, now)
-        steadied = STEADY * last + (1 - STEADY) * now
-        return steadied if steadied > 0.02 else 0.0  # else a sharp face would never quite be left alone
+        now = blend_weight(given, side)
+        last = self._last.get(track, now)
+        kept = RISING if now > last else FALLING
+        smoothed = kept * last + (1 - kept) * now
+        return smoothed if smoothed > 0.02 else 0.0  # else a sharp face would never quite be left alone
 
     def _count(self, faces: int, sharp: int) -> None:
         self.counts.with_face += faces > 0

@@ -48,6 +48,16 @@ class RefusedError(Exception):
         self.status = status
 
 
+def _strength(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 1:
+        raise RefusedError(400, f"strength: must be a number from 0 to 1, got {text[:20]!r}")
+    return value
+
+
 class Server:
     """Request handlers around one worker; `folder` is where uploads live."""
 
@@ -74,11 +84,12 @@ class Server:
         return web.Response(text=text, content_type="text/html")
 
     async def deblur(self, request: web.Request) -> web.Response:
-        """The body is the file; `name` (of the file) and `always` (0 or 1) are in the query."""
+        """The body is the file; in the query are its `name`, `always` (0 or 1) and `strength` (0 to 1)."""
         name = Path(request.query.get("name", "")).name or "file"
         suffix = Path(name).suffix.lower()
         if suffix not in PHOTOS + VIDEOS:
             raise RefusedError(415, f"{name}: neither a picture nor a video by its name")
+        strength = _strength(request.query.get("strength", "1"))
         if self.waiting >= WAITING:
             raise RefusedError(503, "others are waiting already; try again in a minute")
         self.waiting += 1
@@ -89,7 +100,7 @@ class Server:
             video = suffix in VIDEOS
             target = folder / ("result.mp4" if video else "result.png")
             always = request.query.get("always") == "1"
-            task = Task(source, target, name, video, always, self.limits.clip_seconds)
+            task = Task(source, target, name, video, always, self.limits.clip_seconds, strength)
             async with self.turn:
                 work = partial(self.worker.run, task, self.limits.work_seconds)
                 faces, sharp = await asyncio.get_running_loop().run_in_executor(None, work)

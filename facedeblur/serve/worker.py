@@ -23,7 +23,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Task:
-    """A file to deblur, and where its result goes. `name`: what errors call it. seconds: the longest clip taken."""
+    """A file to deblur, and where its result goes. `name`: what errors call it. seconds: the longest clip taken.
+    always, strength: see `DeblurOptions`."""
 
     source: Path
     target: Path
@@ -31,6 +32,7 @@ class Task:
     video: bool
     always: bool
     seconds: float
+    strength: float = 1.0
 
 
 class Worker:
@@ -103,7 +105,7 @@ def _serve(settings: Settings, pipe: Connection) -> None:
             try:
                 if task.video:
                     _check_length(task)
-                files = FileDeblurrer(model, DeblurOptions(always=task.always))
+                files = FileDeblurrer(model, DeblurOptions(always=task.always, strength=task.strength))
                 outcome = files(Job(task.source, task.name, task.video, task.target))
                 pipe.send((outcome.faces, outcome.sharp))
             except UsageError as error:

@@ -252,6 +252,8 @@ def test_contradicting_and_wrong_flags(deblur, photo, capsys):
     one_line(capsys, "--force, --resume")
     assert deblur("a.png", "-o", "b.png", "--batch", 0) == 2
     one_line(capsys, "--batch: must be at least 1")
+    assert deblur("a.png", "-o", "b.png", "--strength", 1.5) == 2
+    one_line(capsys, "--strength: must be from 0 to 1")
     with pytest.raises(SystemExit) as ended:
         deblur("a.png")
     assert ended.value.code == 2

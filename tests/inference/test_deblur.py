@@ -3,10 +3,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from skimage import data
 
-from facedeblur.faces.crop import crop_box
+from facedeblur.faces.crop import crop_box, resize
 from facedeblur.inference.deblur import DeblurOptions, deblur_pictures, run
-from facedeblur.inference.sharpness import blur_of, need_of
+from facedeblur.inference.sharpness import BLURRED, SHARP, blend_weight, blur_of
 
 ALWAYS = DeblurOptions(always=True)
 
@@ -100,7 +101,23 @@ def test_blur_grows_with_the_length_of_a_motion_in_any_direction(picture):
     for shape in (lambda n: (n, 1), lambda n: (1, n)):
         blurs = [blur_of(cv2.blur(image, shape(n))) for n in (1, 5, 9, 15)]
         assert blurs == sorted(blurs) and blurs[-1] > blurs[0] + 0.1
-    assert [need_of(blur) for blur in (0.0, 0.46, 0.49, 0.52, 1.0)] == pytest.approx([0, 0, 0.5, 1, 1])
+
+
+def test_the_weight_rises_from_nothing_to_one_between_the_thresholds(monkeypatch):
+    blurs = [0.0, SHARP, (SHARP + BLURRED) / 2, BLURRED, 1.0]
+    for blur, expected in zip(blurs, [0, 0, 0.5, 1, 1], strict=True):
+        monkeypatch.setattr("facedeblur.inference.sharpness.blur_of", lambda face, blur=blur: blur)
+        assert blend_weight(np.zeros((128, 128, 3), np.float32), 200) == pytest.approx(expected)
+
+
+def test_a_small_sharp_face_is_not_taken_for_a_blurred_one():
+    """A photo's detail, enlarged from 48 pixels to the network's size, looks smooth; that it was enlarged is known."""
+    photo = data.astronaut()[:256, 100:356].astype(np.float32) / 255
+    small = resize(photo, 48)
+    given = resize(small, 128).clip(0, 1)
+    assert blend_weight(given, 128) > 0.5 and blend_weight(given, 48) == 0
+    smeared = resize(cv2.blur(small, (7, 1)), 128).clip(0, 1)
+    assert blend_weight(smeared, 48) > 0.9
 
 
 def test_blur_is_the_published_metric(picture):
@@ -113,7 +130,29 @@ def test_blur_is_the_published_metric(picture):
     assert blur_of(np.full((64, 64, 3), 0.5, np.float32)) == 1.0
 
 
-@pytest.mark.parametrize(("field", "value"), [("faces", "both"), ("batch", 0)])
+def test_strength_blends_and_nothing_is_computed_for_none(picture, unsharp, finder):
+    image = picture(200, 300, [(60, 80, 30), (220, 100, 40)])
+    full, half, none = (
+        deblur_pictures([image], unsharp, 64, finder, DeblurOptions(always=True, strength=strength))[0]
+        for strength in (1.0, 0.5, 0.0)
+    )
+    change, inside = full.picture.astype(int) - image, (full.picture > 0) & (full.picture < 255)
+    assert np.abs(change).max() > 10
+    assert np.abs(change - 2 * (half.picture.astype(int) - image))[inside].max() <= 2
+    assert np.array_equal(none.picture, image) and (none.faces, none.sharp) == (2, 0)
+    assert len(unsharp.seen) == 2
+
+
+def test_strength_holds_for_aligned_pictures(picture, unsharp):
+    image = picture(64, 64, [(32, 32, 20)])
+    [none] = deblur_pictures([image], unsharp, 64, None, DeblurOptions(aligned=True, strength=0.0))
+    assert np.array_equal(none.picture, image) and none.sharp == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("faces", "both"), ("batch", 0), ("strength", -0.1), ("strength", 1.01), ("strength", float("nan"))],
+)
 def test_options_name_what_is_wrong(field, value):
     with pytest.raises(ValueError, match=f"{field}: must be"):
         DeblurOptions(**{field: value})

@@ -76,7 +76,11 @@ def test_deblurring_sets_in_gradually_where_a_face_becomes_blurred(picture, unsh
     sharp = np.clip(sharp + rng.integers(-40, 40, sharp.shape), 0, 255).astype(np.uint8)
     frames = [sharp] * 8 + [cv2.blur(sharp, (9, 1))] * 12
     amounts = [np.abs(a.astype(int) - b).mean() for a, b in VideoDeblurrer(unsharp, 128, finder)(iter(frames))]
-    assert max(amounts[:8]) == 0 and 0 < amounts[8] < 0.5 * amounts[-1] and amounts[8:] == sorted(amounts[8:])
+    assert (
+        max(amounts[:8]) == 0
+        and 0.3 * amounts[-1] < amounts[8] < 0.8 * amounts[-1]
+        and amounts[8:] == sorted(amounts[8:])
+    )
 
 
 def test_aligned_frames_go_through_whole(picture, unsharp):

@@ -48,14 +48,14 @@ def served(tmp_path, requests, worker=None, limits=LIMITS):
 
 def test_a_file_comes_back_deblurred_and_nothing_stays(tmp_path):
     async def requests(client, server):
-        answer = await client.post("/deblur?name=../../a%20b.JPG&always=1", data=CONTENT)
+        answer = await client.post("/deblur?name=../../a%20b.JPG&always=1&strength=0.4", data=CONTENT)
         return server.worker.tasks, answer.status, await answer.read(), answer.headers
 
     (task,), status, body, headers = served(tmp_path, requests)
     assert status == 200 and body == CONTENT[::-1]
     assert (headers["X-Faces"], headers["X-Sharp"], headers["Content-Type"]) == ("2", "1", "image/png")
     assert headers["Cache-Control"] == "no-store"
-    assert task.name == "a b.JPG" and task.always and not task.video
+    assert task.name == "a b.JPG" and task.always and task.strength == 0.4 and not task.video
     assert task.source.parent.parent == tmp_path and task.source.name == "upload.jpg"
 
 
@@ -65,7 +65,7 @@ def test_clips_come_back_as_mp4(tmp_path):
         return server.worker.tasks[0], answer.headers["Content-Type"]
 
     task, kind = served(tmp_path, requests, limits=Limits(len(CONTENT), clip_seconds=7))
-    assert kind == "video/mp4" and task.video and not task.always and task.seconds == 7
+    assert kind == "video/mp4" and task.video and not task.always and (task.strength, task.seconds) == (1, 7)
 
 
 @pytest.mark.parametrize(
@@ -150,3 +150,13 @@ def test_the_page_names_its_limits(tmp_path):
     text, policy = served(tmp_path, requests, limits=Limits(5 * 2**20, 42))
     assert "up to 42 seconds" in text and str(5 * 2**20) in text and ".webp" in text and "{{" not in text
     assert "default-src 'none'" in policy
+
+
+@pytest.mark.parametrize("strength", ["-0.1", "1.5", "nan", "much", ""])
+def test_a_strength_that_cannot_be_is_refused(tmp_path, strength):
+    async def requests(client, server):
+        answer = await client.post(f"/deblur?name=a.jpg&strength={strength}", data=CONTENT)
+        return server.worker.tasks, answer.status, await answer.text()
+
+    tasks, status, text = served(tmp_path, requests)
+    assert not tasks and status == 400 and text.startswith("strength: must be a number from 0 to 1")
