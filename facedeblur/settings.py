@@ -81,6 +81,28 @@ def _convert(kind: object, value: object, path: str):
     raise SettingsError(f"{path}: must be {wanted}, got {value!r}")
 
 
+ADDED = {"added": True}  # metadata of a field that came later: see `hashed`
+
+
+def hashed(value: object) -> object:
+    """Settings as `dataclasses.asdict` has them, for hashing: fields marked as `ADDED` are left out at their default.
+
+    So the keys under which results were cached stay what they were before there was such a field.
+    """
+    if dataclasses.is_dataclass(value):
+        return {f.name: hashed(getattr(value, f.name)) for f in dataclasses.fields(value) if not _is_new(f, value)}
+    if isinstance(value, Mapping):
+        return {key: hashed(item) for key, item in value.items()}
+    return [hashed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _is_new(field: dataclasses.Field, owner: object) -> bool:
+    made = field.default_factory is not dataclasses.MISSING
+    return field.metadata.get("added", False) and getattr(owner, field.name) == (
+        field.default_factory() if made else field.default
+    )
+
+
 def check(valid: bool, name: str, wanted: str, value: object) -> None:
     """Raise ValueError "<name>: must be <wanted>, got <value>" unless `valid`."""
     if not valid:

@@ -59,18 +59,21 @@ def quantised(image: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
+def blur_quality(blurry: np.ndarray, sharp: np.ndarray) -> tuple[float, float]:
+    """(psnr, ssim) of two luminance images (256, 256) uint8."""
+    return psnr(blurry, sharp), ssim(blurry, sharp)
+
+
 def average_quality(crops: Sequence[np.ndarray], response: Response = identity) -> tuple[float, float]:
     """(psnr, ssim) of the mean of an odd number of luminance crops (side, side) uint8 against the middle one."""
     blurry = quantised(resize(average(crops, response), MEASURE_SIZE))
-    sharp = resize(crops[len(crops) // 2], MEASURE_SIZE)
-    return psnr(blurry, sharp), ssim(blurry, sharp)
+    return blur_quality(blurry, resize(crops[len(crops) // 2], MEASURE_SIZE))
 
 
 def kernel_quality(sharp: np.ndarray, kernel: np.ndarray, response: Response = identity) -> tuple[float, float]:
     """(psnr, ssim) of a luminance crop (side, side) uint8 blurred with `kernel` at 256 px, without noise."""
     sharp = resize(sharp, MEASURE_SIZE)
-    blurry = quantised(response.encode(apply_kernel(response.decode(sharp), kernel)))
-    return psnr(blurry, sharp), ssim(blurry, sharp)
+    return blur_quality(quantised(response.encode(apply_kernel(response.decode(sharp), kernel))), sharp)
 
 
 class WindowQuality:

@@ -13,13 +13,17 @@ import numpy as np
 
 from facedeblur.blur.camera_shake import CameraShakeSettings, camera_shake_kernel, noise_level
 from facedeblur.blur.kernels import apply_kernel
+from facedeblur.blur.photo_motion import MotionSettings, motion_blur
 from facedeblur.blur.response import response
 from facedeblur.blur.trajectory import TrajectorySettings, trajectory_kernel
 from facedeblur.blur.vla import VLASettings
+from facedeblur.blur.weak import SharpSettings, weak_kernel
 from facedeblur.blur.windows import check_length
+from facedeblur.settings import ADDED, hashed
 
-KINDS = ("pravg", "vla", "trajectory", "camera_shake")
-KERNEL_KINDS = ("trajectory", "camera_shake")
+KERNEL_KINDS = ("trajectory", "camera_shake", "sharp")
+SINGLE_KINDS = (*KERNEL_KINDS, "motion")
+KINDS = ("pravg", "vla", *SINGLE_KINDS)
 PRAVG_LENGTHS = (7, 9, 11, 15, 21)
 
 
@@ -28,7 +32,8 @@ class Schedule:
     """One way to blur.
 
     kind      "pravg": averages of fixed `lengths`; "vla": averages whose length the content decides; "trajectory" and
-              "camera_shake": a single frame convolved with a kernel
+              "camera_shake": a single frame convolved with a kernel; "sharp": the same with a weak one or none;
+              "motion": a single frame in motion around its landmarks
     lengths   odd numbers of frames, for "pravg" alone; every length tiles the shots by itself
     stride    frames between the starts of two windows; None: windows do not overlap, and kernel schedules take every
               7th frame
@@ -47,6 +52,8 @@ class Schedule:
     vla: VLASettings = field(default_factory=VLASettings)
     trajectory: TrajectorySettings = field(default_factory=TrajectorySettings)
     camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
+    sharp: SharpSettings = field(default_factory=SharpSettings, metadata=ADDED)
+    motion: MotionSettings = field(default_factory=MotionSettings, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -62,8 +69,8 @@ class Schedule:
 
     @property
     def uses_kernels(self) -> bool:
-        """True when single frames are convolved, False when frames are averaged."""
-        return self.kind in KERNEL_KINDS
+        """True when single frames are blurred by themselves, False when frames are averaged."""
+        return self.kind in SINGLE_KINDS
 
     @property
     def kernel_stride(self) -> int:
@@ -71,19 +78,19 @@ class Schedule:
         return 7 if self.stride is None else self.stride
 
     def kernel(self, kernel_seed: int, size: int) -> np.ndarray:
-        """`kernel_for` with this schedule's settings."""
-        settings = self.camera_shake if self.kind == "camera_shake" else self.trajectory
-        return kernel_for(self.kind, kernel_seed, size, settings, self.seed)
+        """`kernel_for` with this schedule's settings; ValueError for a kind that has no kernels."""
+        return kernel_for(self.kind, kernel_seed, size, getattr(self, self.kind, None), self.seed)
 
     def fingerprint(self) -> str:
         """Hash of everything that decides the windows and their blur; equal settings, equal hash, on any machine."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(hashed(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def named_schedule(name: str, **overrides: Any) -> Schedule:
-    """The schedule called `name`: pravg7, pravg9 ... pravg21, pravg (all five lengths), vla, trajectory, camera_shake.
+    """The schedule called `name`: pravg7, pravg9 ... pravg21, pravg (all five lengths), vla, trajectory, camera_shake,
+    sharp, motion.
 
-    `overrides` are fields of `Schedule`; `vla`, `trajectory` and `camera_shake` may be mappings of their own fields.
+    `overrides` are fields of `Schedule`; those that are settings of one kind may be mappings of their own fields.
     Raises ValueError for an unknown name, key or value.
     """
     if name.removeprefix("pravg").isdigit() and name.startswith("pravg"):
@@ -95,11 +102,19 @@ def named_schedule(name: str, **overrides: Any) -> Schedule:
     else:
         names = ", ".join([*(f"pravg{length}" for length in PRAVG_LENGTHS), *KINDS])
         raise ValueError(f"blur: one of {names}, got {name!r}")
-    settings = {"vla": VLASettings, "trajectory": TrajectorySettings, "camera_shake": CameraShakeSettings}
-    for key, kind in settings.items():
+    for key, kind in _SETTINGS.items():
         if isinstance(overrides.get(key), Mapping):
             overrides[key] = _build(kind, f"{name}.{key}", overrides[key])
     return _build(Schedule, name, {"name": name, **defaults, **overrides})
+
+
+_SETTINGS = {
+    "vla": VLASettings,
+    "trajectory": TrajectorySettings,
+    "camera_shake": CameraShakeSettings,
+    "sharp": SharpSettings,
+    "motion": MotionSettings,
+}
 
 
 def _build(kind: type, where: str, values: Mapping[str, Any]) -> Any:
@@ -111,7 +126,11 @@ def _build(kind: type, where: str, values: Mapping[str, Any]) -> Any:
 
 
 def kernel_for(
-    kind: str, kernel_seed: int, size: int, settings: TrajectorySettings | CameraShakeSettings, seed: int = 0
+    kind: str,
+    kernel_seed: int,
+    size: int,
+    settings: TrajectorySettings | CameraShakeSettings | SharpSettings,
+    seed: int = 0,
 ) -> np.ndarray:
     """The blur kernel that `kernel_seed` stands for, at an image of `size` pixels: (k, k) float32, k odd, sum 1.
 
@@ -121,6 +140,8 @@ def kernel_for(
         return trajectory_kernel(kernel_seed, size, settings, seed)
     if kind == "camera_shake":
         return camera_shake_kernel(kernel_seed, size, settings, seed)
+    if kind == "sharp":
+        return weak_kernel(kernel_seed, size, settings, seed)
     raise ValueError(f"kind: one of {', '.join(KERNEL_KINDS)}, got {kind!r}")
 
 
@@ -136,3 +157,16 @@ def blur_with_kernel(sharp: np.ndarray, schedule: Schedule, kernel_seed: int) ->
         noise = np.random.default_rng([schedule.seed, kernel_seed]).standard_normal(blurry.shape, np.float32)
         blurry = blurry + np.float32(255 * noise_level(kernel_seed, schedule.camera_shake, schedule.seed)) * noise
     return np.clip(blurry, 0.0, 255.0)
+
+
+def blur_single(sharp: np.ndarray, schedule: Schedule, kernel_seed: int, landmarks: np.ndarray) -> np.ndarray:
+    """The blurry partner of one sharp crop under a schedule of single frames: `blur_with_kernel`, or its own motion.
+
+    Args:
+        landmarks: (68, 2) of the crop, in its pixels.
+    """
+    if schedule.kind == "motion":
+        return motion_blur(
+            sharp, landmarks, kernel_seed, schedule.motion, schedule.seed, response=response(schedule.response)
+        )
+    return blur_with_kernel(sharp, schedule, kernel_seed)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from facedeblur.blur.camera_shake import CameraShakeSettings
+from facedeblur.blur.photo_motion import MotionSettings
 from facedeblur.blur.schedule import Schedule, named_schedule
 from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
-from facedeblur.settings import check, is_positive
+from facedeblur.blur.weak import SharpSettings
+from facedeblur.settings import ADDED, check, is_positive
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class BlurSettings:
     vla: VLASettings = field(default_factory=VLASettings)
     trajectory: TrajectorySettings = field(default_factory=TrajectorySettings)
     camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
+    sharp: SharpSettings = field(default_factory=SharpSettings, metadata=ADDED)
+    motion: MotionSettings = field(default_factory=MotionSettings, metadata=ADDED)
 
     def __post_init__(self) -> None:
         check(len(self.schedules) > 0, "schedules", "at least one schedule", dict(self.schedules))
@@ -35,14 +39,19 @@ class BlurSettings:
             check(is_positive(weight), f"schedules.{name}", "a positive weight", weight)
         self.training(), self.validation()  # names, stride and response are checked there
 
-    def training(self) -> tuple[Schedule, ...]:
-        """The schedules that training windows are made of."""
-        return tuple(self._schedule(name, self.stride) for name in self.schedules)
+    def training(self, names: Iterable[str] | None = None) -> tuple[Schedule, ...]:
+        """The schedules that training windows are made of: those of `schedules`, or the `names` given instead.
+
+        Raises ValueError for a name that is none.
+        """
+        names = dict.fromkeys(self.schedules if names is None else names)
+        return tuple(self._schedule(name, self.stride) for name in names)
 
     def validation(self) -> tuple[Schedule, ...]:
         """The schedules of validation; its windows never overlap."""
         return tuple(self._schedule(name, None) for name in self.val_schedules)
 
     def _schedule(self, name: str, stride: int | None) -> Schedule:
-        shared = {"vla": self.vla, "trajectory": self.trajectory, "camera_shake": self.camera_shake}
+        own = ("vla", "trajectory", "camera_shake", "sharp", "motion")
+        shared = {kind: getattr(self, kind) for kind in own}
         return named_schedule(name, stride=stride, response=self.response, **shared)

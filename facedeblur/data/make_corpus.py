@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.cores import usable_cores
-from facedeblur.data.corpora import discover, find_clips
+from facedeblur.data.corpora import Clip, discover, find_clips
 from facedeblur.data.demo import render_demo
+from facedeblur.data.frames.index import FrameIndex
+from facedeblur.data.frames.runs import find_runs
+from facedeblur.data.frames.store import FrameStore, does_not_fit, open_frames
+from facedeblur.data.frames.tiles import TileSettings
 from facedeblur.data.pairs.files import PairFormat, write_pairs
 from facedeblur.data.pairs.store import PairStore, open_store
 from facedeblur.data.plans.plan import Plan
@@ -26,7 +31,10 @@ from facedeblur.progress import StageProgress, StepProgress
 
 @dataclass(frozen=True)
 class Corpus:
-    """Plans of the training and validation windows, the training mixture, and what preparation reported."""
+    """Plans of the training and validation windows, the training mixture, and what preparation reported.
+
+    clips, prepare: of training, and how they were prepared: where stored frames come from.
+    """
 
     train: Plan
     val: Plan
@@ -34,6 +42,8 @@ class Corpus:
     epoch_windows: int | None
     schedules: tuple[Schedule, ...]
     reports: dict[str, Report]
+    clips: tuple[Clip, ...] = ()
+    prepare: PrepareSettings = field(default_factory=PrepareSettings)
 
 
 def job_count(jobs: int | str) -> int:
@@ -44,15 +54,15 @@ def job_count(jobs: int | str) -> int:
 
 
 def mixture_rows(data: DataSettings, blur: BlurSettings) -> tuple[MixtureRow, ...]:
-    """The mixture of section 5.1: passes of the corpora, each in the blur's schedules.
+    """The mixture of section 5.1: passes of the corpora, each in its own schedules or in the blur's.
 
     Kernels have no direction of time: reversed passes hold averages alone, and fall away where the blur has none.
     """
-    passes = data.mixture[:1] if data.only_first_pass else data.mixture
-    directed = {schedule.name for schedule in blur.training() if not schedule.uses_kernels}
+    directed = {schedule.name for schedule in data.schedules(blur) if not schedule.uses_kernels}
     rows = []
-    for item in passes:
-        schedules = tuple((n, w) for n, w in blur.schedules.items() if not item.reverse or n in directed)
+    for item in data.passes():
+        wanted = item.blur or blur.schedules
+        schedules = tuple((n, w) for n, w in wanted.items() if not item.reverse or n in directed)
         if schedules:
             rows.append(MixtureRow(item.corpus, schedules, item.reverse, weight=item.weight, count=item.count))
     return tuple(rows)
@@ -77,6 +87,26 @@ def pair_stores(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) 
     return stores[0], stores[1]
 
 
+def frame_store(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> FrameStore | None:
+    """The stored faces of training, decoded now where they are not there; None where videos are read every epoch.
+
+    That is so, too, where they would take more than the limit or what is free: then one line says by how much.
+    """
+    if data.frames == "stream":
+        return None
+    count = job_count(jobs)
+    tiles = TileSettings(size, data.frames_oversample, data.frames_margin)
+    runs = find_runs(corpus.train, corpus.clips, data.cache, corpus.prepare, count)
+    index = FrameIndex.of(runs, tiles)
+    if reason := does_not_fit(index, tiles, data.frames, data.cache, data.frames_limit):
+        print(reason, file=sys.stderr)
+        return None
+    store = open_frames(index, tiles, data.frames, data.cache, count, StepProgress("storing faces"))
+    for video, reason in store.missing.items():
+        print(f"not among the stored faces: {video}: {reason}", file=sys.stderr)
+    return store
+
+
 def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> tuple[list[str], list[str]]:
     """Writes all pairs of both plans below `data.export`; what was written and skipped, and what failed, as lines."""
     lines, failed = [], []
@@ -94,7 +124,7 @@ def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str)
 
 def _check_stills(data: DataSettings, blur: BlurSettings) -> None:
     """A photo has no frames to average. Raises PrepareError where a corpus holds nothing else."""
-    averaged = [schedule.name for schedule in (*blur.training(), *blur.validation()) if not schedule.uses_kernels]
+    averaged = [schedule.name for schedule in (*data.schedules(blur), *blur.validation()) if not schedule.uses_kernels]
     kinds = {source.kind for source in data.sources()}
     if averaged and kinds and kinds <= {"stills", "ms_celeb"}:
         raise PrepareError(
@@ -131,7 +161,7 @@ def make_corpus(
     _check_stills(data, blur)
     rows = mixture_rows(data, blur)
     plans, reports = {}, {}
-    for split, schedules in (("train", blur.training()), ("val", blur.validation())):
+    for split, schedules in (("train", data.schedules(blur)), ("val", blur.validation())):
         chosen = [clip for clip in clips if clip.split == split]
         if not chosen:
             roots = ", ".join(source.root for source in data.sources()) or str(cache)
@@ -152,5 +182,13 @@ def make_corpus(
     mark = plans_mark(data, blur, how)
     mark.parent.mkdir(exist_ok=True)
     mark.touch()
-    schedules = (*blur.training(), *blur.validation())
-    return Corpus(plans["train"], plans["val"], rows, epoch_size(data), schedules, reports)
+    return Corpus(
+        plans["train"],
+        plans["val"],
+        rows,
+        epoch_size(data),
+        (*data.schedules(blur), *blur.validation()),
+        reports,
+        tuple(clip for clip in clips if clip.split == "train"),
+        how or PrepareSettings(),
+    )

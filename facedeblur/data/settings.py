@@ -5,32 +5,40 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from facedeblur.blur.schedule import Schedule
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings, Selection
 from facedeblur.data.demo import DemoSettings
 from facedeblur.data.prepare.settings import PrepareSettings
-from facedeblur.settings import check, is_count, is_positive
+from facedeblur.settings import ADDED, check, hashed, is_count, is_positive
+
+KEEP = ("stream", "memory", "disk")  # where training's faces are
 
 
 @dataclass(frozen=True)
 class PassSettings:
     """One row of the training mixture: a corpus (None = any), a direction of time, and its share of the epoch.
 
-    Exactly one of `weight` (relative) and `count` (windows per epoch) is given.
+    Exactly one of `weight` (relative) and `count` (windows per epoch) is given. blur: schedules of this row alone and
+    their shares; None: those of the stage's blur.
     """
 
     corpus: str | None = None
     reverse: bool = False
     weight: float | None = None
     count: int | None = None
+    blur: Mapping[str, float] | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         check((self.weight is None) != (self.count is None), "weight", "given, or else count", self.weight)
         check(self.weight is None or is_positive(self.weight), "weight", "a positive number", self.weight)
         check(self.count is None or is_count(self.count), "count", "a whole number of at least 1", self.count)
+        check(self.blur is None or len(self.blur) > 0, "blur", "null, or schedules and their weights", self.blur)
+        for name, weight in (self.blur or {}).items():
+            check(is_positive(weight), f"blur.{name}", "a positive weight", weight)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,10 @@ class DataSettings(Selection):
     epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
     batch: global, split over ranks. workers: reader processes per rank (`auto` = one per two cores, at most 8).
     strength: windows are drawn in proportion to their blur's RMSE to this power; 0 draws them uniformly.
+    frames: "memory" or "disk" decodes the faces of training once and keeps them, at most frames_limit GB of them
+    (None: what is free allows), with `frames_margin` of what a crop shows around it and `frames_oversample` pixels for
+    one of the image; "stream" reads the videos every epoch. redraw, zoom, shift, turn need stored frames: windows begin
+    elsewhere and kernels differ in every epoch; how far crops lie beside the rule's (`AugmentSettings`).
     """
 
     name: str
@@ -71,6 +83,14 @@ class DataSettings(Selection):
     photometric: float = 0.0
     noise: float = 0.0
     jpeg: float = 0.0
+    frames: str = field(default="stream", metadata=ADDED)
+    frames_limit: float | None = field(default=None, metadata=ADDED)
+    frames_margin: float = field(default=1.4, metadata=ADDED)
+    frames_oversample: float = field(default=1.5, metadata=ADDED)
+    redraw: bool = field(default=False, metadata=ADDED)
+    zoom: float = field(default=0.0, metadata=ADDED)
+    shift: float = field(default=0.0, metadata=ADDED)
+    turn: float = field(default=0.0, metadata=ADDED)
 
     def __post_init__(self) -> None:
         kinds = ("demo", "mixture", *KINDS)
@@ -101,6 +121,15 @@ class DataSettings(Selection):
         for name in ("flip", "photometric", "noise", "jpeg"):
             value = getattr(self, name)
             check(0 <= value <= 1, name, "a probability in [0, 1]", value)
+        self._check_frames()
+
+    def passes(self) -> tuple[PassSettings, ...]:
+        """The rows of the mixture that are kept."""
+        return self.mixture[:1] if self.only_first_pass else self.mixture
+
+    def schedules(self, blur: BlurSettings) -> tuple[Schedule, ...]:
+        """The schedules of all rows: their own, or those of `blur`. Raises ValueError for a name that is none."""
+        return blur.training(name for item in self.passes() for name in (item.blur or blur.schedules))
 
     def sources(self) -> tuple[CorpusSettings, ...]:
         """The corpora to list; none for the demo, which is rendered first."""
@@ -110,6 +139,21 @@ class DataSettings(Selection):
             return tuple(replace(c, name=name, cache=self.cache) for name, c in self.corpora.items())
         selection = {each.name: getattr(self, each.name) for each in fields(Selection)}
         return (CorpusSettings(self.kind, self.root, self.name, self.cache, **selection),)
+
+    def _check_frames(self) -> None:
+        check(self.frames in KEEP, "frames", f"one of {', '.join(KEEP)}", self.frames)
+        limit = self.frames_limit
+        check(limit is None or is_positive(limit), "frames_limit", "null or a positive number of GB", limit)
+        check(1.1 <= self.frames_margin <= 4, "frames_margin", "a number in [1.1, 4]", self.frames_margin)
+        check(1 <= self.frames_oversample <= 4, "frames_oversample", "a number in [1, 4]", self.frames_oversample)
+        for name, most in (("zoom", 0.5), ("shift", 0.5), ("turn", 45.0)):
+            value = getattr(self, name)
+            check(0 <= value <= most, name, f"a standard deviation in [0, {most:g}]", value)
+        if self.frames != "stream" and self.cache_pairs is not None:
+            raise ValueError(f"cache_pairs: not beside frames={self.frames}, which keeps faces; set it to null")
+        for name in ("redraw", "zoom", "shift", "turn"):
+            if self.frames == "stream" and getattr(self, name):
+                raise ValueError(f"{name}: needs stored frames, data.frames=memory or disk")
 
     def _check_mixture(self) -> None:
         if not self.corpora:
@@ -123,6 +167,6 @@ class DataSettings(Selection):
 
 def plans_mark(data: DataSettings, blur: BlurSettings, how: PrepareSettings | None) -> Path:
     """The empty file that says that this corpus was once planned like this; it lies in the cache it speaks of."""
-    described = {"data": asdict(data), "blur": asdict(blur), "prepare": asdict(how) if how else None}
+    described = {"data": hashed(data), "blur": hashed(blur), "prepare": hashed(how) if how else None}
     key = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return Path(data.cache) / "shared" / key

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
+from facedeblur.settings import hashed
 from facedeblur.status import read_status
 from facedeblur.training.settings import RunSettings
 
@@ -25,10 +25,10 @@ def hourglass_key(settings: RunSettings) -> str:
     """Hash of everything that decides the hourglass's weights."""
     own = settings.hourglass
     decisive = {
-        "model": {k: v for k, v in asdict(settings.model).items() if k == "image_size" or k.startswith("hourglass_")},
-        "data": {k: v for k, v in asdict(own.data).items() if k not in NOT_DECISIVE_DATA},
-        "blur": asdict(own.blur),
-        "trainer": {k: v for k, v in asdict(own.trainer).items() if k not in NOT_DECISIVE},
+        "model": {k: v for k, v in hashed(settings.model).items() if k == "image_size" or k.startswith("hourglass_")},
+        "data": {k: v for k, v in hashed(own.data).items() if k not in NOT_DECISIVE_DATA},
+        "blur": hashed(own.blur),
+        "trainer": {k: v for k, v in hashed(own.trainer).items() if k not in NOT_DECISIVE},
         "seed": settings.seed,
     }
     if settings.prepare.decisive() != PrepareSettings().decisive():  # other windows than those of the defaults

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 
 from facedeblur.cores import usable_cores
-from facedeblur.data.make_corpus import Corpus, pair_stores
+from facedeblur.data.make_corpus import Corpus, frame_store, pair_stores
 from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.settings import DataSettings
 from facedeblur.data.stream.datamodule import PairDataModule
@@ -80,11 +81,16 @@ def planned_length(settings: TrainerSettings, batches_per_epoch: int) -> tuple[i
 
 
 def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: int | str = "auto") -> PairDataModule:
-    """The stage's pairs, `size` pixels square; `jobs` processes fill their cache where one is asked for."""
+    """The stage's pairs, `size` pixels square; `jobs` processes fill its cache, or store faces, where asked to."""
     loader = loader_settings(data, size, seed, corpus.epoch_windows)
     augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
     stores = pair_stores(data, corpus, size, jobs)
-    return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores)
+    frames = frame_store(data, corpus, size, jobs)
+    if frames is not None:
+        augment = replace(augment, zoom=data.zoom, shift=data.shift, turn=data.turn)
+    return PairDataModule(
+        corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores, frames, data.redraw
+    )
 
 
 def check_batches(module: StageData, trainer: TrainerSettings, prefix: str = "") -> None:

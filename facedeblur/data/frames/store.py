@@ -29,12 +29,12 @@ from filelock import FileLock
 from facedeblur.data.frames.index import FrameIndex
 from facedeblur.data.frames.tiles import TileSettings, cut_tile
 from facedeblur.files import write_json
+from facedeblur.processes import Failure, run_limited
 from facedeblur.video.album import is_missing
-from facedeblur.video.children import Failure, run_limited
-from facedeblur.video.files import check_content
-from facedeblur.video.source import VideoError, open_source
+from facedeblur.video.fingerprint import check_content
+from facedeblur.video.open import open_source
+from facedeblur.video.source import VideoError
 
-KEEP = ("stream", "memory", "disk")
 SHARE = 0.5  # of the free memory, or of the free disk, that a store may take
 SECONDS = 120.0, 0.5  # for a video, and more for each of its frames, before decoding it counts as hung
 SAVE_EVERY = 5.0  # seconds between two writings of state.json

@@ -19,22 +19,42 @@ from facedeblur.faces.mirror import MIRRORED_POINT
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """Probabilities in [0, 1] that an item is flipped, changed in light and colour, made noisy, JPEG-compressed."""
+    """What happens to a pair before it is learned from.
+
+    flip, photometric, noise, jpeg  probabilities in [0, 1] that it is mirrored, changed in light and colour, made
+                                    noisy, compressed as JPEG
+    zoom, shift, turn               how the crop differs from the rule's, as a detector's would: standard deviations of
+                                    the logarithm of its side, of its place in sides, of its angle in degrees. Needs
+                                    what lies around the crop: stored frames
+
+    Raises ValueError naming the field.
+    """
 
     flip: float = 0.5
     photometric: float = 0.0
     noise: float = 0.0
     jpeg: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+    turn: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("flip", "photometric", "noise", "jpeg"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: a probability in [0, 1], got {getattr(self, name)}")
+        for name, most in (("zoom", 0.5), ("shift", 0.5), ("turn", 45.0)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name}: a standard deviation in [0, {most:g}], got {getattr(self, name)}")
 
     @property
     def active(self) -> bool:
         """Whether anything can happen at all."""
-        return any((self.flip, self.photometric, self.noise, self.jpeg))
+        return any((self.flip, self.photometric, self.noise, self.jpeg)) or self.moves
+
+    @property
+    def moves(self) -> bool:
+        """Whether crops lie elsewhere than the rule has them."""
+        return any((self.zoom, self.shift, self.turn))
 
 
 NO_AUGMENTATION = AugmentSettings(flip=0.0)

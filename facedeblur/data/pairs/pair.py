@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facedeblur.blur.schedule import Schedule, blur_with_kernel, named_schedule
+from facedeblur.blur.schedule import Schedule, blur_single, named_schedule
 from facedeblur.data.pairs.augment import AugmentSettings, augment
 from facedeblur.data.pairs.reading import Cut, read_cuts
 from facedeblur.data.plans.plan import PlannedWindow
@@ -75,9 +75,9 @@ def cut_of(meta: Mapping[str, Any]) -> Cut:
 
 
 def finish(meta: dict[str, Any], blurry: np.ndarray, sharp: np.ndarray) -> Pair:
-    """The pair of what was read: a kernel schedule convolves the sharp crop (Section 5.2), which has its final size."""
+    """The pair of what was read: a schedule of single frames blurs the sharp crop (Section 5.2), of its final size."""
     if meta["kernel"] is not None:
-        light = blur_with_kernel(sharp, named_schedule(**meta["kernel"]), meta["kernel_seed"])
+        light = blur_single(sharp, named_schedule(**meta["kernel"]), meta["kernel_seed"], meta["landmarks"])
         blurry = np.rint(light).astype(np.uint8)
     return Pair(blurry, sharp, meta)
 

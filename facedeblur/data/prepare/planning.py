@@ -16,13 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from facedeblur.blur.quality import MEASURE_SIZE, WindowQuality, average_quality, kernel_quality
+from facedeblur.blur.quality import (
+    MEASURE_SIZE,
+    WindowQuality,
+    average_quality,
+    blur_quality,
+    kernel_quality,
+    quantised,
+)
 from facedeblur.blur.response import response
-from facedeblur.blur.schedule import Schedule
+from facedeblur.blur.schedule import Schedule, blur_single
 from facedeblur.blur.vla import reversed_vla_windows, vla_windows
 from facedeblur.blur.windows import pravg_windows, reversed_range, without_duplicates
 from facedeblur.data.prepare.frame_buffer import Reel
-from facedeblur.faces.crop import crop
+from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.track import FaceTrack
 from facedeblur.video.source import FrameSource
 
@@ -162,7 +169,12 @@ class _Planner:
     def _kernel_row(self, schedule: Schedule, frame: int) -> Iterator[Row]:
         seed = kernel_seed(self._fingerprint, frame, schedule)
         sharp = crop(self.reel[frame], self.reel.local_box(frame))
-        quality = kernel_quality(sharp, schedule.kernel(seed, MEASURE_SIZE), response(schedule.response))
+        if schedule.kind == "motion":
+            points = points_to_crop(self._track.landmarks[frame], self.reel.boxes[frame], MEASURE_SIZE)
+            sharp = resize(sharp, MEASURE_SIZE)
+            quality = blur_quality(quantised(blur_single(sharp, schedule, seed, points)), sharp)
+        else:
+            quality = kernel_quality(sharp, schedule.kernel(seed, MEASURE_SIZE), response(schedule.response))
         yield {**self._row(schedule, frame, 1, quality, "kernel", False), "kernel_seed": seed}
 
     def _row(

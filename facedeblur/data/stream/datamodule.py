@@ -10,9 +10,11 @@ import torch
 from pytorch_lightning import LightningDataModule
 
 from facedeblur.blur.schedule import Schedule
+from facedeblur.data.frames.store import FrameStore
 from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.pairs.store import PairStore
 from facedeblur.data.plans.plan import Plan
+from facedeblur.data.stream.frame_stream import FrameStream
 from facedeblur.data.stream.loader import TrainLoader, ValLoader
 from facedeblur.data.stream.pair_stream import PairStream
 from facedeblur.data.stream.sample_windows import MixtureRow, validation_windows
@@ -33,6 +35,8 @@ class PairDataModule(LightningDataModule):
         augment: of training pairs alone.
         schedules: kernel schedules whose settings are not the default ones.
         stores: finished pairs of both plans, read instead of their videos.
+        frames: the stored faces of training; validation reads its videos, so that its figures are those of any run.
+        redraw: see `ItemMaker`; with stored faces alone.
     """
 
     items, samples = "windows", "pairs"
@@ -46,6 +50,8 @@ class PairDataModule(LightningDataModule):
         augment: AugmentSettings = AugmentSettings(),  # noqa: B008 - frozen
         schedules: Iterable[Schedule] = (),
         stores: tuple[PairStore, PairStore] | None = None,
+        frames: FrameStore | None = None,
+        redraw: bool = False,
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer validation windows than ranks
@@ -55,6 +61,7 @@ class PairDataModule(LightningDataModule):
         self.train_store = stores[0] if stores else None
         self.val_store = stores[1].select(chosen) if stores else None
         self.augment, self.schedules = augment, tuple(schedules)
+        self.frames, self.redraw = frames, redraw
         self._start = (0, 0, False)  # where the training loader begins once it is made
         self._train: TrainLoader | None = None
 
@@ -114,8 +121,11 @@ class PairDataModule(LightningDataModule):
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.set_position(state["epoch"], state["batch"], counted=True)
 
-    def _train_stream(self, rank: int, world: int) -> PairStream:
-        given = (self.train_plan, self.settings, self.mixture, self.augment, self.schedules)
+    def _train_stream(self, rank: int, world: int) -> PairStream | FrameStream:
+        given = (self.settings, self.mixture, self.augment, self.schedules)
+        if self.frames is not None:
+            return FrameStream(self.train_plan, self.frames, *given, redraw=self.redraw, rank=rank, world=world)
+        given = (self.train_plan, *given)
         return PairStream(*given, rank=rank, world=world, store=self.train_store)
 
     def _rank(self) -> tuple[int, int]:

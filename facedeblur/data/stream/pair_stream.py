@@ -86,7 +86,7 @@ class PairStream(EpochStream):
         given, role = divmod(place, workers)
         pairs = self._leaving(self.part(rows, epoch, role, workers).skip(given), rows, epoch)
         while pack := list(islice(pairs, self.batch)):
-            yield _collate(pack)
+            yield collate(pack)
 
     def pairs(self, epoch: int, worker: int = 0, workers: int = 1) -> Iterator[tuple[Pair, Problem | None]]:
         """A worker's share of an epoch one by one: pairs, each with the problem that it stands in for, else None."""
@@ -166,7 +166,7 @@ class PairStream(EpochStream):
         return describe(self.plan[row], row, self.settings.size, self.schedules)
 
 
-def _collate(items: Sequence[tuple[Pair, Problem | None]]) -> Batch:
+def collate(items: Sequence[tuple[Pair, Problem | None]]) -> Batch:
     pairs = [pair for pair, _ in items]
     return {
         "blurry": _stack([pair.blurry for pair in pairs]),

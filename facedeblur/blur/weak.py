@@ -1,0 +1,51 @@
+"""Nothing, or hardly anything: pairs that teach a network to leave alone what is sharp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from facedeblur.blur.trajectory import REFERENCE_SIZE, rasterise, trajectories
+
+_STEPS = 200
+
+
+@dataclass(frozen=True)
+class SharpSettings:
+    """Sharp and weakly blurred pairs. ValueError for an impossible value.
+
+    unchanged  share of the pairs whose two images are equal
+    lengths    arc lengths of the trajectories of the others, in pixels of a 256 px image
+    bank       different kernels per seed
+    """
+
+    unchanged: float = 0.5
+    lengths: tuple[float, float] = (1.0, 8.0)
+    bank: int = 400
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.unchanged <= 1:
+            raise ValueError(f"unchanged: a share in [0, 1], got {self.unchanged}")
+        if len(self.lengths) != 2 or not 0 < self.lengths[0] <= self.lengths[1]:
+            raise ValueError(f"lengths: two positive numbers of pixels, the smaller first, got {self.lengths}")
+        if self.bank < 1:
+            raise ValueError(f"bank: at least 1 kernel, got {self.bank}")
+
+
+def weak_kernel(kernel_seed: int, size: int, settings: SharpSettings, seed: int = 0) -> np.ndarray:
+    """Kernel `kernel_seed` (modulo the bank) for an image of `size` pixels: (k, k) float32, sum 1; [[1]] changes
+    nothing."""
+    return _bank(settings, size, seed)[kernel_seed % settings.bank]
+
+
+@lru_cache(maxsize=4)
+def _bank(settings: SharpSettings, size: int, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng([seed, 3])
+    unchanged = rng.random(settings.bank) < settings.unchanged
+    lengths = rng.uniform(*settings.lengths, settings.bank)
+    paths = trajectories(rng, lengths, np.full(settings.bank, 0.005), _STEPS)
+    nothing = np.ones((1, 1), np.float32)
+    scale = size / REFERENCE_SIZE
+    return [nothing if same else rasterise(path, scale) for same, path in zip(unchanged, paths, strict=True)]
