@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -106,7 +107,7 @@ class FrameIndex:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return cls(**{each.name: stored[each.name] for each in fields(cls)})
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: not an index of stored frames ({error})") from None
 
     # -- looking up -----------------------------------------------------------------------------------------------
