@@ -144,10 +144,14 @@ class RunSettings:
             raise ValueError("model.hourglass_stacks: must be at least 1 to train an hourglass, got 0")
         if self.hourglass.trainer.ema is not None:
             raise ValueError("hourglass.trainer.ema: the first stage keeps no average; set it to null")
-        for prefix, trainer, data in (
-            ("", self.trainer, self.data),
-            ("hourglass.", self.hourglass.trainer, self.hourglass.data),
+        for prefix, trainer, data, blur in (
+            ("", self.trainer, self.data, self.blur),
+            ("hourglass.", self.hourglass.trainer, self.hourglass.data, self.hourglass.blur),
         ):
+            try:
+                data.schedules(blur)
+            except ValueError as error:
+                raise ValueError(f"{prefix}data.mixture: {error}") from None
             ranks = trainer.nodes * (trainer.devices if isinstance(trainer.devices, int) else 1)
             if data.batch % ranks or data.batch // ranks < 2:
                 raise ValueError(
@@ -177,5 +181,7 @@ def _with_first_mixture(plain: Mapping) -> Mapping:
         forward = any(not row.get("reverse") for row in data["mixture"])
     except (KeyError, TypeError, AttributeError):
         return plain  # `build` says what is wrong
-    mixture = data["mixture"] if same and forward else [{"corpus": None, "weight": 1}]
+    # rows that name their own blur name that of the other stage
+    rows = [{key: value for key, value in row.items() if key != "blur"} for row in data["mixture"]]
+    mixture = rows if same and forward else [{"corpus": None, "weight": 1}]
     return {**plain, "hourglass": {**plain["hourglass"], "data": {**first, "mixture": mixture}}}

@@ -1,0 +1,70 @@
+"""Settings of stored frames and of a mixture whose rows have their own blur, and what becomes of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from facedeblur.data.make_corpus import mixture_rows
+from facedeblur.settings import SettingsError
+from facedeblur.training.settings import run_settings
+
+
+def test_the_stream_is_the_default(compose):
+    settings = run_settings(compose())
+    assert (settings.data.frames, settings.hourglass.data.frames) == ("stream", "stream")
+
+
+def test_the_first_stage_keeps_its_faces_too(compose):
+    assert run_settings(compose("data.frames=disk")).hourglass.data.frames == "disk"
+
+
+@pytest.mark.parametrize(
+    "override, told",
+    [
+        ("data.frames=ram", "data.frames: must be one of stream, memory, disk"),
+        ("data.frames_limit=-1", "data.frames_limit"),
+        ("data.frames_margin=1.0", "data.frames_margin"),
+        ("data.turn=60", "data.turn"),
+        ("data.turn=5", "data.turn: needs stored frames"),
+        ("data.redraw=true", "data.redraw: needs stored frames"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(compose, override, told):
+    with pytest.raises(SettingsError) as error:
+        compose(override)
+    assert told in str(error.value) and "\n" not in str(error.value)
+
+
+def test_finished_pairs_are_not_cached_beside_stored_frames(compose):
+    with pytest.raises(SettingsError, match="data.cache_pairs: not beside frames=disk"):
+        compose("data.frames=disk", "data.cache_pairs=png")
+
+
+def test_every_row_of_a_mixture_may_have_its_own_blur(compose):
+    plain = compose(
+        "data=mixture",
+        "+data.corpora.clips={kind: clips, root: .}",
+        "+data.corpora.people={kind: stills, root: .}",
+        "data.mixture=[{corpus: clips, weight: 3}, {corpus: people, weight: 1, blur: {motion: 2, sharp: 1}}]",
+        "blur=vla_pravg",
+    )
+    settings = run_settings(plain)
+    rows = mixture_rows(settings.data, settings.blur)
+    assert [row.corpus for row in rows] == ["clips", "people"]
+    assert dict(rows[1].schedules) == {"motion": 2.0, "sharp": 1.0}
+    assert dict(rows[0].schedules) == dict(settings.blur.schedules)
+    names = [schedule.name for schedule in settings.data.schedules(settings.blur)]
+    assert names == [*settings.blur.schedules, "motion", "sharp"]
+
+
+def test_blur_of_no_row_is_planned_for_none(compose):
+    plain = compose("data.mixture=[{corpus: A, weight: 1, blur: {trajectory: 1}}]")
+    settings = run_settings(plain)
+    assert [schedule.name for schedule in settings.data.schedules(settings.blur)] == ["trajectory"]
+    first = settings.hourglass
+    assert [schedule.name for schedule in first.data.schedules(first.blur)] == ["camera_shake"]
+
+
+def test_an_unknown_schedule_of_a_row_is_named(compose):
+    with pytest.raises(SettingsError, match="zoom_blur"):
+        compose("data.mixture=[{corpus: A, weight: 1, blur: {zoom_blur: 1}}]")
