@@ -8,23 +8,32 @@ import torch
 from torch import Tensor
 
 
-def conjugate_gradient(apply: Callable[[Tensor], Tensor], right: Tensor, start: Tensor, iterations: int) -> Tensor:
+def conjugate_gradient(
+    apply: Callable[[Tensor], Tensor],
+    right: Tensor,
+    start: Tensor,
+    iterations: int,
+    precondition: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """`iterations` steps towards the x of apply(x) = right, from `start`; every plane (B, C) is a system of its own.
 
     `apply` is symmetric and positive semidefinite in each plane. The number of steps is fixed, so that no system waits
-    for or depends on another; a solved one (residual zero) stays as it is.
+    for or depends on another; a solved one (residual zero) stays as it is. precondition: nearly the inverse of `apply`,
+    symmetric and positive semidefinite as well; the better it is, the fewer steps are needed.
     """
     x = start.clone()
     residual = right - apply(x)
-    direction = residual.clone()
-    energy = _dot(residual, residual)
+    ahead = residual if precondition is None else precondition(residual)
+    direction = ahead.clone()
+    energy = _dot(residual, ahead)
     for _ in range(iterations):
         image = apply(direction)
         step = _ratio(energy, _dot(direction, image))
         x.addcmul_(step, direction)
         residual.addcmul_(step, image, value=-1)
-        before, energy = energy, _dot(residual, residual)
-        direction = torch.addcmul(residual, _ratio(energy, before), direction)
+        ahead = residual if precondition is None else precondition(residual)
+        before, energy = energy, _dot(residual, ahead)
+        direction = torch.addcmul(ahead, _ratio(energy, before), direction)
     return x
 
 

@@ -80,6 +80,15 @@ class BlindDeblurrer(ABC):
     def restore(self, images: Tensor, kernels: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] deconvolved with their kernels; not clamped."""
 
+    def solve(self, images: Tensor, side: int) -> tuple[Tensor, Tensor]:
+        """Restored images (B, 3, H, W), not clamped, and kernels (B, 1, side, side) of images in [0, 1]."""
+        kernels = self.estimate(gray(images), side)
+        return self.restore(images, kernels), kernels
+
+    def default_side(self, size: tuple[int, int]) -> int:
+        """The odd kernel side for images of `size` where none was asked for."""
+        return kernel_side(size)
+
     def __call__(self, images: Tensor) -> Tensor:
         """Blurry images (B, 3, H, W) in [0, 1] -> restored ones, same shape, type and device."""
         return self.deconvolve(images).images
@@ -93,7 +102,7 @@ class BlindDeblurrer(ABC):
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) floats in [0, 1], got {tuple(images.shape)} {images.dtype}")
         height, width = images.shape[-2:]
-        side = kernel_side((height, width)) if self.side is None else self.side
+        side = self.default_side((height, width)) if self.side is None else self.side
         precision = images.dtype if images.dtype == torch.float64 else torch.float32
         usable = torch.nan_to_num(images.to(self.device or images.device, precision), 0.0, 1.0, 0.0).clamp(0, 1)
         usable = usable.contiguous()  # the planes of an image, whatever order of its memory it came in
@@ -107,9 +116,9 @@ class BlindDeblurrer(ABC):
             count = len(chunk)
             # a copy: where in memory an image lies must not decide which path its transforms take
             chunk = torch.cat((chunk, chunk[-1:].expand(size - count, -1, -1, -1)))
-            kernel = self.estimate(gray(chunk), side)
-            restored.append(self.restore(chunk, kernel)[:count])
-            kernels.append(kernel[:count])
+            images_of_chunk, kernels_of_chunk = self.solve(chunk, side)
+            restored.append(images_of_chunk[:count])
+            kernels.append(kernels_of_chunk[:count])
         if not restored:
             return Deconvolved(images.clone(), images.new_zeros(0, 1, side, side))
         result = torch.cat(restored)[..., lacking[0] // 2 :, lacking[1] // 2 :][..., :height, :width]
