@@ -68,7 +68,8 @@ class Chakrabarti16(BlindDeblurrer):
         if device is not None:
             self.network.to(device)
         self.prior = load_prior(prior)
-        self.fingerprint = fingerprint(self.network.state_dict())
+        self.given = {"prior": self.prior.source}
+        self.fingerprint = fingerprint(self.network.state_dict() | {"prior": self.prior.variances})
 
     @property
     def origin(self) -> str:

@@ -59,10 +59,10 @@ def load_baseline(spec: str, device: str | torch.device = "cpu") -> tuple[str, D
             f"method: {name} needs its weights: {name}:FILE; docs/methods.md says where they are to be had"
         )
     made = _class(LEARNED[name])(path, device=device)
-    origin = "retrained" if made.retrained else "authors' weights"
-    source = {"kind": "baseline", "version": made.version, "path": str(made.path), "weights": origin}
+    source = {"kind": "baseline", "version": made.version, "path": str(made.path), "weights": made.origin}
+    source |= getattr(made, "given", {})
     source["fingerprint"] = _fingerprint(name, made.version, made.fingerprint)
-    return f"{name} ({origin})", made, source
+    return f"{name} ({made.origin})", made, source
 
 
 def _fingerprint(*parts: object) -> str:
