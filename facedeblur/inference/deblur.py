@@ -57,13 +57,24 @@ class Deblurred:
 
 
 def run(deblurrer: Deblurrer, crops: Sequence[np.ndarray], batch: int) -> list[np.ndarray]:
-    """Crops (size, size, 3) float32 in [0, 1] through the network in batches; as many of the same shape."""
+    """Crops (size, size, 3) float32 in [0, 1] through the network in batches; as many of the same shape.
+
+    What is grey stays grey, whatever the network makes of its colours.
+    """
     restored: list[np.ndarray] = []
     for first in range(0, len(crops), batch):
         images = torch.from_numpy(np.stack(crops[first : first + batch])).permute(0, 3, 1, 2)
         done = deblurrer(images.contiguous(memory_format=torch.channels_last))
         restored += list(np.ascontiguousarray(done.permute(0, 2, 3, 1).numpy(force=True)))
-    return restored
+    return [_grey(face) if _is_grey(crop) else face for crop, face in zip(crops, restored, strict=True)]
+
+
+def _is_grey(face: np.ndarray) -> bool:
+    return bool((face[..., :1] == face).all())
+
+
+def _grey(face: np.ndarray) -> np.ndarray:
+    return np.repeat(face.mean(axis=2, keepdims=True, dtype=np.float32), 3, axis=2)
 
 
 def deblur_pictures(

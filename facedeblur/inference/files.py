@@ -16,7 +16,8 @@ from facedeblur.inference.jobs import Job
 from facedeblur.inference.photo import PhotoError, encode_photo, read_photo
 from facedeblur.inference.video import VideoDeblurrer
 from facedeblur.progress import StepProgress
-from facedeblur.video.rewrite import outline, rewrite_video
+from facedeblur.video.outline import outline
+from facedeblur.video.rewrite import rewrite_video
 from facedeblur.video.source import VideoError
 
 MAX_PHOTO_BYTES = 2**30
@@ -96,7 +97,8 @@ class FileDeblurrer:
         rewrite_video(job.source, job.target, changed, self.crf)
         counts = change.counts
         text = f"{job.name}: {_faces(counts.faces)} in {counts.with_face} of {counts.frames} frames"
-        return Outcome(counts.faces, counts.sharp, text + _sharp(counts.sharp))
+        dropped = f"; without {', '.join(facts.dropped)}" if facts.dropped else ""
+        return Outcome(counts.faces, counts.sharp, text + _sharp(counts.sharp) + dropped)
 
 
 def _faces(count: int) -> str:

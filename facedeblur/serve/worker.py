@@ -119,7 +119,7 @@ def _serve(settings: Settings, pipe: Connection) -> None:
 
 
 def _check_length(task: Task) -> None:
-    from facedeblur.video.rewrite import outline
+    from facedeblur.video.outline import outline
     from facedeblur.video.source import VideoError
 
     try:

@@ -22,7 +22,7 @@ from facedeblur.video.open import has_decord, open_source
 from facedeblur.video.source import VideoError
 from facedeblur.video.times import gaps, is_even, packet_times
 
-FORMAT = 2  # raise it when what the cache holds changes its meaning
+FORMAT = 3  # raise it when what the cache holds changes its meaning
 SLOWEST_BYTES_PER_SECOND = 500_000  # of file; 1080p at ordinary bit rates decodes six times as fast on one slow core
 
 Progress = Callable[[int, int, str], None]  # done, total, name of the last file

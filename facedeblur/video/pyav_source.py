@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from facedeblur.video.clock import Pieces
+from facedeblur.video.orientation import Orientation, orientation_of
 from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_file
-
-# Text files that name other files, or addresses: what a corpus holds is read, never what it points at.
-PLAYLISTS = {"concat", "concatf", "dash", "hls", "imf", "sdp"}
+from facedeblur.video.streams import open_container, said
 
 # Containers that say where each frame lies. In MPEG streams time stamps are guessed anew after a jump, and the frames
 # that follow are others than those of a pass from the start.
 INDEXED = {"mov", "matroska"}
+
+JOIN = 1  # seconds between the pieces of a joined file: no blur window may span them
 
 SEEK_COST = 30  # frames that could be decoded while a file is opened anew and sought in
 
@@ -41,13 +43,13 @@ class PyAVSource(PassSource):
             self.fps = float(stream.average_rate or DEFAULT_FPS)
             seconds = (container.duration or 0) / 1e6
             self.declared_frames = stream.frames or round(seconds * self.fps)
-            self._turns = self._quarter_turns(container, stream)
+            self._orientation = self._orientation_of(container, stream)
         if not (self.width and self.height):
             raise VideoError(path, "video stream without a frame size")
         self._times: list[int] | None = None  # of all frames in order, once they are asked for; [] where unsound
         self._keys: list[int] = []  # indices of the key frames
         self._stored = self.width, self.height
-        if self._turns % 2:
+        if self._orientation.transposed:
             self.width, self.height = self.height, self.width
 
     def packet_times(self) -> list[float | None]:
@@ -55,26 +57,31 @@ class PyAVSource(PassSource):
 
         None where the container does not say. Packets and frames correspond in sound files.
         """
+        times: list[list[float | None]] = [[]]  # of each piece of a file that was joined
         container, stream = self._open()
+        pieces = Pieces.of(container)
         try:
             with container:
-                shown = shown_packets(container, stream)
-                times = [None if p.pts is None else float(p.pts * p.time_base) for p in shown]
+                for packet in container.demux(stream):
+                    piece = pieces.piece_of(packet)
+                    times += [[] for _ in range(piece + 1 - len(times))]
+                    if is_shown(packet):
+                        times[piece].append(None if packet.pts is None else float(packet.pts * packet.time_base))
         except self._decoder_errors() as error:
             raise VideoError(self._path, f"cannot be read to its end: {said(error)}") from None
-        return times if None in times else sorted(times)
+        return _in_a_row(times)
 
     def _open(self) -> tuple[Any, Any]:
         container, stream = open_container(self._path)
         stream.thread_count = 1  # a process has one thread to itself; parallelism is over videos
         return container, stream
 
-    def _quarter_turns(self, container: Any, stream: Any) -> int:
-        """How often frames are to be turned by 90 degrees, counterclockwise; known once a frame is decoded."""
+    def _orientation_of(self, container: Any, stream: Any) -> Orientation:
+        """Known once a frame is decoded."""
         try:
-            return next((round(frame.rotation / 90) % 4 for frame in container.decode(stream)), 0)
+            return next((orientation_of(frame) for frame in container.decode(stream)), Orientation())
         except self._decoder_errors():
-            return 0  # whoever reads the frames will be told
+            return Orientation()  # whoever reads the frames will be told
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         container, stream = self._open()
@@ -86,7 +93,7 @@ class PyAVSource(PassSource):
                     # A stream may change its size on the way; its readers rely on one. The array is a view of FFmpeg's
                     # padded rows, which the caller shall not own.
                     image = frame.to_ndarray(format="rgb24", width=width, height=height)
-                    yield np.array(np.rot90(image, self._turns) if self._turns else image, order="C")
+                    yield np.array(self._orientation.upright(image), order="C")
                     index += 1
             except self._decoder_errors() as error:
                 raise VideoError(self._path, f"frame {index} cannot be decoded: {said(error)}") from None
@@ -142,32 +149,22 @@ class PyAVSource(PassSource):
         return av.FFmpegError
 
 
-def open_container(path: str | Path) -> tuple[Any, Any]:
-    """A container, open for reading, and its first video stream that is not a cover picture; the caller closes it.
-
-    Raises VideoError for a file that is not a video, or only names other files.
-    """
-    import av
-
-    try:
-        container = av.open(str(path), options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, UnicodeError) as error:
-        raise VideoError(path, f"not a video ({said(error)})") from None
-    if PLAYLISTS.intersection(container.format.name.split(",")):
-        container.close()
-        raise VideoError(path, "not a video (a list of other files)")
-    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
-    if not streams:
-        container.close()
-        raise VideoError(path, "no video stream")
-    return container, streams[0]
+def _in_a_row(pieces: list[list[float | None]]) -> list[float | None]:
+    """The times of all pieces, each a while after the one before; as they are where some are unknown."""
+    if any(None in piece for piece in pieces):
+        return [time for piece in pieces for time in piece]
+    row: list[float] = sorted(pieces[0])
+    for piece in pieces[1:]:
+        start = (row[-1] + JOIN if row else 0.0) - min(piece, default=0.0)
+        row += [time + start for time in sorted(piece)]
+    return row
 
 
 def shown_packets(container: Any, stream: Any) -> list[Any]:
     """The packets whose frames are to be shown, in the order of the file; nothing is decoded."""
-    return [packet for packet in container.demux(stream) if packet.size > 0 and not packet.is_discard]
+    return [packet for packet in container.demux(stream) if is_shown(packet)]
 
 
-def said(error: Exception) -> str:
-    """What an FFmpeg error says, without its number and function."""
-    return getattr(error, "strerror", None) or str(error)
+def is_shown(packet: Any) -> bool:
+    """Whether a packet's frame is to be shown."""
+    return packet.size > 0 and not packet.is_discard

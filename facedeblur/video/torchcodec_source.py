@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_file
+from facedeblur.video.streams import open_container
 
 
 def import_torchcodec() -> ModuleType:
@@ -48,8 +49,12 @@ class TorchcodecSource(PassSource):
 
     def _open(self) -> Any:
         decoders = import_torchcodec()
+        container, film = open_container(self._path)
+        container.close()
         try:
-            return decoders.VideoDecoder(self._path, dimension_order="NHWC", num_ffmpeg_threads=1)
+            return decoders.VideoDecoder(
+                self._path, stream_index=film.index, dimension_order="NHWC", num_ffmpeg_threads=1
+            )
         except (RuntimeError, ValueError) as error:
             raise VideoError(self._path, f"torchcodec cannot open it: {_first_line(error)}") from None
 

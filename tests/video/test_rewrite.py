@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from facedeblur.video.rewrite import outline, rewrite_video
+from facedeblur.video.outline import outline
+from facedeblur.video.rewrite import rewrite_video
 from facedeblur.video.source import VideoError
 
 HEIGHT, WIDTH = 96, 128
@@ -187,3 +188,173 @@ def test_damaged_files_are_named(make_damaged, tmp_path, kind):
 def test_hdr_is_refused(tmp_path):
     with pytest.raises(VideoError, match="HDR"):
         outline(make(tmp_path / "in.mp4", trc=16))
+
+
+def film(path, stamps, last, hold=None, start=0, step=Fraction(1, 1000), sound=True, **streams):
+    """Frames of `flat` at `stamps` + `start` ms, the last shown for `last` ms; 0.1 s pieces of a rising tone."""
+    with av.open(str(path), "w", options={"copyts": "1"} if hold else {}) as container:
+        for key, value in streams.pop("tags", {}).items():
+            container.metadata[key] = value
+        video = container.add_stream("libx264", rate=25, options={"crf": "4", "bf": "0"})
+        video.height, video.width, video.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        video.codec_context.time_base = step
+        audio = container.add_stream("mp2", rate=16000, layout="mono") if sound else None
+        for i, stamp in enumerate(stamps):
+            frame = av.VideoFrame.from_ndarray(flat(i), format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = int((stamp + start) / 1000 / step), step
+            for packet in video.encode(frame):
+                container.mux(packet)
+        for packet in video.encode():
+            if packet.pts * packet.time_base * 1000 == stamps[-1] + start:
+                packet.duration = int(last / 1000 / packet.time_base)
+            container.mux(packet)
+        if sound:
+            for i in range((stamps[-1] + last) // 36):
+                wave = (9000 * np.sin(np.arange(576) * (0.02 + 0.01 * i))).astype(np.int16)[None]
+                chunk = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
+                chunk.rate, chunk.pts = 16000, i * 576 + 16 * start
+                container.mux(audio.encode(chunk))
+            container.mux(audio.encode(None))
+    return path
+
+
+EVEN = [40 * i for i in range(10)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("stamps", [EVEN, IRREGULAR], ids=["even", "irregular"])
+def test_the_last_frame_is_shown_for_as_long_as_it_was(tmp_path, stamps, suffix):
+    source, target = film(tmp_path / "in.mp4", stamps, last=2600, sound=False), tmp_path / f"out{suffix}"
+    rewrite_video(source, target, same)
+    after = frames_of(target)
+    assert [round(1000 * frame.time) for frame in after] == stamps
+    assert 1000 * after[-1].duration * after[-1].time_base == pytest.approx(2600, abs=1)
+    with av.open(str(target)) as container:
+        assert container.duration / 1000 == pytest.approx(stamps[-1] + 2600, abs=1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("container", ["ts", "mkv"])
+def test_a_recording_that_starts_late_starts_at_0_with_its_sound_in_step(tmp_path, container, suffix):
+    source, target = film(tmp_path / f"in.{container}", EVEN, 40, start=5000), tmp_path / f"out{suffix}"
+    given = [frames_of(source)[0].time, sound_of(source)[0][0]]
+    assert min(given) > 1  # it does start late
+    rewrite_video(source, target, same)
+    after, sound = frames_of(target), sound_of(target)
+    with av.open(str(target)) as written:
+        assert written.start_time / 1e6 == pytest.approx(0, abs=0.001)
+    assert after[0].time - sound[0][0] == pytest.approx(given[0] - given[1], abs=0.0011)
+    assert [round(1000 * (frame.time - after[0].time)) for frame in after] == EVEN
+    assert [data for _, data in sound] == [data for _, data in sound_of(source)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_joined_recordings_go_on_one_after_the_other(tmp_path, suffix):
+    one = film(tmp_path / "one.ts", EVEN, 40)
+    joined, target = tmp_path / "joined.ts", tmp_path / f"out{suffix}"
+    joined.write_bytes(one.read_bytes() * 3)
+    gap = frames_of(one)[0].time - sound_of(one)[0][0]
+    seen = []
+
+    def change(frames):
+        for frame in frames:
+            seen.append(frame)
+            yield frame
+
+    assert rewrite_video(joined, target, change) == 30
+    after, sound = frames_of(target), sound_of(target)
+    start = after[0].time
+    assert [round(1000 * (frame.time - start)) for frame in after] == [40 * i for i in range(30)]
+    assert min(start, sound[0][0]) == pytest.approx(0, abs=0.001)
+    # each piece of sound lies where it lay beside its own pictures, but for what would overlap
+    first = sound_of(one)[0][0]
+    times = {data: time - first for time, data in sound_of(one)}
+    assert len(times) == len(sound_of(one))
+    for time, data in sound:
+        piece = (time - start + gap - times[data]) / 0.4
+        assert abs(piece - round(piece)) < 0.003 and round(piece) in (0, 1, 2)
+    assert len(sound) >= 3 * len(times) - 4 and sorted(t for t, _ in sound) == [t for t, _ in sound]
+
+
+def test_a_part_of_a_video_starts_at_0_with_its_sound(tmp_path):
+    source, target = film(tmp_path / "in.mkv", [40 * i for i in range(50)], 40), tmp_path / "out.mp4"
+    assert rewrite_video(source, target, same, part=(0.5, 1.2)) == 17  # frames at 0.52 ... 1.16
+    after, sound = frames_of(target), sound_of(target)
+    assert round(1000 * after[0].time) == 20 and round(1000 * after[-1].time) == 660
+    whole = dict((data, time) for time, data in sound_of(source))
+    assert 8 <= len(sound) <= 11  # of 72 ms each
+    for time, data in sound:
+        assert whole[data] - time == pytest.approx(0.5, abs=0.002)
+    grey = after[0].to_ndarray(format="rgb24")[-8, -8]
+    assert np.abs(grey.astype(int) - 20 * (13 % 12)).max() < 6
+
+
+TELEPHONE = {
+    "com.apple.quicktime.make": "Apple",
+    "com.apple.quicktime.location.ISO6709": "+52.5-013.4/",
+    "title": "家族の夏休み",
+}
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_the_keys_of_telephones_come_through(tmp_path, suffix):
+    path = tmp_path / "in.mov"
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
+        container.metadata.update(TELEPHONE)
+        video = container.add_stream("libx264", rate=25)
+        video.height, video.width, video.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for i in range(3):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(flat(i), format="rgb24").reformat(format="yuv420p")))
+        container.mux(video.encode())
+    rewrite_video(path, tmp_path / f"out{suffix}", same)
+    rewrite_video(path, tmp_path / f"bare{suffix}", same, metadata=False)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        kept = {key.lower(): value for key, value in container.metadata.items()}
+    assert {key.lower(): value for key, value in TELEPHONE.items()}.items() <= kept.items()
+    with av.open(str(tmp_path / f"bare{suffix}")) as container:
+        assert not {key.lower() for key in TELEPHONE} & {key.lower() for key in container.metadata}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_languages_and_dispositions_of_streams_come_through(tmp_path, suffix):
+    path, target = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.height, video.width, video.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        tracks = [container.add_stream("aac", rate=16000, layout="mono") for _ in range(2)]
+        for track, language, disposition in zip(tracks, ("deu", "fra"), (0, 1), strict=True):
+            track.metadata["language"] = language
+            track.disposition = disposition
+        container.mux(video.encode(av.VideoFrame.from_ndarray(flat(0), format="rgb24").reformat(format="yuv420p")))
+        container.mux(video.encode())
+        for track in tracks:
+            chunk = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            chunk.rate = 16000
+            container.mux([*track.encode(chunk), *track.encode(None)])
+    rewrite_video(path, target, same)
+    with av.open(str(path)) as one, av.open(str(target)) as other:
+        given, kept = ([(s.language, int(s.disposition) & 1) for s in c.streams.audio] for c in (one, other))
+    assert kept == given and [language for language, _ in given] == ["deu", "fra"]
+
+
+def test_interlaced_video_is_refused_with_the_remedy(tmp_path):
+    path = tmp_path / "in.mpg"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg2video", rate=25, options={"flags": "+ildct+ilme"})
+        video.height, video.width, video.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        graph = av.filter.Graph()
+        given = graph.add_buffer(width=WIDTH, height=HEIGHT, format="yuv420p", time_base=Fraction(1, 25))
+        fields, sink = graph.add("setfield", "tff"), graph.add("buffersink")
+        given.link_to(fields)
+        fields.link_to(sink)
+        graph.configure()
+        for i in range(4):
+            frame = av.VideoFrame.from_ndarray(flat(i), format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = i, Fraction(1, 25)
+            given.push(frame)
+            container.mux(video.encode(sink.pull()))
+        container.mux(video.encode())
+    for work in (outline, lambda source: rewrite_video(source, tmp_path / "out.mp4", same)):
+        with pytest.raises(VideoError, match=r"in\.mpg: interlaced video.*-vf bwdif"):
+            work(path)
+    assert not (tmp_path / "out.mp4").exists()
