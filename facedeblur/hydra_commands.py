@@ -7,11 +7,17 @@ import os
 import platform
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facedeblur.errors import UsageError
 from facedeblur.extras import need
-from facedeblur.overrides import as_plain, compose_config, conf_dir, constant, listed, quoted, with_init, with_saved
+from facedeblur.overrides import as_plain, compose_config, compose_run, conf_dir, constant, listed, quoted, with_init
+
+if TYPE_CHECKING:
+    from facedeblur.evaluation.settings import EvaluationSettings
+    from facedeblur.training.settings import RunSettings
 
 SUMMARIES = {
     "train": "train the experiment, its hourglass stage first",
@@ -88,53 +94,82 @@ def command_help(command: str) -> str:
 
 
 def run_command(command: str, config: str, arguments: list[str]) -> None:
-    """Checks `conf/<config>.yaml` under `arguments`, then hands over to Hydra, which also serves multiruns and flags.
+    """Runs `conf/<config>.yaml` under `arguments`: at once, or with flags (-m, --cfg, ...) by Hydra.
 
     Raises UsageError for everything that the user can mend.
     """
+    refuse_missing_launcher(arguments)
+    words = with_init([*map(quoted, arguments)]) if config == "train" else [*map(listed, arguments)]
+    if any(word.startswith(("-", "hydra.mode=")) for word in words):
+        _run_by_hydra(command, config, words)
+    else:
+        _run_once(command, config, words)
+
+
+def _run_once(command: str, config: str, overrides: list[str]) -> None:
+    """Composes and parses once, then does the work as Hydra does a single job: its output folder, its logging."""
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.utils import run_job
+    from hydra.types import HydraContext, RunMode
+    from omegaconf import read_write
+
+    cfg = compose_run(overrides) if config == "train" else compose_config(overrides, config)
+    settings, plain = checked(cfg)
+    folder = Path(os.path.abspath(cfg.hydra.run.dir))
+    writable(folder)
+    outcome: list[BaseException] = []
+
+    def task(_) -> None:
+        try:
+            _work(command, settings, plain, folder, list(cfg.hydra.overrides.task))
+        except (UsageError, KeyboardInterrupt) as error:
+            outcome.append(error)  # not to be printed by Hydra
+
+    with read_write(cfg.hydra):
+        cfg.hydra.mode = RunMode.RUN
+    callbacks = Callbacks(cfg)
+    callbacks.on_run_start(config=cfg, config_name=config)
+    done = run_job(task, cfg, "hydra.run.dir", None, HydraContext(config_loader=None, callbacks=callbacks))
+    callbacks.on_run_end(config=cfg, config_name=config, job_return=done)
+    if outcome:
+        raise outcome[0]
+    _ = done.return_value  # raises what the work raised
+
+
+def _run_by_hydra(command: str, config: str, words: list[str]) -> None:
+    """Multiruns and Hydra's own flags; every job is composed by the sweeper."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    refuse_missing_launcher(arguments)
-    flags = [argument for argument in arguments if argument.startswith("-")]
-    trains = config == "train"
-    words = with_init([*map(quoted, arguments)]) if trains else [*map(listed, arguments)]
-    overrides = [word for word in words if not word.startswith("-")]
-    if not flags:
-        overrides = with_saved(overrides) if trains else overrides
-        cfg = compose_config(overrides, config)
-        checked(cfg)
-        writable(Path(cfg.hydra.run.dir))
-    elif set(flags) <= {"-m", "--multirun"}:  # the sweeper checks what varies, job by job
-        compose_config(constant(overrides), config, resolve=False)
-
+    flags = {word for word in words if word.startswith("-")}
+    if flags <= {"-m", "--multirun"}:  # the sweeper checks what varies, job by job
+        compose_config(constant([word for word in words if word not in flags]), config, resolve=False)
     original, here = sys.argv, os.getpid()
-    outcome: list[BaseException] = []
+    outcome: list[UsageError] = []
 
     def task(cfg) -> None:
         sys.argv = original  # a DDP child is started with the command line as the user typed it
         try:
-            plain, folder = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
+            (settings, plain), folder = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
             composed_of = list(HydraConfig.get().overrides.task)  # in a multirun, those of this job
-            if trains and HydraConfig.get().mode == RunMode.MULTIRUN:
+            if config == "train" and HydraConfig.get().mode == RunMode.MULTIRUN:
                 from facedeblur.training.checks import refuse_ddp
 
                 refuse_ddp(plain)
-                if command == "train" and not _begin_job(plain, folder, composed_of):
+                step = _begin_job(folder, composed_of) if command == "train" else ""
+                if step == "skip":
                     return
-            _work(command, plain, folder, composed_of)
+                if step == "resume":
+                    settings, plain = replace(settings, resume="auto"), {**plain, "resume": "auto"}
+            _work(command, settings, plain, folder, composed_of)
         except UsageError as error:
             if os.getpid() != here:  # a launcher's own process: the launcher reports it
                 raise
             outcome.append(error)  # Hydra would print its own stack around it
-        except KeyboardInterrupt as error:
-            if flags:  # ends a multirun, not only this job
-                raise
-            outcome.append(error)
 
     task.command = command  # for launchers that start it as a process of its own
-    sys.argv = [original[0], *(words if flags else overrides)]  # a flag's value stays behind it
+    sys.argv = [original[0], *words]  # a flag's value stays behind it
     try:
         hydra.main(config_path=str(conf_dir()), config_name=config, version_base="1.3")(task)()
     finally:
@@ -169,10 +204,10 @@ def refuse_missing_launcher(arguments: list[str]) -> None:
             need(argument, LAUNCHER_PLUGINS[name])
 
 
-def _begin_job(plain: dict, folder: Path, overrides: list[str]) -> bool:
-    """What the launcher gpu_pool does before it starts a job, for jobs of all others: False where the run is done.
+def _begin_job(folder: Path, overrides: list[str]) -> str:
+    """What the launcher gpu_pool does before it starts a job, for jobs of all others: "skip", "resume" or "start".
 
-    Sets `resume` where the folder holds an unfinished run, and records the overrides beside it.
+    Records the overrides beside the run, unless it is done already.
 
     Raises:
         UsageError: the folder's run had other overrides, or is still alive.
@@ -186,31 +221,30 @@ def _begin_job(plain: dict, folder: Path, overrides: list[str]) -> bool:
     step = next_step(folder)
     if step == "skip":
         print(f"{folder}: done before, skipped", file=sys.stderr)
-        return False
+        return step
     if step == "busy":
         raise UsageError(f"{folder}: another process is still training here")
-    plain["resume"] = "auto" if step == "resume" else plain["resume"]
     write_json(folder / "job.json", {"overrides": overrides, "started": time.time(), "slot": platform.node()})
-    return True
+    return step
 
 
-def checked(cfg) -> dict:
-    """The configuration as plain numbers, after every check that needs neither torch nor a video."""
+def checked(cfg) -> tuple[RunSettings | EvaluationSettings, dict]:
+    """The configuration as settings and as plain numbers, after every check that needs neither torch nor a video."""
     plain = as_plain(cfg)
     if "judge" in plain:
         from facedeblur.evaluation.settings import evaluation_settings
 
-        evaluation_settings(plain)
-        return plain
+        return evaluation_settings(plain), plain
     from facedeblur.training.checks import check_files
     from facedeblur.training.settings import run_settings
 
-    check_files(run_settings(plain))
-    return plain
+    settings = run_settings(plain)
+    check_files(settings)
+    return settings, plain
 
 
-def check_pool_job(cfg) -> dict:
-    """For launchers that give each job one device: the job's configuration as plain numbers.
+def check_pool_job(cfg) -> tuple[RunSettings | EvaluationSettings, dict]:
+    """`checked`, for launchers that give each job one device.
 
     `cfg` is the whole composed configuration, which must be the one that HydraConfig holds.
 
@@ -219,12 +253,14 @@ def check_pool_job(cfg) -> dict:
     """
     from facedeblur.training.checks import refuse_ddp
 
-    plain = checked(cfg)
+    settings, plain = checked(cfg)
     refuse_ddp(plain, visible=1)
-    return plain
+    return settings, plain
 
 
-def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None:
+def _work(
+    command: str, settings: RunSettings | EvaluationSettings, plain: dict, folder: Path, overrides: list[str]
+) -> None:
     """The command itself, under one-line errors for everything that the user can mend."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no version check over the network
     from facedeblur.training.run_folder import RunFolder, is_main_process
@@ -233,9 +269,7 @@ def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None
         if command == "prepare":
             from facedeblur.data.command import prepare
             from facedeblur.training.cache_keys import stages_data
-            from facedeblur.training.settings import run_settings
 
-            settings = run_settings(plain)
             if settings.stage == "localizer":
                 from facedeblur.training.localizer_run import prepare_localizer  # torch and Lightning: two seconds
 
@@ -246,13 +280,13 @@ def _work(command: str, plain: dict, folder: Path, overrides: list[str]) -> None
         if command == "evaluate":
             from facedeblur.evaluation.command import evaluate
 
-            evaluate(plain)
+            evaluate(settings)
             return
         # an existing run stops the command before torch is loaded
-        run = RunFolder(folder, resume=bool(plain["resume"]), owner=is_main_process())
+        run = RunFolder(folder, resume=bool(settings.resume), owner=is_main_process())
         from facedeblur.training.train import train
 
-        train(plain, run, overrides)
+        train(settings, plain, run, overrides)
     except ValueError as error:
         if os.environ.get("FACEDEBLUR_TRACEBACK"):
             raise

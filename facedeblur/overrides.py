@@ -51,32 +51,31 @@ def listed(override: str) -> str:
     return f"{key}s={value}"
 
 
-def with_saved(overrides: list[str]) -> list[str]:
-    """On resumption: the overrides the run was started with, under those of this command; else `overrides` as given.
+def compose_run(overrides: list[str]):
+    """The configuration of a run; on resumption the overrides it was started with count, under those of this command.
 
     Raises UsageError where the folder holds no run, or this command asks for another network or experiment.
     """
     import json
 
     cfg = compose_config(overrides)
-    wanted = as_plain(cfg)
-    if not wanted["resume"]:
-        return overrides
-    folder = Path(cfg.hydra.run.dir if wanted["resume"] == "auto" else wanted["resume"])
+    if not cfg.resume:
+        return cfg
+    folder = Path(cfg.hydra.run.dir if cfg.resume == "auto" else cfg.resume)
     saved_path = folder / "overrides.json"
     if not saved_path.is_file():
-        if wanted["resume"] == "auto":
-            return overrides
+        if cfg.resume == "auto":
+            return cfg
         raise UsageError(f"resume: {folder} is no run folder (it has no overrides.json)")
     saved = json.loads(saved_path.read_text())
     by_key = {override.partition("=")[0].lstrip("+"): override for override in [*saved["overrides"], *overrides]}
     by_key["hydra.run.dir"] = f'hydra.run.dir="{folder}"'
-    merged = list(by_key.values())
-    plain = as_plain(compose_config(merged))
+    cfg = compose_config(list(by_key.values()))
+    plain = as_plain(cfg)
     for key, value in saved["identity"].items():
         if plain[key] != value:
             raise UsageError(f"resume: {folder} was trained with {key}={value}, not {plain[key]}")
-    return merged
+    return cfg
 
 
 def with_init(overrides: list[str]) -> list[str]:

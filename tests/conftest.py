@@ -22,11 +22,11 @@ os.environ.setdefault("WANDB_MODE", "offline")
 def compose(tmp_path):
     """`compose("key=value", ...)` -> the plain configuration, with output in a temporary folder."""
     from facedeblur.hydra_commands import checked
-    from facedeblur.overrides import compose_config, quoted, with_init, with_saved
+    from facedeblur.overrides import compose_run, quoted, with_init
 
     def composed(*overrides: str) -> dict:
         given = [quoted(override) for override in (*overrides, f"output={tmp_path / 'outputs'}")]
-        return checked(compose_config(with_saved(with_init(given))))
+        return checked(compose_run(with_init(given)))[1]
 
     return composed
 

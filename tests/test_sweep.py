@@ -67,23 +67,18 @@ def test_help_lists_the_sweeps_and_a_wrong_name_is_refused(capsys):
 
 @pytest.fixture
 def begin(tmp_path):
-    """`begin(*overrides)` -> (does the job run, its `resume`), as a job of another launcher than gpu_pool asks."""
-
-    def asked(*overrides):
-        plain = {"resume": None}
-        return _begin_job(plain, tmp_path, list(overrides)), plain["resume"]
-
-    return asked
+    """`begin(*overrides)` -> what a job of another launcher than gpu_pool does."""
+    return lambda *overrides: _begin_job(tmp_path, list(overrides))
 
 
 def test_jobs_of_other_launchers_are_skipped_and_resumed_too(begin, tmp_path, capsys):
-    assert begin("seed=0", "output=here") == (True, None)
+    assert begin("seed=0", "output=here") == "start"
     write_json(tmp_path / "status.json", {"state": "interrupted"})
-    assert begin("seed=0", "output=there") == (True, "auto")
+    assert begin("seed=0", "output=there") == "resume"
     with pytest.raises(UsageError, match=r"\(-seed=0 \+seed=1\)"):
         begin("seed=1")
     write_json(tmp_path / "status.json", {"state": "done"})
-    assert begin("seed=0") == (False, None) and "skipped" in capsys.readouterr().err
+    assert begin("seed=0") == "skip" and "skipped" in capsys.readouterr().err
     alive = {"state": "running", "pid": 1, "host": "elsewhere", "heartbeat": time.time() + 600}
     write_json(tmp_path / "status.json", alive)
     with pytest.raises(UsageError, match="still training"):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 from rich.console import Console
@@ -12,14 +9,13 @@ from rich.table import Table
 
 from facedeblur.evaluation.rows import read_rows
 from facedeblur.evaluation.runner import Evaluation
-from facedeblur.evaluation.settings import evaluation_settings
+from facedeblur.evaluation.settings import EvaluationSettings
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate
 from facedeblur.signals import sigterm_as_interrupt
 
 
-def evaluate(plain: Mapping[str, Any]) -> None:
-    """Runs what `conf/evaluate.yaml` says, as plain values, and prints a summary. Raises UsageError."""
-    settings = evaluation_settings(plain)
+def evaluate(settings: EvaluationSettings) -> None:
+    """Runs an evaluation and prints a summary. Raises UsageError."""
     evaluation = Evaluation(settings)
     with sigterm_as_interrupt():
         evaluation.run()

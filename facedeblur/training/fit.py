@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -108,30 +108,31 @@ def check_batches(module: StageData, trainer: TrainerSettings, prefix: str = "")
         raise ValueError(f"{where}{error}") from error
 
 
-def of_run(settings: RunSettings, folder: RunFolder, plain: dict) -> dict:
-    """What every stage tells `fit_stage` about its run."""
-    return {
-        "title": settings.experiment,
-        "logger": settings.logger,
-        "seed": settings.seed,
-        "folder": folder,
-        "config": plain,
-        "resume": settings.resume is not None,
-    }
+@dataclass(frozen=True)
+class StageRun:
+    """The run that a stage belongs to.
+
+    title: what the progress bar calls it. config: the composed configuration, for loggers. resume: go on from
+    `checkpoints/last.ckpt` where there is one.
+    """
+
+    title: str
+    trainer: TrainerSettings
+    logger: LoggerSettings
+    seed: int
+    folder: RunFolder
+    config: dict
+    resume: bool = False
+
+    @classmethod
+    def of(cls, settings: RunSettings, folder: RunFolder, config: dict, trainer: TrainerSettings) -> StageRun:
+        """The stage of `settings` that `trainer` trains."""
+        resume = settings.resume is not None
+        return cls(settings.experiment, trainer, settings.logger, settings.seed, folder, config, resume)
 
 
 def fit_stage(
-    make_stage: Callable[..., Stage],
-    module: StageData,
-    draw: Callable[[Stage], np.ndarray] | None,
-    *,
-    title: str,
-    trainer: TrainerSettings,
-    logger: LoggerSettings,
-    seed: int,
-    folder: RunFolder,
-    config: dict,
-    resume: bool = False,
+    make_stage: Callable[..., Stage], module: StageData, draw: Callable[[Stage], np.ndarray] | None, run: StageRun
 ) -> Stage:
     """Trains one stage to its planned end or time limit, then validates once more.
 
@@ -139,24 +140,23 @@ def fit_stage(
         make_stage: called with the keyword arguments of Stage.
         module: its data.
         draw: the picture made of the stage after every epoch; None makes none.
-        title: what the progress bar calls it.
-        resume: go on from `checkpoints/last.ckpt` where there is one.
 
     Returns:
         The stage with its last weights and all `validation_rows`, on every rank.
     """
+    trainer, folder = run.trainer, run.folder
     _quiet_libraries()
     accelerator = hardware.accelerator_name(trainer.accelerator)
     devices = hardware.device_count(accelerator, trainer.devices)
     world = devices * trainer.nodes
     threads = hardware.set_threads(trainer.threads, devices if accelerator == "cpu" else 1)
     precision = hardware.precision_name(accelerator, trainer.precision)
-    pl.seed_everything(seed, workers=False, verbose=False)
+    pl.seed_everything(run.seed, workers=False, verbose=False)
 
     batches = module.batches_per_epoch(world)
     steps, epochs = planned_length(trainer, batches)
 
-    state = load_checkpoint(folder.last_checkpoint) if resume and folder.last_checkpoint.exists() else None
+    state = load_checkpoint(folder.last_checkpoint) if run.resume and folder.last_checkpoint.exists() else None
     stage = make_stage(
         settings=trainer,
         planned_steps=steps,
@@ -167,7 +167,7 @@ def fit_stage(
     )
     if state is not None:
         _continue(stage, module, state, batches)
-    announce(title, stage, module, devices, accelerator, precision, threads, folder)
+    announce(run.title, stage, module, devices, accelerator, precision, threads, folder)
 
     loop = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(accelerator, accelerator),
@@ -179,9 +179,9 @@ def fit_stage(
         check_val_every_n_epoch=trainer.validate_every,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        logger=make_loggers(logger, folder, config, resume_step=stage.generator_step),
+        logger=make_loggers(run.logger, folder, run.config, resume_step=stage.generator_step),
         callbacks=[
-            TrainingProgress(title, steps, trainer.minutes),
+            TrainingProgress(run.title, steps, trainer.minutes),
             *([FaceGrid(folder, draw)] if draw else []),
             Checkpointer(folder, trainer.checkpoint_minutes),
             Cost(folder.path),

@@ -24,7 +24,7 @@ from facedeblur.files import write_json
 from facedeblur.images import write_png
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate, normalised_error
 from facedeblur.progress import StepProgress
-from facedeblur.training.fit import check_batches, fit_stage, loader_settings, of_run
+from facedeblur.training.fit import StageRun, check_batches, fit_stage, loader_settings
 from facedeblur.training.points_preview import point_grid
 from facedeblur.training.run_folder import RunFolder, is_main_process
 from facedeblur.training.settings import RunSettings
@@ -71,7 +71,7 @@ def train_localizer(settings: RunSettings, plain: dict, folder: RunFolder) -> No
         write_json(folder.path / "data.json", {split: _described(faces) for split, faces in splits.items()})
     draw = partial(point_grid, faces=_spread(val, settings.trainer.grid_faces), size=size)
     make = partial(LocalizerStage, settings.model)
-    stage = fit_stage(make, module, draw, trainer=settings.trainer, **of_run(settings, folder, plain))
+    stage = fit_stage(make, module, draw, StageRun.of(settings, folder, plain, settings.trainer))
     if is_main_process():
         write_png(folder.path / "preview.png", draw(stage))
         _measure(stage, val, size, folder)

@@ -17,18 +17,17 @@ from facedeblur.data.make_corpus import make_corpus
 from facedeblur.errors import UsageError
 from facedeblur.signals import sigterm_as_interrupt
 from facedeblur.training.cache_keys import stages_data
-from facedeblur.training.settings import run_settings
+from facedeblur.training.settings import RunSettings, run_settings
 from facedeblur.training.train import hourglass_checkpoint
 
 
-def share_plans(configurations: list[dict]) -> bool:
-    """Renders and plans, one configuration after the other with all of their `jobs`; equal ones once.
+def share_plans(runs: list[RunSettings]) -> bool:
+    """Renders and plans for one run after the other, with all of their `jobs`; equal corpora once.
 
     Returns False where one of them failed: its jobs will meet the same error and report it as theirs.
     """
     made, whole = [], True
-    for plain in configurations:
-        settings = run_settings(plain)
+    for settings in runs:
         for _, data, blur in stages_data(settings):
             if (data, blur, settings.prepare) in made:
                 continue
@@ -52,10 +51,11 @@ def main(argv: list[str] | None = None) -> int:
     configurations = json.loads(arguments.file.read_text())
     try:
         with sigterm_as_interrupt():
-            if not arguments.hourglass and not share_plans(configurations):
+            runs = [run_settings(plain) for plain in configurations]
+            if not arguments.hourglass and not share_plans(runs):
                 return 1
-            for plain in configurations if arguments.hourglass else ():
-                hourglass_checkpoint(run_settings(plain), plain)
+            for settings, plain in zip(runs, configurations, strict=True) if arguments.hourglass else ():
+                hourglass_checkpoint(settings, plain)
     except (UsageError, ValueError, OSError) as error:
         print(f"facedeblur: error: {error}", file=sys.stderr)
         return 1

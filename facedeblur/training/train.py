@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,70 +16,110 @@ from filelock import FileLock
 from rich.console import Console
 
 from facedeblur.data.make_corpus import Corpus, make_corpus
+from facedeblur.data.stream.datamodule import PairDataModule
 from facedeblur.files import write_atomic, write_json
 from facedeblur.images import write_png
 from facedeblur.signals import sigterm_as_interrupt
 from facedeblur.training.cache_keys import KEY_FILE, finished_stage, hourglass_home, hourglass_key
 from facedeblur.training.callbacks.face_grid import face_grid, grid_pairs
-from facedeblur.training.fit import check_batches, fit_stage, of_run, pair_module
+from facedeblur.training.fit import StageRun, check_batches, fit_stage, pair_module
 from facedeblur.training.localizer_run import train_localizer
 from facedeblur.training.run_folder import RunFolder, is_main_process
 from facedeblur.training.scores import score_table, summarise
-from facedeblur.training.settings import RunSettings, run_settings
+from facedeblur.training.settings import HourglassSettings, RunSettings
 from facedeblur.training.stages.adversarial import AdversarialStage
 from facedeblur.training.stages.hourglass import HourglassStage
 from facedeblur.training.stages.restoration import RestorationStage
 from facedeblur.training.stages.stage import Stage
 from facedeblur.versions import versions
 
-_named: set[str] = set()  # skipped videos that were named already
 
-
-def train(plain: dict, folder: RunFolder, overrides: Sequence[str] | None = None) -> None:
+def train(
+    settings: RunSettings,
+    plain: dict,
+    folder: RunFolder,
+    overrides: Sequence[str] | None = None,
+    named: Collection[str] = (),
+) -> None:
     """Trains the experiment in `folder`; the hourglass stage first where the experiment is conditioned on one.
 
     Args:
-        plain: the composed configuration.
+        plain: the composed configuration that `settings` were parsed from, to be kept in the folder and by loggers.
         overrides: of the command line, kept in the folder so that a resumption composes the same configuration;
             None for a stage that is only resumed by the run that needs it.
+        named: skipped videos that have been named already.
     """
-    settings = run_settings(plain)
     with sigterm_as_interrupt(), folder:
         if is_main_process():
             _describe_run(folder, plain, overrides)
         if settings.stage == "localizer":
             train_localizer(settings, plain, folder)
-            return
-        resuming = settings.resume is not None and folder.last_checkpoint.exists()
-        first_stage = settings.stage == "hourglass"
-        stage_settings = settings.hourglass if first_stage else settings
-        # everything that can be wrong with videos and batches is found before anything is trained
-        # a resumed run goes on with its plans; the later processes of a DDP group train on the first one's
-        keep = _plans_of(folder) if resuming or not is_main_process() else {}
-        corpus = make_corpus(stage_settings.data, stage_settings.blur, settings.jobs, settings.prepare, keep)
-        module = pair_module(stage_settings.data, corpus, settings.model.image_size, settings.seed, settings.jobs)
-        check_batches(module, stage_settings.trainer, "hourglass." if first_stage else "")
-        if is_main_process():
-            _describe_data(folder, corpus)
-        if first_stage:
-            make = partial(HourglassStage, settings.model)
+        elif settings.stage == "hourglass":
+            _train_hourglass(settings, plain, folder, named)
         else:
-            hourglass = None  # a checkpoint to go on from, and weights to start from, hold it already
-            if settings.model.conditioned and not resuming and settings.init is None:
-                hourglass = hourglass_checkpoint(settings, plain)
-            make = partial(AdversarialStage, settings.model, settings.loss, hourglass, settings.init)
-        faces = grid_pairs(
-            module.val_windows, stage_settings.trainer.grid_faces, module.settings.size, corpus.schedules
-        )
-        draw = partial(face_grid, pairs=faces) if faces else None
-        stage = fit_stage(make, module, draw, trainer=stage_settings.trainer, **of_run(settings, folder, plain))
-        if is_main_process():
-            finish(stage, draw, corpus, folder)
-            if first_stage:
-                write_atomic(folder.path / KEY_FILE, hourglass_key(settings))
+            _train_adversarial(settings, plain, folder)
 
 
-def hourglass_checkpoint(settings: RunSettings, plain: dict) -> Path:
+def _train_hourglass(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
+    data = _make_data(settings, settings.hourglass, folder, "hourglass.", named)
+    run = StageRun.of(settings, folder, plain, settings.hourglass.trainer)
+    _fit(partial(HourglassStage, settings.model), data, run)
+    if is_main_process():
+        write_atomic(folder.path / KEY_FILE, hourglass_key(settings))
+
+
+def _train_adversarial(settings: RunSettings, plain: dict, folder: RunFolder) -> None:
+    # everything that can be wrong with videos and batches is found before anything is trained
+    data = _make_data(settings, settings, folder)
+    hourglass = None  # a checkpoint to go on from, and weights to start from, hold it already
+    if settings.model.conditioned and not _resumes(settings, folder) and settings.init is None:
+        skipped = [path for report in data.corpus.reports.values() for path, _ in report.skipped]
+        hourglass = hourglass_checkpoint(settings, plain, skipped)
+    make = partial(AdversarialStage, settings.model, settings.loss, hourglass, settings.init)
+    _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer))
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What a stage of restoration learns from, and what makes the picture of its validation faces."""
+
+    corpus: Corpus
+    module: PairDataModule
+    draw: Callable[[Stage], np.ndarray] | None
+
+
+def _make_data(
+    settings: RunSettings,
+    stage: RunSettings | HourglassSettings,
+    folder: RunFolder,
+    prefix: str = "",
+    named: Collection[str] = (),
+) -> _Data:
+    """Plans and checks the pairs of a stage, whose keys begin with `prefix`, and describes them in the run folder.
+
+    A resumed run goes on with its plans; the later processes of a DDP group train on the first one's.
+    """
+    keep = _plans_of(folder) if _resumes(settings, folder) or not is_main_process() else {}
+    corpus = make_corpus(stage.data, stage.blur, settings.jobs, settings.prepare, keep)
+    module = pair_module(stage.data, corpus, settings.model.image_size, settings.seed, settings.jobs)
+    check_batches(module, stage.trainer, prefix)
+    if is_main_process():
+        _describe_data(folder, corpus, named)
+    faces = grid_pairs(module.val_windows, stage.trainer.grid_faces, module.settings.size, corpus.schedules)
+    return _Data(corpus, module, partial(face_grid, pairs=faces) if faces else None)
+
+
+def _fit(make: Callable[..., RestorationStage], data: _Data, run: StageRun) -> None:
+    stage = fit_stage(make, data.module, data.draw, run)
+    if is_main_process():
+        finish(stage, data.draw, data.corpus, run.folder)
+
+
+def _resumes(settings: RunSettings, folder: RunFolder) -> bool:
+    return settings.resume is not None and folder.last_checkpoint.exists()
+
+
+def hourglass_checkpoint(settings: RunSettings, plain: dict, named: Collection[str] = ()) -> Path:
     """The hourglass stage's checkpoint: the one asked for, one of the same configuration, or one trained now."""
     asked = settings.hourglass.checkpoint
     if asked:
@@ -95,7 +136,8 @@ def hourglass_checkpoint(settings: RunSettings, plain: dict) -> Path:
             print(f"hourglass stage: {'reusing' if done else 'training'} {path}", file=sys.stderr)
         if done is None:
             stage = {"stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
-            train({**plain, **stage}, RunFolder(path, resume=True, owner=is_main_process()))
+            run = RunFolder(path, resume=True, owner=is_main_process())
+            train(replace(settings, **stage), {**plain, **stage}, run, named=named)
     return path / "checkpoints" / "last.ckpt"
 
 
@@ -108,16 +150,11 @@ def _describe_run(folder: RunFolder, plain: dict, overrides: Sequence[str] | Non
         write_json(folder.path / "overrides.json", {"overrides": kept, "identity": identity})
 
 
-def _describe_data(folder: RunFolder, corpus: Corpus) -> None:
-    described = {
-        split: {"manifest": plan.fingerprint(), **corpus.reports[split].to_dict()}
-        for split, plan in (("train", corpus.train), ("val", corpus.val))
-    }
-    write_json(folder.path / "data.json", described)
+def _describe_data(folder: RunFolder, corpus: Corpus, named: Collection[str]) -> None:
+    write_json(folder.path / "data.json", {split: report.to_dict() for split, report in corpus.reports.items()})
     for report in corpus.reports.values():
         for path, reason in report.skipped:
-            if path not in _named:  # both stages may meet it
-                _named.add(path)
+            if path not in named:  # both stages may meet it
                 print(f"skipped {path}: {reason}", file=sys.stderr)
 
 

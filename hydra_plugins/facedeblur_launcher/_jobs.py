@@ -15,6 +15,7 @@ from pathlib import Path
 
 from facedeblur.files import write_json
 from facedeblur.status import next_step, override_difference, read_status
+from facedeblur.training.settings import RunSettings
 from hydra_plugins.facedeblur_launcher._errors import SweepError
 
 UNFINISHED = ("waiting", "running")
@@ -27,8 +28,8 @@ class Job:
 
     `state`: waiting | running | done | skipped (was done before) | failed | interrupted | busy (another process
     trains in its folder, on the device `mask` if that is one of this machine's). `started` and `ended` are epoch
-    seconds; `exit` is the child's status, negative for a signal. `plain` is its composed configuration; `shared` marks
-    work that several jobs wait for.
+    seconds; `exit` is the child's status, negative for a signal. `plain` is its composed configuration, `settings` the
+    same parsed; `shared` marks work that several jobs wait for.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Job:
     reason: str = ""
     command: list[str] = field(default_factory=list)
     plain: dict = field(default_factory=dict, repr=False)
+    settings: RunSettings | None = field(default=None, repr=False)
     shared: bool = False
 
     @property

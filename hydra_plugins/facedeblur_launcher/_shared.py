@@ -15,7 +15,6 @@ from facedeblur.training.cache_keys import (
     needs_stage,
     stages_data,
 )
-from facedeblur.training.settings import run_settings
 from hydra_plugins.facedeblur_launcher._jobs import Job
 
 PROGRAM = "facedeblur.training.make_shared"
@@ -30,12 +29,12 @@ def make_plans(jobs: Sequence[Job], folder: Path, run: Callable[[Sequence[Job]],
         folder: of the process's log and of the configurations it works on.
         run: runs jobs to their ends, with every core of the machine.
     """
-    configurations = [job.plain for job in jobs if job.state == "waiting"]
-    settings = [run_settings(plain) for plain in configurations]
-    needed = [plans_mark(data, blur, run.prepare) for run in settings for _, data, blur in stages_data(run)]
+    waiting = [job for job in jobs if job.state == "waiting"]
+    stages = [(job.settings.prepare, data, blur) for job in waiting for _, data, blur in stages_data(job.settings)]
+    needed = [plans_mark(data, blur, how) for how, data, blur in stages]
     if not all(mark.exists() for mark in needed):
         try:
-            write_json(folder / "shared.json", configurations)
+            write_json(folder / "shared.json", [job.plain for job in waiting])
         except OSError as error:
             print(f"{folder}: cannot be written to ({error.strerror}); the jobs plan themselves", file=sys.stderr)
             return
@@ -49,10 +48,9 @@ def stage_jobs(jobs: Sequence[Job]) -> dict[str, Job]:
     """
     stages: dict[str, Job] = {}
     for job in jobs:
-        settings = run_settings(job.plain)
         if not _wants(job):
             continue
-        key, home = hourglass_key(settings), hourglass_home(settings).resolve()
+        key, home = hourglass_key(job.settings), hourglass_home(job.settings).resolve()
         if key not in stages and finished_stage(home, key) is None:
             title = f"hourglass stage {key}"
             stages[key] = Job(len(jobs) + len(stages), [], home / key, title, plain=job.plain, shared=True)
@@ -79,7 +77,7 @@ def make_stages(jobs: Sequence[Job], run: Callable[[Sequence[Job]], None]) -> No
         return
     run(list(stages.values()))
     for job in jobs:
-        stage = stages.get(hourglass_key(run_settings(job.plain))) if _wants(job) else None
+        stage = stages.get(hourglass_key(job.settings)) if _wants(job) else None
         if stage is not None and stage.state != "done":
             job.state = stage.state
             job.reason = f"its hourglass stage {stage.state}: {stage.reason or 'stopped'} (log {stage.log})"
@@ -88,4 +86,4 @@ def make_stages(jobs: Sequence[Job], run: Callable[[Sequence[Job]], None]) -> No
 
 def _wants(job: Job) -> bool:
     resumed = job.resume and (job.folder / "checkpoints" / "last.ckpt").exists()
-    return job.state == "waiting" and not resumed and needs_stage(run_settings(job.plain))
+    return job.state == "waiting" and not resumed and needs_stage(job.settings)

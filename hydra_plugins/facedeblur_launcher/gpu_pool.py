@@ -42,6 +42,8 @@ from hydra_plugins.facedeblur_launcher._table import JobTable, overview
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+    from facedeblur.training.settings import RunSettings
+
 # Hydra overrides that are about the sweep; every other one is handed on to the jobs
 SWEEP_ONLY = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweep", "hydra.mode", "hydra.run.dir")
 
@@ -126,21 +128,24 @@ class GpuPoolLauncher(Launcher):
             cfg = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
             with open_dict(cfg):
                 cfg.hydra.job.id = cfg.hydra.job.num = number
-            folder, plain = self._checked(cfg, overrides)
-            composed.append((Job(number, overrides, folder, plain=plain), cfg))
+            folder, settings, plain = self._checked(cfg, overrides)
+            composed.append((Job(number, overrides, folder, plain=plain, settings=settings), cfg))
         set_titles([job for job, _ in composed])
         return iter(composed)
 
-    def _checked(self, cfg: DictConfig, overrides: list[str]) -> tuple[Path, dict]:
-        """The job's run folder and plain configuration. Raises SweepError for a value it would stop at, and for DDP."""
+    def _checked(self, cfg: DictConfig, overrides: list[str]) -> tuple[Path, RunSettings, dict]:
+        """The job's run folder, settings and plain configuration.
+
+        Raises SweepError for a value it would stop at, and for DDP.
+        """
         from facedeblur.errors import UsageError
         from facedeblur.hydra_commands import check_pool_job
 
         before = HydraConfig.instance().cfg
         HydraConfig.instance().set_config(cfg)
         try:
-            plain = check_pool_job(cfg)
-            return Path(cfg.hydra.sweep.dir, str(cfg.hydra.sweep.subdir)).resolve(), plain
+            folder = Path(cfg.hydra.sweep.dir, str(cfg.hydra.sweep.subdir)).resolve()
+            return folder, *check_pool_job(cfg)
         except UsageError as error:
             raise SweepError(f"{' '.join(overrides)}: {error}") from error
         finally:

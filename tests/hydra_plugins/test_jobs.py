@@ -11,7 +11,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from facedeblur.files import write_json
-from facedeblur.overrides import compose_config, with_saved
+from facedeblur.overrides import compose_run
 from facedeblur.status import next_step
 from hydra_plugins.facedeblur_launcher import _jobs as jobs_module
 from hydra_plugins.facedeblur_launcher._errors import SweepError
@@ -83,6 +83,6 @@ def test_resume_looks_into_the_folder_of_the_job(tmp_path):
     folder = tmp_path / "sweep" / "no_identity"
     identity = {"experiment": "no_identity"}
     write_json(folder / "overrides.json", {"overrides": ["experiment=no_identity"], "identity": identity})
-    merged = with_saved(["trainer.epochs=7", "resume=auto", f"hydra.run.dir={quoted(folder)}"])
-    assert {"experiment=no_identity", "trainer.epochs=7"} <= set(merged)
-    assert Path(compose_config(merged).hydra.run.dir) == folder
+    cfg = compose_run(["trainer.epochs=7", "resume=auto", f"hydra.run.dir={quoted(folder)}"])
+    assert (cfg.experiment, cfg.trainer.epochs) == ("no_identity", 7)
+    assert Path(cfg.hydra.run.dir) == folder

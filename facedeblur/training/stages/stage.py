@@ -66,6 +66,7 @@ class Stage(LightningModule):
         self.validation_rows: list[dict] = []
         self.replaced: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that had to be replaced
         self._validated_step = -1
+        self._dry = False  # within `dry_step`
         self._sums: dict[str, tuple[Tensor | float, int]] = {}  # since the last log: sum and number of batches
 
     # -- optimization ---------------------------------------------------------------------------------------------
@@ -80,6 +81,8 @@ class Stage(LightningModule):
 
     def descend(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """One step on the gradients gathered so far, limited to `clip`; their norm, where they are limited."""
+        if self._dry:
+            return {}
         norms = {}
         if self.settings.clip is not None:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -87,6 +90,20 @@ class Stage(LightningModule):
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return norms
+
+    def dry_step(self, batch: dict) -> None:
+        """`update` without a Trainer, for timing: gradients are computed and gathered, weights stay as they are."""
+        self._dry = True
+        try:
+            self.update(batch)
+        finally:
+            self._dry = False
+
+    def optimizers(self, *args, **kwargs):
+        return [None] * len(self.build_optimizers()) if self._dry else super().optimizers(*args, **kwargs)
+
+    def manual_backward(self, loss: Tensor, *args, **kwargs) -> None:
+        loss.backward() if self._dry else super().manual_backward(loss, *args, **kwargs)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         self.adams = self.build_optimizers()
@@ -139,6 +156,8 @@ class Stage(LightningModule):
 
     def check_losses(self, losses: dict[str, Tensor], batch: dict) -> None:
         """Stops every rank when a loss of any rank is not finite."""
+        if self._dry:
+            return
         finite = torch.stack([torch.isfinite(value).all() for value in losses.values()]).all()
         if self.trainer.world_size > 1:
             worst = finite.to(torch.float32)

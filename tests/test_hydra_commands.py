@@ -1,0 +1,81 @@
+"""From the command line to the work: how often a configuration is composed and parsed on its way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+from facedeblur.cli import main
+from facedeblur.evaluation import command as evaluation_command
+from facedeblur.evaluation import settings as evaluation_settings
+from facedeblur.files import write_json
+from facedeblur.models.checkpoint import CheckpointError
+from facedeblur.training import settings as training_settings
+from facedeblur.training import train as training
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """How many configurations were composed and parsed since."""
+    found: Counter[str] = Counter()
+
+    def counting(name, original):
+        def called(*args, **kwargs):
+            found[name] += 1
+            return original(*args, **kwargs)
+
+        return called
+
+    compose = counting("composed", ConfigLoaderImpl.load_configuration)
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", compose)
+    for module in (training_settings, evaluation_settings):
+        monkeypatch.setattr(module, "build", counting("parsed", module.build))
+    return found
+
+
+@pytest.fixture
+def fitted(monkeypatch):
+    """Titles of the stages that would have been trained."""
+    titles = []
+    data = training._Data(SimpleNamespace(reports={}), None, None)
+    monkeypatch.setattr(training, "_make_data", lambda *args, **kwargs: data)
+    monkeypatch.setattr(training, "fit_stage", lambda make, module, draw, run: titles.append(run.title))
+    monkeypatch.setattr(training, "finish", lambda *args: None)
+    return titles
+
+
+def test_training_composes_and_parses_once(counts, fitted, tmp_path):
+    assert main(["train", "trainer=smoke", f"output={tmp_path}"]) == 0
+    assert fitted == ["hourglass", "final"]
+    assert counts == {"composed": 1, "parsed": 1}
+    assert (tmp_path / "final" / "demo-s0" / "config.yaml").is_file()
+
+
+def test_a_resumption_composes_twice_for_the_overrides_that_the_run_brings(counts, fitted, tmp_path):
+    run = tmp_path / "no_identity" / "demo-s0"
+    identity = {"experiment": "no_identity", "seed": 0}
+    write_json(run / "overrides.json", {"overrides": ["experiment=no_identity"], "identity": identity})
+    assert main(["train", f"resume={run}", f"output={tmp_path}"]) == 0
+    assert fitted[-1] == "no_identity"
+    assert counts == {"composed": 2, "parsed": 1}
+
+
+def test_an_evaluation_composes_and_parses_once(counts, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(evaluation_command, "Evaluation", lambda settings: seen.append(settings) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["evaluate", f"output={tmp_path}", "blur=pravg7,vla"])
+    assert tuple(seen[0].blurs) == ("pravg7", "vla")
+    assert counts == {"composed": 1, "parsed": 1}
+
+
+def test_what_the_work_raises_is_one_line(fitted, monkeypatch, tmp_path, capsys):
+    def fail(*args, **kwargs):
+        raise CheckpointError("of another network")
+
+    monkeypatch.setattr(training, "fit_stage", fail)
+    assert main(["train", "experiment=no_identity", f"output={tmp_path}"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "facedeblur: error: of another network"
