@@ -24,14 +24,15 @@ import numpy as np
 import torch
 
 DEMO = ["data.demo.identities=3", "data.demo.val_identities=1", "data.demo.frames=60"]
+ALWAYS = ["--device", "cpu", "--always"]
 RUN = "outputs/final/demo-s0"
 COMMANDS = [
     ["prepare", "trainer=smoke", "jobs=1", "data.export=outputs/pairs", "prepare.samples=4"],
     ["train", "trainer=smoke", "jobs=1"],
     ["evaluate", f"method={RUN},no_identity-small-v1", *DEMO, "images=6", "blur=pravg7,vla,trajectory", "jobs=0"],
     ["report", "outputs/evaluation/demo"],
-    ["deblur", "clip.mp4", "photo.png", "-o", "deblurred", "--weights", "no_identity-small-v1", "--device", "cpu"],
-    ["deblur", "photo.png", "-o", "by-run", "--weights", RUN, "--device", "cpu", "--always"],
+    ["deblur", "clip.mp4", "photo.png", "-o", "deblurred", "--weights", "no_identity-small-v1", *ALWAYS],
+    ["deblur", "photo.png", "-o", "by-run", "--weights", RUN, *ALWAYS],
 ]
 TIMES = re.compile(r"(.*_)?(seconds|started|ended|heartbeat|time|images_per_second|pid|memory.*|mtime)(_.*)?")
 LEFT_OUT = re.compile(r"(versions|status|cost|host)\.json|.*\.lock|.*\.log|tfevents.*")
@@ -50,11 +51,16 @@ def run(checkout: Path, folder: Path) -> None:
 
 
 def _inputs(folder: Path) -> None:
-    """A clip of the rendered corpus, and one of the exported pairs as a photo."""
+    """The first frames of a rendered clip as a video, and one of them as a photo."""
+    from facedeblur.images import write_png
+    from facedeblur.video.open import open_source
+    from facedeblur.video.write import write_video
+
     clip = sorted((folder / "outputs").rglob("val/*/*.mp4"))[0]
-    shutil.copy(clip, folder / "clip.mp4")
-    photo = sorted(path for path in (folder / "outputs/pairs/val").rglob("*.png") if "sharp" not in path.name)[0]
-    shutil.copy(photo, folder / "photo.png")
+    with open_source(clip, "pyav") as source:
+        frames = list(source.frames(0, 8))
+    write_video(folder / "clip.mp4", frames, source.fps)
+    write_png(folder / "photo.png", frames[4])
 
 
 def differences(old: Path, new: Path, tolerance: float) -> Iterator[str]:
