@@ -17,16 +17,11 @@ def file_name(name: str) -> str:
 
     A name that cannot stay as it is has a hash in the end: "a b" is not "a-b", and two names of symbols alone differ.
     """
-    plain = former_file_name(name, r"[^\w.+-]+")
+    plain = re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "-"
     cut = plain.encode()[:LONGEST].decode(errors="ignore")
     if cut == name:
         return name
     return f"{cut}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
-
-
-def former_file_name(name: str, replaced: str = r"[^A-Za-z0-9._+-]+") -> str:
-    """What the first evaluations called their files, where two names might have had one."""
-    return re.sub(replaced, "-", name).strip(".-") or "-"
 
 
 def check_file_names(methods: Sequence[Method]) -> None:

@@ -23,7 +23,7 @@ import torch
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
-from facedeblur.evaluation.names import check_file_names, file_name, former_file_name
+from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
 from facedeblur.evaluation.restoring import Restored, Restorer
 from facedeblur.evaluation.rows import FOLDER, flat, joined
@@ -31,7 +31,6 @@ from facedeblur.evaluation.settings import EvaluationSettings
 from facedeblur.evaluation.shards import (
     Loss,
     Record,
-    adopt,
     flag_counts,
     is_complete,
     losses,
@@ -137,10 +136,7 @@ class Evaluation:
                 yield Shard(name, blur, rows, missing)
 
     def _file(self, shard: str, method: str) -> Path:
-        place = self.folder / FOLDER
-        file = place / f"{shard}-{file_name(method)}.parquet"
-        adopt(place / f"{shard}-{former_file_name(method)}.parquet", file, method)
-        return file
+        return self.folder / FOLDER / f"{shard}-{file_name(method)}.parquet"
 
     def _read(self, shard: Shard) -> tuple[list[TestPair], list[Loss]]:
         items = list(self.tests.pairs(shard.blur, shard.rows, self.size, self.truth))

@@ -23,12 +23,11 @@ from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.command import summary_text
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
-from facedeblur.evaluation.names import file_name, former_file_name
+from facedeblur.evaluation.names import file_name
 from facedeblur.evaluation.protocol import FILE, METRICS, judges_told, write_protocol
 from facedeblur.evaluation.rows import FOLDER, SCHEMA, flat, joined, write_rows
 from facedeblur.evaluation.runner import image_scores
 from facedeblur.evaluation.settings import JudgeSettings
-from facedeblur.evaluation.shards import adopt
 from facedeblur.faces import judges
 from facedeblur.faces.crop import CropBox, crop, crop_box, points_from_crop, points_to_crop
 from facedeblur.faces.pts import read_pts
@@ -279,7 +278,6 @@ def _write(folder: Path, rows: list[dict[str, Any]], folders: dict[str, Path], t
             row["image"] = (roots[row["method"]] / file.relative_to(folders[row["method"]])).as_posix()
     for name in folders:
         file = folder / FOLDER / f"{BLUR}-{file_name(name)}.parquet"
-        adopt(file.with_name(f"{BLUR}-{former_file_name(name)}.parquet"), file, name)
         write_rows(file, [row for row in rows if row["method"] == name])
     images = len({row["video"] for row in rows})
     content = {

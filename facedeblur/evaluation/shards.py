@@ -84,13 +84,5 @@ def flag_counts(records: Iterable[Record]) -> dict[str, dict[str, int]]:
     return {method: dict(flags) for method, flags in counts.items()}
 
 
-def adopt(former: Path, file: Path, method: str) -> None:
-    """Gives a file of an earlier naming its name of today, where it holds the rows of this very method."""
-    if former == file or file.exists() or not former.exists():
-        return
-    if set(pq.read_table(former, columns=["method"])["method"].to_pylist()) == {method}:
-        former.rename(file)
-
-
 def _counted(flags: Iterable[str]) -> Counter[str]:
     return Counter(flag for joined in flags for flag in joined.split(",") if flag)

@@ -77,12 +77,6 @@ def annotation_of(video_path: str | Path) -> Annotation:
     return Annotation(str(annotation_path(video_path)))
 
 
-def read_annotation(video_path: str | Path, frames: int | None = None) -> np.ndarray | None:
-    """`Annotation.read` of the file beside a clip, or None if there is none."""
-    annotation = annotation_of(video_path)
-    return annotation.read(frames) if Path(annotation.path).is_file() else None
-
-
 def menpo_frames(path: str | Path) -> int:
     """Frames that a landmark text of 2MF2 says its clip has. Raises VideoError naming the file."""
     try:

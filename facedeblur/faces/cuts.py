@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from statistics import median
 
 import cv2
@@ -43,12 +42,6 @@ class CutDetector:
         else:
             self._differences.append(difference)
         return cut
-
-
-def find_cuts(frames: Iterable[np.ndarray]) -> list[int]:
-    """Index of each frame that starts a new shot; frame 0 is not listed."""
-    detector = CutDetector()
-    return [index for index, frame in enumerate(frames) if detector.update(frame)]
 
 
 def _thumbnail(frame: np.ndarray) -> np.ndarray:

@@ -113,18 +113,6 @@ def track_people(
     return [_assembled(person, frames, tuple(cuts)) for person in people], tuple(cuts)
 
 
-def track_video(
-    source: FrameSource,
-    frames: int,
-    detector: Detector,
-    localizer: Localizer,
-    embedder: Callable[[], Embedder] | None = None,
-) -> FaceTrack:
-    """The most prominent person of `track_people`; a track without a valid frame where there is no face."""
-    people, cuts = track_people(source, frames, detector, localizer, embedder)
-    return people[0] if people else FaceTrack(np.full((frames, 68, 2), np.nan, np.float32), cuts)
-
-
 def measured(source: FrameSource, landmarks: np.ndarray, gaps: Sequence[int] = ()) -> FaceTrack:
     """The track of landmarks that are known: one pass finds cuts and sharpness."""
     detector, cuts = CutDetector(), []

@@ -17,11 +17,6 @@ def cosine(first: ArrayLike, second: ArrayLike) -> np.ndarray:
         return np.clip((first * second).sum(axis=-1) / lengths, -1.0, 1.0)
 
 
-def cosine_distance(first: ArrayLike, second: ArrayLike) -> np.ndarray:
-    """1 - `cosine`: 0 for the same direction, 2 for opposite ones."""
-    return 1.0 - cosine(first, second)
-
-
 def cumulative(values: ArrayLike, at: ArrayLike) -> np.ndarray:
     """Share of `values` (n,) at or below each of `at`, same shape. Raises ValueError for no values, or NaN."""
     ordered = np.sort(np.asarray(values, np.float64).ravel())

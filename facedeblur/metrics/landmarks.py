@@ -46,9 +46,12 @@ def auc(errors: ArrayLike, limit: float = LIMIT, step: float = STEP) -> float:
     return float(simpson(ced(errors, thresholds), x=thresholds) / limit)
 
 
-def auc_exact(errors: ArrayLike, limit: float = LIMIT) -> float:
-    """The same area without discretisation: every face contributes max(0, 1 - error / limit)."""
-    return float(np.maximum(0.0, 1.0 - _checked(errors) / limit).mean())
+def area_shares(errors: ArrayLike, limit: float = LIMIT) -> np.ndarray:
+    """What each face contributes to that area, max(0, 1 - error / limit): their mean is `auc` without discretisation.
+
+    NaN stays NaN.
+    """
+    return np.maximum(0.0, 1.0 - np.asarray(errors, np.float64) / limit)
 
 
 def failure_rate(errors: ArrayLike, limit: float = LIMIT) -> float:

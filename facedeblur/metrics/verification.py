@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facedeblur.errors import UsageError
 from facedeblur.metrics.identity import cosine, mean_embedding
 
 UNKNOWN = -1.0  # similarity of a pair with a side that has no embedding: the least there is, "not the same"
@@ -104,36 +102,3 @@ def pair_similarities(pairs: Sequence[PairLike], embeddings: Mapping[str, ArrayL
             for pair in pairs
         ]
     )
-
-
-def read_lfw_pairs(path: str | Path, folds: int = 10) -> list[FacePair]:
-    """`pairs.txt` of Labeled Faces in the Wild: per fold equally many rows "Name i j", then "Name i Name j".
-
-    A first line "folds pairs" overrules `folds`; without one the rows are `folds` equal blocks.
-    """
-    rows = [line.split() for line in _lines(path)]
-    if rows and all(cell.isdigit() for cell in rows[0]):
-        folds = int(rows[0][0]) if len(rows[0]) > 1 else folds
-        rows = rows[1:]
-    if not rows or len(rows) % folds:
-        raise UsageError(f"{path}: {len(rows)} pairs are not {folds} equal folds")
-    pairs = []
-    for number, row in enumerate(rows):
-        fold = number // (len(rows) // folds) + 1
-        if len(row) == 3:
-            pairs.append(FacePair(fold, f"{row[0]}/{row[1]}", f"{row[0]}/{row[2]}", True))
-        elif len(row) == 4:
-            pairs.append(FacePair(fold, f"{row[0]}/{row[1]}", f"{row[2]}/{row[3]}", False))
-        else:
-            raise UsageError(
-                f"{path}: pair {number + 1}: expected 'Name i j' or 'Name i Name j', got {' '.join(row)!r}"
-            )
-    return pairs
-
-
-def _lines(path: str | Path) -> list[str]:
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a list of pairs ({type(error).__name__})") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]

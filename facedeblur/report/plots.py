@@ -14,7 +14,7 @@ import numpy as np
 
 from facedeblur.files import write_atomic
 from facedeblur.metrics.identity import cumulative
-from facedeblur.metrics.landmarks import LIMIT, ced
+from facedeblur.metrics.landmarks import LIMIT, area_shares, ced
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
 from facedeblur.report.summary import blur_title, ordered_methods
 
@@ -100,7 +100,7 @@ def ced_curve(rows: Rows, method: str, blur: str) -> Curve | None:
     if not len(errors):
         return None
     x = np.linspace(0, LIMIT, 401)
-    return Curve(method, f"AUC {np.maximum(0, 1 - errors / LIMIT).mean():.3f}", x, ced(errors, x))
+    return Curve(method, f"AUC {area_shares(errors).mean():.3f}", x, ced(errors, x))
 
 
 def cosine_curve(rows: Rows, method: str, blur: str, low: float) -> Curve | None:
@@ -177,7 +177,7 @@ def top_methods(rows: Rows, blur: str, count: int = 3, column: str = "landmark_e
         values = under.where(method=method)[column]
         values = values[~np.isnan(values)]
         if column == "landmark_error":
-            values = np.maximum(0, 1 - values / LIMIT)
+            values = area_shares(values)
         return float(values.mean()) if len(values) else -np.inf
 
     between = sorted((m for m in present if m not in (BLURRED, ORACLE)), key=merit)[-count:]

@@ -14,7 +14,7 @@ from facedeblur.metrics.bootstrap import (
     percentile_interval,
     resampled_means,
 )
-from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate
+from facedeblur.metrics.landmarks import LIMIT, area_shares, auc, failure_rate
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
 
 NAN = float("nan")
@@ -36,7 +36,7 @@ def per_image(rows: Rows, measure: str) -> np.ndarray:
     """
     if measure in ("auc", "failure"):
         error = rows["landmark_error"]
-        share = np.maximum(0, 1 - error / LIMIT) if measure == "auc" else (error > LIMIT).astype(float)
+        share = area_shares(error) if measure == "auc" else (error > LIMIT).astype(float)
         return np.where(np.isnan(error), NAN, share)
     return rows["identity_cosine" if measure == "cosine" else measure]
 

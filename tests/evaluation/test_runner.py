@@ -169,16 +169,6 @@ def test_flags_of_earlier_calls_stay_in_the_status(plain, methods_file):
     assert json.loads((folder / "status.json").read_text())["flags"] == before | {"Brighter": {}}
 
 
-def test_rows_under_a_name_of_the_first_evaluations_are_found(plain):
-    folder, rows = run(plain("images=2", "method=a b=blurred"))
-    (file,) = (folder / "rows").glob("*a-b*.parquet")
-    former = file.with_name(f"{file.name.rpartition('-a-b')[0]}-a-b.parquet")
-    file.rename(former)
-    evaluation = Evaluation(evaluation_settings(plain("images=2", "method=a b=blurred,a-b=blurred")))
-    assert {method for shard in evaluation.shards() for method in shard.files} == {"a-b"}
-    assert file.exists() and not former.exists()
-
-
 def test_a_method_that_comes_later_adds_its_rows_alone(plain, methods_file, monkeypatch):
     folder, before = run(plain())
     evaluation = Evaluation(evaluation_settings(plain(f"method={methods_file}:Brighter")))

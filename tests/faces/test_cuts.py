@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from skimage import data
 
-from facedeblur.faces.cuts import CutDetector, find_cuts
+from facedeblur.faces.cuts import CutDetector
 
 PHOTOS = {"astronaut": data.astronaut(), "cat": data.chelsea(), "coffee": data.coffee()}
+
+
+def find_cuts(frames):
+    """Index of each frame that starts a new shot."""
+    detector = CutDetector()
+    return [index for index, frame in enumerate(frames) if detector.update(frame)]
 
 
 def pan(photo: np.ndarray, count: int, step: int = 3, size: int = 240) -> list[np.ndarray]:

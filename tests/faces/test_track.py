@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facedeblur.faces.annotation import read_annotation
+from facedeblur.faces.annotation import annotation_of
 from facedeblur.faces.dlib_models import has_dlib
-from facedeblur.faces.track import FaceTrack, load_people, save_people, track_people, track_video
+from facedeblur.faces.track import FaceTrack, load_people, save_people, track_people
 from facedeblur.video.source import VideoError
 
 from ..array_source import ArraySource
@@ -84,11 +84,10 @@ def annotate(clip, array, key="landmarks"):
 
 def test_annotation_is_fitted_to_the_frames(tmp_path):
     clip = tmp_path / "a.b.mp4"
-    assert read_annotation(clip) is None
     landmarks = landmarks_where([1] * 10).astype(np.float64)
     annotate(clip, landmarks)
-    same, cut, short = (read_annotation(clip, frames) for frames in (10, 7, 13))
-    assert same.dtype == np.float32 and read_annotation(clip).shape == (10, 68, 2)
+    same, cut, short = (annotation_of(clip).read(frames) for frames in (10, 7, 13))
+    assert same.dtype == np.float32 and annotation_of(clip).read().shape == (10, 68, 2)
     np.testing.assert_array_equal(same, landmarks.astype(np.float32))
     np.testing.assert_array_equal(cut, same[:7])
     np.testing.assert_array_equal(short[:10], same)
@@ -99,16 +98,16 @@ def test_annotation_errors_name_the_file(tmp_path):
     clip = tmp_path / "clip.mp4"
     annotate(clip, np.zeros((30, 68, 2)))
     with pytest.raises(VideoError, match="clip.npz: annotation has 30 frames, the video 20"):
-        read_annotation(clip, 20)
+        annotation_of(clip).read(20)
     annotate(clip, np.zeros((30, 5, 2)))
     with pytest.raises(VideoError, match=r"clip.npz: .*shape \(frames, 68, 2\), got \(30, 5, 2\)"):
-        read_annotation(clip)
+        annotation_of(clip).read()
     annotate(clip, np.zeros((30, 68, 2)), key="points")
     with pytest.raises(VideoError, match="clip.npz: annotation without a readable array 'landmarks'"):
-        read_annotation(clip)
+        annotation_of(clip).read()
     clip.with_suffix(".npz").write_bytes(b"nothing")
     with pytest.raises(VideoError, match="clip.npz"):
-        read_annotation(clip)
+        annotation_of(clip).read()
 
 
 class Anybody:
@@ -128,8 +127,6 @@ def test_all_people_or_the_most_prominent(scene, portraits):
     assert cuts == () and len(people) == 2
     assert [np.nanmean(track.landmarks[:, :, 0]) for track in people] == pytest.approx([230, 60], abs=1)
     assert people[0].segments() == [(0, 15), (16, 30)]  # lost where it was not to be seen, found again, the same
-    best = track_video(ArraySource(frames), 30, scene, scene, lambda: portraits)
-    np.testing.assert_array_equal(best.landmarks, people[0].landmarks)
 
 
 def test_a_leap_in_time_starts_a_shot(scene):
@@ -139,9 +136,9 @@ def test_a_leap_in_time_starts_a_shot(scene):
     assert cuts == track.cuts == (7,) and track.segments() == [(0, 7), (7, 20)]
 
 
-def test_track_video_splits_at_cuts(scene):
+def test_tracks_are_split_at_cuts(scene):
     frames = np.zeros((20, 32, 32, 3), np.uint8) + np.arange(20, dtype=np.uint8)[:, None, None, None]
     frames[12:, 8:] = 255  # the script of a scene reads only the first pixel
     scene.faces = {i: [(16 if i < 12 else 90, 16, 20)] for i in range(20)}
-    track = track_video(ArraySource(frames), 20, scene, scene, lambda: Anybody())
+    (track,), _ = track_people(ArraySource(frames), 20, scene, scene, lambda: Anybody())
     assert track.cuts == (12,) and track.segments() == [(0, 12), (12, 20)]

@@ -5,13 +5,11 @@ import pytest
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import KFold
 
-from facedeblur.errors import UsageError
 from facedeblur.metrics.verification import (
     UNKNOWN,
     FacePair,
     best_threshold,
     pair_similarities,
-    read_lfw_pairs,
     verification,
 )
 
@@ -87,18 +85,3 @@ def test_videos_are_compared_by_their_mean_embeddings():
         FacePair(1, "b/1", "c/1", False),
     ]
     np.testing.assert_allclose(pair_similarities(pairs, embeddings), [1, np.sqrt(0.5), UNKNOWN, UNKNOWN])
-
-
-def test_the_list_of_labeled_faces_in_the_wild(tmp_path):
-    file = tmp_path / "pairs.txt"
-    rows = "".join(f"A\t1\t{i}\nB\t{i}\tC\t1\n" for i in range(2, 6))
-    file.write_text("2\t2\n" + rows)
-    pairs = read_lfw_pairs(file)
-    assert pairs[0] == FacePair(1, "A/1", "A/2", True) and pairs[1] == FacePair(1, "B/2", "C/1", False)
-    assert [pair.fold for pair in pairs] == [1, 1, 1, 1, 2, 2, 2, 2]
-    file.write_text(rows)
-    assert read_lfw_pairs(file, folds=2) == pairs
-    with pytest.raises(UsageError, match="8 pairs are not 10 equal folds"):
-        read_lfw_pairs(file)
-    with pytest.raises(UsageError, match="nowhere"):
-        read_lfw_pairs(tmp_path / "nowhere")
