@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from types import SimpleNamespace
 
@@ -79,3 +80,15 @@ def test_what_the_work_raises_is_one_line(fitted, monkeypatch, tmp_path, capsys)
     monkeypatch.setattr(training, "fit_stage", fail)
     assert main(["train", "experiment=no_identity", f"output={tmp_path}"]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == "facedeblur: error: of another network"
+
+
+def test_lightning_can_start_the_other_processes_of_a_group(monkeypatch, fitted, tmp_path):
+    """It asks Hydra for the folder of the run and for where the command was started."""
+    from lightning_fabric.strategies.launchers.subprocess_script import _hydra_subprocess_cmd
+
+    commands = []
+    monkeypatch.setattr(training, "fit_stage", lambda *args: commands.append(_hydra_subprocess_cmd(local_rank=1)))
+    assert main(["train", "experiment=no_identity", f"output={tmp_path}", "name=a b"]) == 0
+    command, folder = commands[-1]
+    assert folder == os.getcwd()
+    assert f'hydra.run.dir="{tmp_path}/no_identity/a b-s0"' in command
