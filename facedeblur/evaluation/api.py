@@ -56,6 +56,7 @@ def evaluate(
     layout: str = "clips",
     split: str = "auto",
     judge: Mapping[str, Any] | None = None,
+    front_door: bool = False,
     save: bool = False,
     device: str = "auto",
     jobs: int | str = "auto",
@@ -71,6 +72,7 @@ def evaluate(
         size: side of the images in pixels; None: that of the trained methods, else 128.
         layout: how the folder is laid out; split: which of its clips.
         judge: fields of `JudgeSettings`, such as {"embedder": "none"}.
+        front_door: every method also as `facedeblur.load()(frame)` applies it to whole frames.
         save: keep the restored images, which galleries of a report show.
         device: where methods run; jobs: judging processes, 0 judges here.
         cache: folder of indexes, tracks and plans.
@@ -92,6 +94,7 @@ def evaluate(
         judge=JudgeSettings(**(judge or {})),
         size=size,
         images=images,
+        front_door=front_door,
         save=save,
         device=device,
         jobs=jobs,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from facedeblur.blur.average import average
+from facedeblur.blur.averages import average
 from facedeblur.blur.kernels import apply_kernel
 from facedeblur.blur.response import response
 from facedeblur.blur.schedule import Schedule

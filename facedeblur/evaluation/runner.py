@@ -22,6 +22,7 @@ import torch
 
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
+from facedeblur.evaluation.front_door import FrontDoor, front_doors, through
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
 from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
@@ -82,8 +83,10 @@ class Evaluation:
         self.jobs = usable_cores() if settings.jobs == "auto" else int(settings.jobs)
         self.device = torch.device(_device(settings.device))
         self.methods = load_methods(settings.methods, self.device) if methods is None else list(methods)
-        check_file_names(self.methods)
         self.size = image_size(self.methods, settings.size)
+        if settings.front_door:
+            self.methods += front_doors(self.methods, self.size)
+        check_file_names(self.methods)
         self.tests = make_test_set(settings.data, settings.schedules(), max(1, self.jobs), settings.images)
         # blurs whose windows may share a target frame
         self.mixed = {blur.schedule.name for blur in self.tests.blurs if len(blur.schedule.lengths) > 1}
@@ -146,10 +149,13 @@ class Evaluation:
     def _start(self, shard: Shard, pairs: list[TestPair], lost: list[Loss], pool: JudgePool) -> _InFlight:
         """Runs the methods, and sets the judges to work."""
         restored = {}
-        for method in self.methods:
-            if method.name in shard.files and pairs:
+        wanted = [method for method in self.methods if method.name in shard.files and pairs]
+        for method in wanted:
+            if not isinstance(method, FrontDoor):
                 images = [pair.sharp if method.sharp else pair.blurry for pair in pairs]
                 restored[method.name] = self.restorers[method.name](images)
+        doors = [method for method in wanted if isinstance(method, FrontDoor)]
+        restored |= through(doors, shard.blur, [pair.row for pair in pairs], self.size)
         questions = [
             Question(pair.sharp, pair.truth, [r[i].image if r[i].usable else None for r in restored.values()])
             for i, pair in enumerate(pairs)

@@ -84,8 +84,10 @@ class EvaluationSettings:
 
     methods: see `facedeblur.methods`. blurs: names of schedules. size: side of the images in pixels, None = that of
     the trained methods, else 128. images: at most so many windows per blur, spread over people and strengths; None =
-    all. save: restored images are kept as PNG. jobs: judging processes; 0 judges in the main process. batch: images
-    deblurred at a time. shard: windows between two files of rows, what an interruption costs at most.
+    all. front_door: every method also as `facedeblur.load()(frame)` applies it to whole frames, see
+    `facedeblur.evaluation.front_door`. save: restored images are kept as PNG. jobs: judging processes; 0 judges in
+    the main process. batch: images deblurred at a time. shard: windows between two files of rows, what an
+    interruption costs at most.
     """
 
     name: str
@@ -97,6 +99,7 @@ class EvaluationSettings:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     size: int | None = None
     images: int | None = None
+    front_door: bool = False
     save: bool = True
     device: str = "auto"
     jobs: int | str = "auto"

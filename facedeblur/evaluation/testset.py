@@ -60,7 +60,8 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class TestPair:
-    """One image of a test set: `blurry` and `sharp`, RGB uint8 (S, S, 3); `truth` (68, 2) float32 in their pixels."""
+    """One image of a test set: `blurry` and `sharp`, RGB uint8 (S, S, 3); `truth` (68, 2) float32 in their pixels.
+    `row`: of the blur's plan."""
 
     __test__ = False  # not a test class
 
@@ -68,6 +69,7 @@ class TestPair:
     blurry: np.ndarray
     sharp: np.ndarray
     truth: np.ndarray
+    row: int = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ class TestSet:
                 points = pair.meta["landmarks"]
                 if row in anew:
                     points = points_to_crop(anew[row], plan[row].crop, size)
-                yield TestPair(self.case(plan, row), pair.blurry, pair.sharp, np.asarray(points, np.float32))
+                yield TestPair(self.case(plan, row), pair.blurry, pair.sharp, np.asarray(points, np.float32), row)
 
     def case(self, plan: Plan, row: int) -> Case:
         """What the rows of one window say."""

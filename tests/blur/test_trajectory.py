@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from facedeblur.blur.trajectory import TrajectorySettings, rasterise, trajectories, trajectory_kernel
+from facedeblur.blur.trajectory import (
+    TrajectorySettings,
+    rasterise,
+    trajectories,
+    trajectory_kernel,
+    trajectory_kernel_at,
+)
 
 SETTINGS = TrajectorySettings(bank=40)
 
@@ -114,3 +120,11 @@ def test_rasterise_scales_coordinates():
 def test_impossible_settings_name_the_field(field, value):
     with pytest.raises(ValueError, match=f"{field}: .* got"):
         TrajectorySettings(**{field: value})
+
+
+def test_a_kernel_at_any_size_is_that_of_the_bank():
+    settings = TrajectorySettings(bank=20)
+    for kernel in (0, 7, 19, 27):
+        for size in (64, 128, 333):
+            expected = trajectory_kernel(kernel, size, settings, seed=3)
+            assert np.array_equal(trajectory_kernel_at(kernel, size, settings, seed=3), expected)
