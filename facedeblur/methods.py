@@ -43,7 +43,8 @@ class Method:
 
     name: what the row is called. deblurrer: images in [0, 1] to restored ones. image_size: side of the images it was
     trained on, None for any. sharp: it is given the sharp image, not the blurry one (the oracle). source: where it
-    comes from, for the protocol; its "fingerprint" changes when the method does.
+    comes from, for the protocol; its "fingerprint" changes when the method does. spec: what it was loaded by; "" where
+    another process cannot load it so.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Method:
     source: Mapping[str, Any] = field(default_factory=dict)
     image_size: int | None = None
     sharp: bool = False
+    spec: str = ""
 
 
 ALWAYS = ("blurred", "oracle")
@@ -89,7 +91,7 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
     if spec in ALWAYS:
         return Method(spec, Blurred(), {"kind": "registered", "fingerprint": spec}, sharp=spec == "oracle")
     if is_baseline(spec):
-        return Method(*load_baseline(spec, device))
+        return Method(*load_baseline(spec, device), spec=spec)
     if ".py:" in spec:
         return _plugin(spec)
     if path.exists() and is_run(path):

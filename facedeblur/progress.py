@@ -29,14 +29,16 @@ class StepProgress:
         self.printed = 0.0
         self.terminal = sys.stderr.isatty()
 
-    def __call__(self, done: int, total: int, name: str = "") -> None:
+    def __call__(self, done: int, total: int, name: str = "", left: float | None = None) -> None:
+        """left: seconds, where they are known better than from the share that is done."""
         now = time.monotonic()
         last = done >= total
         if not last and now - self.printed < (0.1 if self.terminal else self.every):
             return
         self.printed = now
         elapsed = now - self.started
-        left = elapsed / done * (total - done) if done else 0.0
+        if left is None:
+            left = elapsed / done * (total - done) if done else 0.0
         line = f"{done}/{total}  {clock(elapsed)} < {clock(left)}  {shown(name)}"
         if self.terminal:
             filled = BAR * done // total if total else BAR

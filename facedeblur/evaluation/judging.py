@@ -27,6 +27,8 @@ from facedeblur.metrics.identity import cosine
 from facedeblur.metrics.landmarks import normalised_error
 from facedeblur.processes import be_a_child
 
+PROCESS_DIED = "a judging process died (out of memory?); the same command goes on where it stopped, try jobs=1"
+
 
 @dataclass(frozen=True, eq=False)
 class Question:
@@ -161,8 +163,7 @@ class JudgePool:
             try:
                 yield item.result() if isinstance(item, Future) else judge(item, self.settings)
             except BrokenProcessPool as error:
-                died = "a judging process died (out of memory?); the same command goes on where it stopped, try jobs=1"
-                raise UsageError(died) from error
+                raise UsageError(PROCESS_DIED) from error
 
     def __enter__(self) -> JudgePool:
         return self

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facedeblur.methods import Method
+from facedeblur.errors import UsageError
+from facedeblur.evaluation.judging import PROCESS_DIED, JudgePool
+from facedeblur.methods import Method, load_method
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,19 +37,28 @@ class Restored:
         return not self.flags & {"nan", "error"}
 
 
-class Restorer:
-    """Runs one method on images in batches of at most `batch`; the first batch also warms it up, untimed."""
+CALL_SECONDS = 5.0  # of a call at most: what an image that a method fails on costs the others of its batch
 
-    def __init__(self, method: Method, device: str | torch.device, batch: int) -> None:
+
+class Restorer:
+    """Runs one method on images in batches of at most `batch`; the first image also warms it up, untimed.
+
+    A slow method gets smaller batches, so that a call takes about CALL_SECONDS.
+    """
+
+    def __init__(self, method: Method, device: str | torch.device, batch: int, warm: bool = False) -> None:
         self.method, self.device, self.batch = method, torch.device(device), batch
-        self._warm = False
+        self._warm = warm
+        self._seconds = 0.0  # of an image, as it took last
         self.complaint: str | None = None  # the first error that the method raised
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Restored]:
         """RGB uint8 images of one size -> what became of each, in order."""
         restored: list[Restored] = []
-        for first in range(0, len(images), self.batch):
-            restored += self._run(images[first : first + self.batch])
+        while len(restored) < len(images):
+            fitting = int(CALL_SECONDS / self._seconds) if self._seconds else self.batch
+            count = min(self.batch, max(1, fitting))
+            restored += self._run(images[len(restored) : len(restored) + count])
         return restored
 
     def _run(self, images: Sequence[np.ndarray]) -> list[Restored]:
@@ -53,13 +66,18 @@ class Restorer:
         try:
             with torch.no_grad():  # a method of the user's may not think of it
                 if not self._warm:
-                    self.method.deblurrer(batch)
                     self._warm = True
+                    begin = time.perf_counter()
+                    self.method.deblurrer(batch[:1])
+                    self._wait()
+                    self._seconds = time.perf_counter() - begin
+                    if len(images) * self._seconds > CALL_SECONDS:
+                        return self(images)
                 self._wait()
                 begin = time.perf_counter()
                 output = self.method.deblurrer(batch)
                 self._wait()
-            seconds = (time.perf_counter() - begin) / len(images)
+            seconds = self._seconds = (time.perf_counter() - begin) / len(images)
             if not isinstance(output, Tensor) or output.shape[:2] != batch.shape[:2] or output.ndim != 4:
                 shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
                 raise ValueError(f"gave {shape} for images {tuple(batch.shape)}")
@@ -76,6 +94,42 @@ class Restorer:
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+class PooledRestorer:
+    """Runs a slow method in the judges' processes, which have nothing else to do then: an image a core at a time.
+
+    The method is loaded once a process; an error costs its image alone.
+    """
+
+    def __init__(self, method: Method, pool: JudgePool) -> None:
+        self.method, self.pool = method, pool
+
+    def __call__(self, images: Sequence[np.ndarray], told: Callable[[int], object] = bool) -> list[Restored]:
+        """RGB uint8 images of one size -> what became of each, in order; seconds are of one core.
+
+        `told` hears how many are done.
+        """
+        submitted = [self.pool.run(_restore_one, (self.method.spec, image)) for image in images]
+        restored: list[Restored] = []
+        try:
+            for future in submitted:
+                restored.append(future.result())
+                told(len(restored))
+            return restored
+        except BrokenProcessPool as error:
+            raise UsageError(f"{self.method.name}: {PROCESS_DIED}") from error
+
+
+def _restore_one(task: tuple[str, np.ndarray]) -> Restored:
+    spec, image = task
+    return _restorer(spec)([image])[0]
+
+
+@cache
+def _restorer(spec: str) -> Restorer:
+    torch.set_num_threads(1)
+    return Restorer(load_method(spec), "cpu", batch=1, warm=True)
 
 
 def _as_files(output: Tensor, size: tuple[int, int]) -> list[tuple[np.ndarray, frozenset[str]]]:

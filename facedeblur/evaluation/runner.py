@@ -1,8 +1,8 @@
 """The evaluation: shard by shard, pairs are read, deblurred by every method, judged, and written as score rows.
 
 While the judges work on one shard, the pairs of the next are read; a method runs only when no judge does, so that its
-seconds are its own. A shard's rows are one Parquet file per method; what is there already is not made again, unless
-windows of it could not be read.
+seconds are its own. Slow methods, the compared ones, take their turns one by one, in the judges' processes. A shard's
+rows are one Parquet file per method; what is there already is not made again, unless windows of it could not be read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -22,11 +23,12 @@ import torch
 
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
+from facedeblur.evaluation.forecast import Forecast
 from facedeblur.evaluation.front_door import FrontDoor, front_doors, through
 from facedeblur.evaluation.judging import Judgement, JudgePool, Question
 from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
-from facedeblur.evaluation.restoring import Restored, Restorer
+from facedeblur.evaluation.restoring import PooledRestorer, Restored, Restorer
 from facedeblur.evaluation.rows import FOLDER, flat, joined
 from facedeblur.evaluation.settings import EvaluationSettings
 from facedeblur.evaluation.shards import (
@@ -60,9 +62,11 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class _InFlight:
-    """A shard whose judgements are awaited."""
+    """Some methods' images of a shard, whose judgements are awaited."""
 
     shard: Shard
+    files: dict[str, Path]
+    last: bool  # of the shard
     pairs: list[TestPair]
     lost: list[Loss]
     restored: dict[str, list[Restored]]
@@ -107,17 +111,21 @@ class Evaluation:
         done, self.started = 0, time.monotonic()
         self._status("running", windows, done)
         write_protocol(self.folder, self.protocol)
-        progress = StepProgress(f"evaluating {', '.join(m.name for m in self.methods)} on {self.tests.name}")
+        self.forecast = Forecast(sum((Counter(dict.fromkeys(s.files, len(s.rows))) for s in waiting), Counter()))
+        self.progress = StepProgress(f"evaluating {', '.join(m.name for m in self.methods)} on {self.tests.name}")
         try:
             with nullcontext(pool) if pool else JudgePool(self.settings.judge, self.jobs) as judging:
                 flying: _InFlight | None = None
                 for shard in waiting:
-                    pairs, lost = self._read(shard)  # while the judges look at the shard before
-                    if flying is not None:
-                        done = self._finish(flying, judging, progress, done, windows)
-                    flying = self._start(shard, pairs, lost, judging)
+                    pairs, lost = self._read(shard)  # while the judges look at what was restored before
+                    if shard is waiting[0]:
+                        self._try_slow(pairs, judging)
+                    for methods, last in self._turns(shard):
+                        if flying is not None:
+                            done = self._finish(flying, judging, done, windows)
+                        flying = self._start(shard, methods, last, pairs, lost, judging)
                 if flying is not None:
-                    self._finish(flying, judging, progress, done, windows)
+                    self._finish(flying, judging, done, windows)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             self._status("interrupted" if interrupted else "failed", windows, done, f"{type(error).__name__}: {error}")
@@ -146,37 +154,76 @@ class Evaluation:
         pairs = [item for item in items if isinstance(item, TestPair)]
         return pairs, [Loss(*item) for item in items if not isinstance(item, TestPair)]
 
-    def _start(self, shard: Shard, pairs: list[TestPair], lost: list[Loss], pool: JudgePool) -> _InFlight:
+    def _turns(self, shard: Shard) -> list[tuple[list[Method], bool]]:
+        """The methods that a shard lacks: quick ones together, each slow one by itself; and whether they are the last.
+
+        What is restored together is judged and written together, so that an interruption costs that alone.
+        """
+        missing = [method for method in self.methods if method.name in shard.files]
+        quick = [method for method in missing if not is_slow(method)]
+        turns = [quick] * bool(quick) + [[method] for method in missing if is_slow(method)]
+        return [(turn, turn is turns[-1]) for turn in turns]
+
+    def _restore(self, method: Method, images: list[np.ndarray], pool: JudgePool) -> list[Restored]:
+        def told(count: int) -> None:
+            left = self.forecast.seconds_left() - (time.monotonic() - begin)
+            self.progress(self.forecast.done, self.forecast.total, f"{method.name} {count} of {len(images)}", left)
+
+        begin = time.monotonic()
+        if is_slow(method) and method.spec and self.jobs and self.device.type == "cpu":
+            restored = PooledRestorer(method, pool)(images, told)
+        else:
+            restored = self.restorers[method.name](images)
+        self.forecast.restored(method.name, len(images), time.monotonic() - begin)
+        return restored
+
+    def _try_slow(self, pairs: list[TestPair], pool: JudgePool) -> None:
+        """One image a process through each slow method: whether it runs here, and for how long all will take."""
+        for method in self.methods:
+            if pairs and is_slow(method) and self.forecast.waiting[method.name] > 8 * max(1, self.jobs):
+                self._restore(method, [pair.blurry for pair in pairs[: max(1, self.jobs)]], pool)
+
+    def _start(
+        self, shard: Shard, methods: list[Method], last: bool, pairs: list[TestPair], lost: list[Loss], pool: JudgePool
+    ) -> _InFlight:
         """Runs the methods, and sets the judges to work."""
         restored = {}
-        wanted = [method for method in self.methods if method.name in shard.files and pairs]
+        wanted = methods if pairs else []
         for method in wanted:
             if not isinstance(method, FrontDoor):
                 images = [pair.sharp if method.sharp else pair.blurry for pair in pairs]
-                restored[method.name] = self.restorers[method.name](images)
+                restored[method.name] = self._restore(method, images, pool)
         doors = [method for method in wanted if isinstance(method, FrontDoor)]
         restored |= through(doors, shard.blur, [pair.row for pair in pairs], self.size)
         questions = [
             Question(pair.sharp, pair.truth, [r[i].image if r[i].usable else None for r in restored.values()])
             for i, pair in enumerate(pairs)
         ]
-        return _InFlight(shard, pairs, lost, restored, pool.submit(questions))
+        files = {method.name: shard.files[method.name] for method in methods}
+        return _InFlight(shard, files, last, pairs, lost, restored, pool.submit(questions))
 
-    def _finish(self, flying: _InFlight, pool: JudgePool, progress: StepProgress, done: int, windows: int) -> int:
-        """Scores and saves a shard while its judgements come in, and writes its rows; returns the windows done."""
-        rows: dict[str, list[dict]] = {name: [] for name in flying.shard.files}
+    def _finish(self, flying: _InFlight, pool: JudgePool, done: int, windows: int) -> int:
+        """Scores and saves images while their judgements come in, and writes their rows; returns the windows done."""
+        rows: dict[str, list[dict]] = {name: [] for name in flying.files}
         sharp = [pair.sharp for pair in flying.pairs]
         scores = {name: image_scores([r.image for r in made], sharp) for name, made in flying.restored.items()}
         paths = [self._save(pair, flying.restored, i) for i, pair in enumerate(flying.pairs)]
+        begin, images = time.monotonic(), len(flying.files)
         for i, judgements in enumerate(pool.results(flying.answers)):
             pair = flying.pairs[i]
-            for (name, images), judgement in zip(flying.restored.items(), judgements, strict=True):
-                row = _row(name, pair, images[i], judgement, scores[name][i], paths[i].get(name))
+            for (name, made), judgement in zip(flying.restored.items(), judgements, strict=True):
+                row = _row(name, pair, made[i], judgement, scores[name][i], paths[i].get(name))
                 rows[name].append(row)
-            progress(done + max(i + 1, pool.ready(flying.answers)), windows, pair.case.video)
-        for name, file in flying.shard.files.items():
+            judged = self.forecast.done + images * max(i + 1, pool.ready(flying.answers))
+            if judged < self.forecast.total:
+                self.progress(judged, self.forecast.total, pair.case.video, self.forecast.seconds_left())
+        self.forecast.judged(images * len(flying.pairs), time.monotonic() - begin)
+        for name, file in flying.files.items():
             self.records[file] = write_shard(file, flying.shard.name, name, rows[name], flying.lost)
-        done += len(flying.shard.rows)
+            self.forecast.finished(name, len(flying.shard.rows))
+        told = ", ".join(flying.files)
+        self.progress(self.forecast.done, self.forecast.total, told, self.forecast.seconds_left())
+        done += len(flying.shard.rows) * flying.last
         self._status("running", windows, done)
         return done
 
@@ -215,6 +262,11 @@ class Evaluation:
             "flags": flag_counts(self.records.values()),
         }
         write_json(self.folder / "status.json", status | ({"reason": reason} if reason else {}))
+
+
+def is_slow(method: Method) -> bool:
+    """Whether a method may take seconds an image: the compared ones do."""
+    return method.source.get("kind") == "baseline"
 
 
 def image_size(methods: Sequence[Method], asked: int | None) -> int:

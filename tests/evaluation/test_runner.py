@@ -243,9 +243,32 @@ def test_no_method_tracks_gradients(plain, methods_file):
     assert tracked and not any(tracked)
 
 
-def test_worker_processes_judge_as_the_main_process_does(plain):
-    _, here = run(plain("name=here", "images=3"))
-    _, there = run(plain("name=there", "images=3", "jobs=1"))
+def test_worker_processes_restore_and_judge_as_the_main_process_does(plain):
+    _, here = run(plain("name=here", "images=3", "method=l0"))
+    _, there = run(plain("name=there", "images=3", "method=l0", "jobs=1"))
+    assert {row["method"] for row in here} == {"blurred", "oracle", "l0"}
     for row in (*here, *there):
         row.pop("seconds")
     assert here == there
+
+
+def test_slow_methods_are_written_one_by_one(plain, monkeypatch):
+    plain_words = ("images=2", "method=l0,again=l0")
+    evaluation, start = Evaluation(evaluation_settings(plain(*plain_words))), Evaluation._start
+
+    def cut(self, shard, methods, *arguments):
+        if methods[0].name == "again":
+            raise KeyboardInterrupt
+        return start(self, shard, methods, *arguments)
+
+    monkeypatch.setattr(Evaluation, "_start", cut)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.run()
+    monkeypatch.undo()
+    rest = Evaluation(evaluation_settings(plain(*plain_words)))
+    assert [set(shard.files) for shard in rest.shards()] == [{"again"}]
+    rest.run()
+    rows = read_rows(rest.folder).to_pylist()
+    assert {row["method"] for row in rows} == {"blurred", "oracle", "l0", "again"} and len(rows) == 8
+    assert len({row["psnr"] for row in rows if row["method"] in ("l0", "again")}) == 2  # one a window
+    assert json.loads((rest.folder / "protocol.json").read_text())["methods"]["l0"]["fingerprint"].startswith("l0-")

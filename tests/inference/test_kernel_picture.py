@@ -20,8 +20,10 @@ def test_a_compared_method_deblurs_by_its_name(tmp_path):
     assert cv2.imread(str(tmp_path / "out.png")).shape == (48, 48, 3)
     kernel = cv2.imread(str(tmp_path / "kernel.png"), cv2.IMREAD_UNCHANGED)
     assert kernel.ndim == 2 and kernel.shape[0] == kernel.shape[1] >= 256 and kernel.max() == 255
+    other = tmp_path / "other.png"
+    other.write_bytes(given.read_bytes())
     with pytest.raises(UsageError, match="--kernel: takes one picture"):
-        main([str(given), str(given), "-o", str(tmp_path / "many"), "--weights", "l0", "--kernel", "kernel.png"])
+        main([str(given), str(other), "-o", str(tmp_path / "many"), "--weights", "l0", "--kernel", "kernel.png"])
 
 
 def test_kernels_stand_side_by_side_scaled_to_their_largest_tap(tmp_path):
