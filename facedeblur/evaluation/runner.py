@@ -180,6 +180,8 @@ class Evaluation:
     def _try_slow(self, pairs: list[TestPair], pool: JudgePool) -> None:
         """One image a process through each slow method: whether it runs here, and for how long all will take."""
         for method in self.methods:
+            if isinstance(method, FrontDoor):
+                continue
             if pairs and is_slow(method) and self.forecast.waiting[method.name] > 8 * max(1, self.jobs):
                 self._restore(method, [pair.blurry for pair in pairs[: max(1, self.jobs)]], pool)
 
@@ -266,7 +268,7 @@ class Evaluation:
 
 def is_slow(method: Method) -> bool:
     """Whether a method may take seconds an image: the compared ones do."""
-    return method.source.get("kind") == "baseline"
+    return method.source.get("of", method.source).get("kind") == "baseline"  # through the front door, too
 
 
 def image_size(methods: Sequence[Method], asked: int | None) -> int:
