@@ -2,6 +2,7 @@
 
     krishnan11, babacan12, zhang13, xu13, pan14_text, pan14_faces, pan16, l0    by their equations: the name is enough
     nah17:FILE, kupyn17:FILE, chakrabarti16:FILE, nafnet:FILE    networks: FILE holds the authors' weights, or is a run
+                                                                 of experiment=nah17 ..., which needs no name before it
 
 In the paper's tables "Pan et al (2014a)" is pan14_faces and "Pan et al (2014b)" pan14_text.
 """
@@ -10,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from facedeblur.errors import UsageError
 from facedeblur.models.deblurrer import Deblurrer
@@ -37,9 +40,20 @@ LEARNED = {
 
 
 def is_baseline(spec: str) -> bool:
-    """Whether `spec` is one of the names, with or without a file."""
+    """Whether `spec` is one of the names, with or without a file, or a run that trained one of the networks."""
     name, colon, _ = spec.partition(":")
-    return name in LEARNED or (name in CLASSICAL and not colon)
+    return name in LEARNED or (name in CLASSICAL and not colon) or trained_network(spec) is not None
+
+
+def trained_network(run: str) -> str | None:
+    """Which of the networks a run folder, or a checkpoint inside one, has trained; None for none of them."""
+    path = Path(run).expanduser()
+    folder = path.parent.parent if path.suffix == ".ckpt" else path
+    try:
+        stage = yaml.safe_load((folder / "config.yaml").read_text())["stage"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None  # whoever loads it says what is wrong
+    return stage if stage in LEARNED else None
 
 
 def load_baseline(spec: str, device: str | torch.device = "cpu") -> tuple[str, Deblurrer, dict[str, Any]]:
@@ -48,7 +62,8 @@ def load_baseline(spec: str, device: str | torch.device = "cpu") -> tuple[str, D
     The source's "fingerprint" changes with the method's version and with what it was given. Raises UsageError for a
     network without a file, or with one that cannot be read or holds another network.
     """
-    name, _, path = spec.partition(":")
+    trained = trained_network(spec)
+    name, path = (trained, spec) if trained else spec.partition(":")[::2]
     if name in CLASSICAL:
         made = _class(CLASSICAL[name])(device=device)
         given: Mapping[str, Any] = getattr(made, "given", {})

@@ -14,7 +14,7 @@ from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
 from facedeblur.settings import hashed
 from facedeblur.status import read_status
-from facedeblur.training.settings import RunSettings
+from facedeblur.training.settings import COMPARED, RunSettings
 
 KEY_FILE = "hourglass_key"  # in a finished hourglass run's folder: what `hourglass_key` said of it
 NOT_DECISIVE_DATA = ("name", "cache", "workers", "val_windows", "export", "export_layout", "export_image")
@@ -38,8 +38,9 @@ def hourglass_key(settings: RunSettings) -> str:
 
 def stages_data(settings: RunSettings) -> list[tuple[str, DataSettings, BlurSettings]]:
     """(title, data, blur) of every stage whose windows the run needs."""
-    stages = [("adversarial stage", settings.data, settings.blur)] if settings.stage == "adversarial" else []
-    if settings.model.conditioned or settings.stage == "hourglass":
+    pairs = settings.stage == "adversarial" or settings.stage in COMPARED
+    stages = [(f"{settings.stage} stage", settings.data, settings.blur)] if pairs else []
+    if settings.stage == "hourglass" or (settings.stage == "adversarial" and settings.model.conditioned):
         stages.append(("hourglass stage", settings.hourglass.data, settings.hourglass.blur))
     return stages
 

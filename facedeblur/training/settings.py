@@ -16,7 +16,8 @@ from facedeblur.data.settings import DataSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.settings import build, check, is_count, is_positive
 
-STAGES = ("adversarial", "hourglass", "localizer")
+COMPARED = ("nah17", "kupyn17", "chakrabarti16", "nafnet")  # networks of others, trained on the same pairs
+STAGES = ("adversarial", "hourglass", "localizer", *COMPARED)
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,41 @@ class TrainerSettings:
 
 
 @dataclass(frozen=True)
+class ComparedSettings:
+    """The compared networks and their losses; each stage reads what it knows.
+
+    width: channels of the first layer, or units of chakrabarti16's first level; None: the paper's.
+    blocks: residual blocks a scale (nah17), in all (kupyn17) or of the deepest level (nafnet); None: the paper's.
+    content: nah17's loss at every scale, "mse" as in the paper or "l1" as in the authors' PyTorch release.
+    adversarial: weight of nah17's adversarial loss; 0 trains without a critic.
+    perceptual: weight of kupyn17's content loss. vgg: file of torchvision's VGG19 for it; None: L1 instead.
+    critic_steps, penalty: critic steps a generator step, and weight of the gradient penalty, of kupyn17.
+    patches: of each image in a batch, of chakrabarti16.
+    """
+
+    width: int | None = None
+    blocks: int | None = None
+    content: str = "mse"
+    adversarial: float = 1e-4
+    perceptual: float = 100.0
+    vgg: str | None = None
+    critic_steps: int = 5
+    penalty: float = 10.0
+    patches: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("width", "blocks"):
+            value = getattr(self, name)
+            check(value is None or is_count(value), name, "null or at least 1", value)
+        check(self.content in ("mse", "l1"), "content", "mse or l1", self.content)
+        for name in ("adversarial", "perceptual", "penalty"):
+            value = getattr(self, name)
+            check(value == 0 or is_positive(value), name, "a number of at least 0", value)
+        for name in ("critic_steps", "patches"):
+            check(is_count(getattr(self, name)), name, "a whole number of at least 1", getattr(self, name))
+
+
+@dataclass(frozen=True)
 class LoggerSettings:
     """metrics.csv is always written; these come beside it.
 
@@ -128,6 +164,7 @@ class RunSettings:
     hourglass: HourglassSettings
     logger: LoggerSettings = field(default_factory=LoggerSettings)
     loss: LossWeights = field(default_factory=LossWeights)
+    compared: ComparedSettings = field(default_factory=ComparedSettings)
     sweep: SweepSettings | None = None
     init: str | None = None
     resume: str | None = None
@@ -142,6 +179,10 @@ class RunSettings:
             raise ValueError("init: weights hold a trained hourglass; they start an adversarial stage only")
         if self.stage in ("hourglass", "localizer") and self.model.hourglass_stacks == 0:
             raise ValueError("model.hourglass_stacks: must be at least 1 to train an hourglass, got 0")
+        if self.stage in COMPARED and self.init is not None:
+            raise ValueError(f"init: weights of ours hold no {self.stage}; resume=<run folder> goes on with a run")
+        if self.stage == "kupyn17" and self.trainer.accumulate > 1:
+            raise ValueError("trainer.accumulate: kupyn17 takes several critic steps on every batch; must be 1")
         if self.hourglass.trainer.ema is not None:
             raise ValueError("hourglass.trainer.ema: the first stage keeps no average; set it to null")
         for prefix, trainer, data, blur in (

@@ -28,10 +28,16 @@ from facedeblur.training.run_folder import RunFolder, is_main_process
 from facedeblur.training.scores import score_table, summarise
 from facedeblur.training.settings import HourglassSettings, RunSettings
 from facedeblur.training.stages.adversarial import AdversarialStage
+from facedeblur.training.stages.chakrabarti16 import Chakrabarti16Stage
 from facedeblur.training.stages.hourglass import HourglassStage
+from facedeblur.training.stages.kupyn17 import Kupyn17Stage
+from facedeblur.training.stages.nafnet import NafnetStage
+from facedeblur.training.stages.nah17 import Nah17Stage
 from facedeblur.training.stages.restoration import RestorationStage
 from facedeblur.training.stages.stage import Stage
 from facedeblur.versions import versions
+
+COMPARED_STAGES = {stage.kind: stage for stage in (Nah17Stage, Kupyn17Stage, Chakrabarti16Stage, NafnetStage)}
 
 
 def train(
@@ -56,6 +62,10 @@ def train(
             train_localizer(settings, plain, folder)
         elif settings.stage == "hourglass":
             _train_hourglass(settings, plain, folder, named)
+        elif settings.stage in COMPARED_STAGES:
+            make = partial(COMPARED_STAGES[settings.stage], settings.compared)
+            data = _make_data(settings, settings, folder)
+            _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer))
         else:
             _train_adversarial(settings, plain, folder)
 

@@ -1,0 +1,78 @@
+"""What the stages of the compared networks share: one generator, its average, validation; `stage=` names them."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from facedeblur.training.settings import ComparedSettings
+from facedeblur.training.stages.ema import WeightAverage
+from facedeblur.training.stages.restoration import RestorationStage
+
+
+class ComparedStage(RestorationStage):
+    """A compared network, trained with its own loss on the same pairs as ours.
+
+    Subclasses define `build` (the generator, and the critic or None), `update`, and `restore`. A checkpoint holds the
+    generator under "generator.", which `method=<name>:<run>` reads.
+
+    Args:
+        compared: of the compared networks; None stands for the paper's.
+        **common: see Stage.
+    """
+
+    methods = ("blurred", "deblurred")
+
+    def __init__(self, compared: ComparedSettings, **common):
+        super().__init__(**common)
+        self.compared = compared
+        generator, critic = self.build(compared)
+        self.networks = nn.ModuleDict({"generator": generator} | ({} if critic is None else {"critic": critic}))
+        self.networks.to(memory_format=torch.channels_last)
+        self.average = WeightAverage(generator, self.settings.ema) if self.settings.ema else None
+        if self.resumed_from is not None:
+            self.networks.load_state_dict(self.resumed_from["networks"])
+            if self.average is not None and self.resumed_from["average"] is not None:
+                self.average.load_state_dict(self.resumed_from["average"])
+
+    def build(self, compared: ComparedSettings) -> tuple[nn.Module, nn.Module | None]:
+        """The generator, and the critic that trains it, if any."""
+        raise NotImplementedError
+
+    @property
+    def generator(self) -> nn.Module:
+        return self.networks["generator"]
+
+    @property
+    def critic(self) -> nn.Module | None:
+        return dict(self.networks.items()).get("critic")
+
+    def build_optimizers(self) -> list[torch.optim.Optimizer]:
+        optimizers = [self.adam(self.generator.parameters(), self.settings.learning_rate)]
+        if self.critic is not None:
+            optimizers.append(self.adam(self.critic.parameters(), self.settings.discriminator_rate))
+        return optimizers
+
+    def networks_state(self) -> dict[str, Tensor]:
+        return self.networks.state_dict()
+
+    def run_state(self) -> dict:
+        return super().run_state() | {"average": self.average.state_dict() if self.average is not None else None}
+
+    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, terms: dict[str, Tensor], batch: dict) -> dict:
+        """Backward, and a step where the batch completes one; the detached terms of the loss, for the logs."""
+        losses = {name: value.detach() for name, value in terms.items()}
+        self.check_losses(losses, batch)
+        self.manual_backward(loss / self.settings.accumulate)
+        if self.at_step_boundary:
+            losses |= self.descend(optimizer)
+        return losses
+
+    def after_step(self) -> None:
+        if self.average is not None:
+            self.average.update(self.generator)
+
+    def shipped_weights(self):
+        return self.average.swapped_into(self.generator) if self.average is not None else nullcontext()
