@@ -13,7 +13,8 @@ from facedeblur.errors import UsageError
 from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.settings import LossWeights
 from facedeblur.overrides import conf_dir
-from facedeblur.training.settings import run_settings
+from facedeblur.training.cache_keys import stages_data
+from facedeblur.training.settings import COMPARED, ComparedSettings, run_settings
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in conf_dir().glob("*/*.yaml") if path.stem != "base")
 EXPERIMENTS = ("final", "no_identity", "identity_nohg", "identity_nohg_only2mf2", "hourglass", "localizer")
@@ -228,3 +229,20 @@ def test_paths_may_hold_any_character(compose, tmp_path, name):
 def test_tilde_is_the_home_folder(compose, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert settings_of(compose, "data=clips", "data.root=~").hourglass.data.root == str(tmp_path)
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_compared_network_is_an_experiment_that_smoke_makes_small(compose, name):
+    settings = settings_of(compose, f"experiment={name}")
+    assert settings.stage == name and not settings.model.conditioned
+    assert settings.compared == ComparedSettings()  # the paper's
+    assert [title for title, *_ in stages_data(settings)] == [f"{name} stage"]
+    small = settings_of(compose, f"experiment={name}", "trainer=smoke")
+    assert (small.compared.width, small.trainer.max_steps) == (4, 40)
+    with pytest.raises(UsageError, match="init"):
+        settings_of(compose, f"experiment={name}", "init=some-weights")
+
+
+def test_kupyn17_takes_no_accumulation(compose):
+    with pytest.raises(UsageError, match="several critic steps on every batch"):
+        settings_of(compose, "experiment=kupyn17", "trainer.accumulate=2")
