@@ -45,7 +45,7 @@ html_theme_options = {"navigation_with_keys": True}
 
 # what lies beside this folder is included from where it is; its links are meant for a reader of the repository
 LINKS = (
-    (r"\]\(docs/preview\.jpg\)", "](preview.jpg)"),
+    (r"\]\(docs/([\w-]+\.(?:jpg|webp))\)", r"](\1)"),
     (r"\]\(docs/([\w-]+)\.md", r"](\1.md"),
     (r"\]\((?:\.\./)?facedeblur/weights/([\w.-]+)\.md\)", r"](cards.md#\1)"),
     (r"\]\((\.\./[\w/]+/SOURCE\.md)\)", r"](path:\1)"),

@@ -7,6 +7,7 @@ people move of whom there is a photo alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -59,17 +60,22 @@ def motion_blur(
         kernel_seed, seed: decide the path, which scales with the face.
     """
     path = draw_path(np.random.default_rng([seed, 2, kernel_seed]), settings)
-    fields, grid = _fields(sharp.shape[:2], np.asarray(landmarks, np.float64), path.camera)
     light = response.decode(sharp)
     total = np.zeros(light.shape, np.float32)
-    for amounts in path.amounts:
-        if not amounts.any():
-            cv2.accumulate(light, total)
-            continue
-        source = grid - np.tensordot(amounts.astype(np.float32), fields, 1)
-        moved = cv2.remap(light, source[0], source[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    for moved in moving(light, landmarks, path):
         cv2.accumulate(moved, total)
     return np.clip(response.encode(total / len(path.amounts)), 0.0, 255.0)
+
+
+def moving(light: np.ndarray, landmarks: np.ndarray, path: Path) -> Iterator[np.ndarray]:
+    """The frames of a path, each as `light` (H, W[, 3]) moved by its amounts; by none it is `light` itself."""
+    fields, grid = _fields(light.shape[:2], np.asarray(landmarks, np.float64), path.camera)
+    for amounts in path.amounts:
+        if not amounts.any():
+            yield light
+            continue
+        source = grid - np.tensordot(amounts.astype(np.float32), fields, 1)
+        yield cv2.remap(light, source[0], source[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @dataclass(frozen=True, eq=False)
