@@ -13,8 +13,10 @@ from benchmarks import (
     cache,
     deblurring,
     evaluation,
+    frames,
     inference,
     launcher,
+    neighbour,
     prepare,
     scale,
     sources,
@@ -43,11 +45,11 @@ def main() -> None:
     arguments = parser.parse_args()
     print(timing.provenance())
     print(f"{'facedeblur --help, seconds':<58}{help_seconds():8.3f}  below 0.5")
-    for part in (training, inference):
+    for part in (training, inference, neighbour):
         for line in part.report(arguments.rounds):
             print(line, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for part in (stream, cache, evaluation):
+        for part in (stream, frames, cache, evaluation):
             for line in part.report(arguments.clips, Path(folder), arguments.rounds):
                 print(line, flush=True)
         folder_of_videos = arguments.clips if arguments.clips and arguments.clips.is_dir() else None

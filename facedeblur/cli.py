@@ -6,6 +6,7 @@ the command before torch is loaded.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -58,6 +59,9 @@ NEEDED = dict.fromkeys((*COMPOSED, "sweep"), ("hydra", "omegaconf", "pytorch_lig
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the process's exit status (2: the user can mend it, 1: it failed, 130: interrupted)."""
     argv = sys.argv[1:] if argv is None else argv
+    # Threads that wait for one another sleep: beside other programs a spinning one keeps the very core from the thread
+    # that it waits for. OpenMP reads this when torch loads, here and in the processes that we start.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     command, rest = (argv[0], argv[1:]) if argv else ("--help", [])
     try:
         if not {"-h", "--help"} & set(rest):

@@ -50,6 +50,28 @@ def content_gradient_loss(output: Tensor, sharp: Tensor) -> Tensor:
     return 0.5 * (difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean())
 
 
+def charbonnier_loss(output: Tensor, sharp: Tensor, epsilon: float = 1e-3) -> Tensor:
+    """A smooth L1 norm of the difference of two images (Lai et al. 2017): mean of sqrt(d ** 2 + epsilon ** 2)."""
+    return (_difference(output, sharp).square() + epsilon**2).sqrt().mean()
+
+
+def log_mse_loss(output: Tensor, sharp: Tensor, epsilon: float = 1e-4) -> Tensor:
+    """Mean over images of log10 of their mean squared error in [-1, 1]: the PSNR, but for sign and scale.
+
+    Its gradient is the larger the smaller the error; `epsilon` bounds it where there is hardly any (Chen et al. 2022).
+    """
+    return (_difference(output, sharp).square().mean((1, 2, 3)) + epsilon).log10().mean()
+
+
+def fourier_loss(output: Tensor, sharp: Tensor) -> Tensor:
+    """Mean absolute difference of the images' spectra, real and imaginary parts alike (Cho et al. 2021), in float32."""
+    spectrum = torch.view_as_real(torch.fft.rfft2(_difference(output, sharp).float()))
+    return spectrum.abs().mean()
+
+
+CONTENT = {"l1": content_image_loss, "charbonnier": charbonnier_loss, "log_mse": log_mse_loss}
+
+
 def projection_loss(fake_features: Tensor, real_features: Tensor, detach_real: bool = True) -> Tensor:
     """Eq. 4: mean absolute difference of D's penultimate features; the real ones are the goal and get no gradient."""
     return _difference(fake_features, real_features.detach() if detach_real else real_features).abs().mean()
@@ -82,8 +104,9 @@ class GeneratorLoss:
         reconstruction: Tensor | None = None,
     ) -> dict[str, Tensor]:
         inputs = {
-            "content_image": (content_image_loss, (output, sharp)),
+            "content_image": (CONTENT[self.weights.content], (output, sharp)),
             "content_gradient": (content_gradient_loss, (output, sharp)),
+            "fourier": (fourier_loss, (output, sharp)),
             "projection": (projection_loss, (fake_features, real_features)),
             "reconstruction": (reconstruction_loss, (reconstruction, sharp)),
             "adversarial": (adversarial_loss, (fake_logits,)),

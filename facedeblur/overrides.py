@@ -85,14 +85,14 @@ def with_init(overrides: list[str]) -> list[str]:
     """
     import json
 
-    from facedeblur.models.registry import inherited_settings, locate
+    from facedeblur.models.registry import inherited_settings, is_run, locate, run_model
 
     asked = {key: value for key, _, value in (override.partition("=") for override in overrides)}
     name = asked.get("init", "null").strip("'\"")
     if name in ("", "null"):
         return overrides
     try:
-        taken = inherited_settings(locate(name))
+        taken = run_model(Path(name)) if is_run(name) else inherited_settings(locate(name))
     except UsageError as error:
         raise UsageError(f"init: {error}") from error
     return [*(f"model.{key}={json.dumps(value)}" for key, value in taken.items()), *overrides]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -55,3 +56,15 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_threads_wait_asleep_under_a_command_and_as_ever_under_an_import():
+    program = "import os, facedeblur; print(os.environ.get('OMP_WAIT_POLICY')); "
+    program += "from facedeblur.cli import main; main(['--version']); print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    told = {}
+    for asked in (None, "ACTIVE"):
+        given = environment | ({"OMP_WAIT_POLICY": asked} if asked else {})
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=given)
+        told[asked] = done.stdout.split()
+    assert told == {None: ["None", __version__, "PASSIVE"], "ACTIVE": ["ACTIVE", __version__, "ACTIVE"]}

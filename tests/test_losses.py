@@ -10,9 +10,12 @@ from facedeblur.losses import (
     DiscriminatorLoss,
     GeneratorLoss,
     adversarial_loss,
+    charbonnier_loss,
     content_gradient_loss,
     content_image_loss,
     discriminator_loss,
+    fourier_loss,
+    log_mse_loss,
     projection_loss,
     reconstruction_loss,
 )
@@ -159,3 +162,37 @@ def test_discriminator_loss_with_rocgans_projection():
     torch.testing.assert_close(plain, {"adversarial": plain["total"], "total": discriminator_loss(real, fake)})
     terms = DiscriminatorLoss()(real, fake, real_features=real_features, fake_features=fake_features)
     torch.testing.assert_close(terms["total"], plain["total"] + 8 * (real_features - fake_features).abs().mean())
+
+
+def test_charbonnier_is_l1_far_from_zero_and_smooth_at_zero():
+    sharp = torch.zeros(1, 3, 4, 4)
+    assert charbonnier_loss(sharp + 0.5, sharp).item() == pytest.approx(math.sqrt(0.25 + 1e-6))
+    equal = torch.zeros(1, 3, 4, 4, requires_grad=True)
+    charbonnier_loss(equal, sharp).backward()
+    assert torch.isfinite(equal.grad).all() and not equal.grad.any()
+
+
+def test_log_mse_is_the_psnr_of_each_image():
+    sharp = torch.zeros(2, 3, 4, 4)
+    output = torch.stack([sharp[0] + 0.1, sharp[1] + 0.5])
+    truth = (math.log10(0.01 + 1e-4) + math.log10(0.25 + 1e-4)) / 2
+    assert log_mse_loss(output, sharp).item() == pytest.approx(truth, rel=1e-5)
+
+
+def test_fourier_loss_against_numpy(rng):
+    a, b = rng.standard_normal((2, 2, 3, 8, 6)).astype(np.float32)
+    spectrum = np.fft.rfft2(a - b)
+    truth = 0.5 * (np.abs(spectrum.real).mean() + np.abs(spectrum.imag).mean())
+    assert fourier_loss(tensor(a), tensor(b)).item() == pytest.approx(truth, rel=1e-4)
+    half = fourier_loss(tensor(a).bfloat16(), tensor(b).bfloat16())  # torch has no spectra of bfloat16
+    assert half.dtype == torch.float32 and half.item() == pytest.approx(truth, rel=0.02)
+
+
+@pytest.mark.parametrize("content, loss", [("charbonnier", charbonnier_loss), ("log_mse", log_mse_loss)])
+def test_the_first_term_is_measured_as_asked_for(rng, content, loss):
+    output, sharp = (tensor(rng.random((2, 3, 8, 8)).astype(np.float32)) for _ in range(2))
+    terms = GeneratorLoss(LossWeights(content=content, fourier=5.0, content_gradient=0.0))(output, sharp)
+    torch.testing.assert_close(terms["content_image"], loss(output, sharp))
+    torch.testing.assert_close(terms["total"], 100 * loss(output, sharp) + 5 * fourier_loss(output, sharp))
+    with pytest.raises(ValueError, match="content: must be one of l1, charbonnier, log_mse"):
+        LossWeights(content="l2")

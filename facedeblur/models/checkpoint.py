@@ -18,6 +18,7 @@ from facedeblur.errors import UsageError
 from facedeblur.models.build import Networks, build_hourglass, build_networks
 from facedeblur.models.deblurrer import Deblurrer, HourglassDeblurrer, NetworkDeblurrer
 from facedeblur.models.landmarks import LandmarkHourglass
+from facedeblur.models.registry import is_run  # noqa: F401 - whoever reads runs finds it here
 from facedeblur.models.settings import ModelSettings
 
 FORMAT = 1
@@ -70,12 +71,6 @@ class TrainedRun:
         if self.generator is None:
             return HourglassDeblurrer(self.hourglass)
         return NetworkDeblurrer(self.generator, self.hourglass)
-
-
-def is_run(path: str | Path) -> bool:
-    """Whether `path` is a run folder or a checkpoint file."""
-    path = Path(path)
-    return path.suffix == ".ckpt" if path.is_file() else (path / "config.yaml").is_file()
 
 
 def best_checkpoint(run: str | Path) -> Path:

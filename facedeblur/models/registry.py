@@ -1,6 +1,6 @@
 """Weights that are known by name: where their files lie, and that they are the files that were registered.
 
-Only the standard library is imported: the command line looks into a file of weights before torch is loaded.
+The command line looks into weights before torch is loaded: nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -109,6 +109,25 @@ def read_metadata(file: Path) -> dict[str, Any]:
 def inherited_settings(weights: Located) -> dict[str, Any]:
     """The model settings that a run takes over from the weights it starts from, as plain numbers and lists."""
     return {key: value for key, value in read_metadata(weights.file)["model"].items() if key not in CHOSEN}
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether `path` is a run folder or a checkpoint file."""
+    path = Path(path)
+    return path.suffix == ".ckpt" if path.is_file() else (path / "config.yaml").is_file()
+
+
+def run_model(run: str | Path) -> dict[str, Any]:
+    """The model settings of a run folder or checkpoint, as `inherited_settings`. Raises WeightsError without any."""
+    import yaml
+
+    run = Path(run)
+    file = (run if run.is_dir() else run.parent.parent) / "config.yaml"
+    try:
+        model = yaml.safe_load(file.read_text())["model"]
+        return {key: value for key, value in model.items() if key not in CHOSEN}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        raise WeightsError(f"{run}: no configuration of a run in {file}") from None
 
 
 def register(name: str, file: Path, training: Path | None, folder: Path = PACKAGED) -> Entry:

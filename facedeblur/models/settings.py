@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
-from facedeblur.settings import check, is_count
+from facedeblur.settings import ADDED, check, is_count
 
 # Seven stride-2 layers a side: Table 3 closes only on sides that are multiples of this.
 SIDE_MULTIPLE = 128
@@ -68,9 +68,9 @@ class ModelSettings:
         # YAML and JSON know lists only.
         object.__setattr__(self, "unet_skips", tuple(tuple(pair) for pair in self.unet_skips))
         object.__setattr__(self, "keep", tuple(float(p) for p in self.keep))
-        for field, allowed in CHOICES.items():
-            value = getattr(self, field)
-            check(value in allowed, field, f"one of {', '.join(allowed)}", value)
+        for name, allowed in CHOICES.items():
+            value = getattr(self, name)
+            check(value in allowed, name, f"one of {', '.join(allowed)}", value)
         size = self.image_size
         check(is_count(size, SIDE_MULTIPLE) and size % SIDE_MULTIPLE == 0, "image_size", "a multiple of 128", size)
         check(is_count(self.base_width, 1), "base_width", "a whole number of at least 1", self.base_width)
@@ -97,11 +97,16 @@ class ModelSettings:
 UNET_SKIPS = tuple((f"E{k}", f"F{9 - k}") for k in range(1, 8))
 
 
+CONTENT_LOSSES = ("l1", "charbonnier", "log_mse")
+
+
 @dataclass(frozen=True)
 class LossWeights:
     """Weights of Eq. 3 and 6: lambda_ci, lambda_cg, lambda_p, lambda_r, and that of the adversarial term.
 
-    The values of section 5.1. A weight of 0 leaves the term out. Raises ValueError when one is negative or not finite.
+    The values of section 5.1. A weight of 0 leaves the term out. Not in the paper: `fourier` weighs the L1 difference
+    of the images' spectra (.05 to .1 of content_image is usual), and `content` measures the first term of Eq. 3 by
+    another function than its L1 norm: "charbonnier" or "log_mse". Raises ValueError naming the field.
     """
 
     content_image: float = 100.0
@@ -109,8 +114,13 @@ class LossWeights:
     projection: float = 8.0
     reconstruction: float = 100.0
     adversarial: float = 1.0
+    fourier: float = field(default=0.0, metadata=ADDED)
+    content: str = field(default="l1", metadata=ADDED)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            check(math.isfinite(value) and value >= 0, field.name, "a finite number of at least 0", value)
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name == "content":
+                check(value in CONTENT_LOSSES, "content", f"one of {', '.join(CONTENT_LOSSES)}", value)
+            else:
+                check(math.isfinite(value) and value >= 0, each.name, "a finite number of at least 0", value)

@@ -10,7 +10,7 @@ from pathlib import Path
 from facedeblur.data.corpora import layout
 from facedeblur.errors import UsageError
 from facedeblur.extras import need
-from facedeblur.models.registry import inherited_settings, locate, read_metadata
+from facedeblur.models.registry import inherited_settings, is_run, locate, read_metadata, run_model
 from facedeblur.models.settings import ModelSettings
 from facedeblur.training.settings import RunSettings
 
@@ -58,7 +58,20 @@ def check_files(settings: RunSettings) -> None:
         need("logger.wandb", "wandb")
 
 
+def _check_branch(model: ModelSettings, name: str) -> None:
+    """A run that another goes on from has its networks, whatever else the two differ in."""
+    inherited = run_model(name)
+    trained = ModelSettings(**inherited)
+    for key in inherited:
+        theirs, ours = getattr(trained, key), getattr(model, key)
+        if theirs != ours:
+            raise UsageError(f"model.{key}: {name} has {theirs}, not {ours}; leave the key out, and it is taken over")
+
+
 def _check_init(model: ModelSettings, name: str) -> None:
+    if is_run(name):
+        _check_branch(model, name)
+        return
     weights = locate(name)
     weights.verify()
     inherited = inherited_settings(weights)

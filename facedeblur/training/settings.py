@@ -14,7 +14,7 @@ from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
-from facedeblur.settings import build, check, is_count, is_positive
+from facedeblur.settings import ADDED, build, check, is_count, is_positive
 
 COMPARED = ("nah17", "kupyn17", "chakrabarti16", "nafnet")  # networks of others, trained on the same pairs
 STAGES = ("adversarial", "hourglass", "localizer", *COMPARED)
@@ -25,8 +25,10 @@ class TrainerSettings:
     """How long, how fast and on what (section 5.1 where it speaks; method defaults elsewhere).
 
     epochs, max_steps: planned length; the earlier ends the run. minutes: a time limit, which only stops.
-    learning_rate, discriminator_rate, beta1, beta2: Adam's.
-    decay_start: share of the planned steps after which the rates fall linearly to 0.
+    optimizer: adam, or adamw, which shrinks the weights by weight_decay. learning_rate, discriminator_rate, beta1,
+    beta2: the optimizer's.
+    decay_start: share of the planned steps after which the rates fall linearly to 0; 1 keeps them constant, 0 decays
+    from the first step on.
     adversarial_start: share of the planned steps before the discriminator takes part (Eq. 2 and 4); until then the
     content and reconstruction losses train alone.
     accumulate: batches per optimizer step. clip: largest norm of each network's gradients, None = unlimited.
@@ -56,6 +58,8 @@ class TrainerSettings:
     validate_every: int = 1
     log_every: int = 10
     grid_faces: int = 8
+    optimizer: str = field(default="adam", metadata=ADDED)
+    weight_decay: float = field(default=0.0, metadata=ADDED)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "accumulate", "nodes", "validate_every", "log_every", "grid_faces"):
@@ -68,6 +72,10 @@ class TrainerSettings:
             check(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
         for name in ("decay_start", "adversarial_start"):
             check(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
+        check(self.optimizer in ("adam", "adamw"), "optimizer", "adam or adamw", self.optimizer)
+        check(0 <= self.weight_decay < 1, "weight_decay", "in [0, 1)", self.weight_decay)
+        if self.weight_decay and self.optimizer == "adam":
+            raise ValueError("weight_decay: needs optimizer=adamw; Adam keeps weights as they are")
         check(self.clip is None or is_positive(self.clip), "clip", "null or positive", self.clip)
         check(self.ema is None or 0 < self.ema < 1, "ema", "null or in (0, 1)", self.ema)
         check(str(self.precision) in ("auto", "32", "bf16"), "precision", "auto, 32 or bf16", self.precision)

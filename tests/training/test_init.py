@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
 from facedeblur.errors import UsageError
 from facedeblur.models.build import build_networks
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.models.weights import shipped_state, write_weights
-from facedeblur.training.settings import run_settings
+from facedeblur.training.settings import TrainerSettings, run_settings
 from facedeblur.training.stages.adversarial import AdversarialStage
 
 TRAINED = ModelSettings(
@@ -66,3 +67,64 @@ def test_the_stage_starts_from_the_weights(weights, make_stage, tmp_path, capsys
     theirs = shipped_state(networks)
     for name, value in shipped_state(stage.networks).items():
         assert torch.allclose(value, theirs[name], rtol=1e-3, atol=1e-7), name
+
+
+def stage(tmp_path, init=None, **values):
+    settings = TrainerSettings(epochs=1, ema=0.9, **values)
+    model = replace(TRAINED, two_step=False, identity=False)
+    common = {"planned_steps": 10, "batches_per_epoch": 10, "images_per_step": 2, "folder": tmp_path}
+    return AdversarialStage(model, LossWeights(), None, init, settings=settings, **common)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder after three steps at a constant rate, and its stage."""
+    torch.manual_seed(1)
+    first = stage(tmp_path / "run", decay_start=1.0, optimizer="adamw", weight_decay=0.01)
+    generator, _ = first.configure_optimizers()
+    for _ in range(3):
+        for parameter in first.networks.generator_parameters():
+            parameter.grad = torch.ones_like(parameter)
+        generator.step()
+        first.generator_step += 1
+        first.after_step()
+        first._set_rates()
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    torch.save(first.run_state() | {"rng": []}, folder / "checkpoints" / "last.ckpt")
+    plain = {"two_step": False, "identity": False, "base_width": 2, "image_size": 128, "unet_skips": [["E2", "F7"]]}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"model": plain}))
+    return folder, first
+
+
+def test_a_constant_rate_stays_and_a_branch_goes_on_with_everything_but_its_length(run, tmp_path):
+    folder, first = run
+    assert first.adams[0].param_groups[0]["lr"] == 2e-4  # decay_start=1
+    assert isinstance(first.adams[0], torch.optim.AdamW) and first.adams[0].param_groups[0]["weight_decay"] == 0.01
+    branch = stage(tmp_path / "branch", str(folder), decay_start=0.0, optimizer="adamw", weight_decay=0.01)
+    branch.configure_optimizers()
+    for key, value in first.networks.state_dict().items():
+        torch.testing.assert_close(branch.networks.state_dict()[key], value)
+    for key, value in first.average.average.items():
+        torch.testing.assert_close(branch.average.average[key], value)
+    ours, theirs = branch.adams[0].state_dict()["state"], first.adams[0].state_dict()["state"]
+    torch.testing.assert_close(ours[0]["exp_avg"], theirs[0]["exp_avg"])
+    assert branch.generator_step == 0 and branch.position == {"epoch": 0, "batch": 0}
+    rates = []
+    for branch.generator_step in range(11):
+        branch._set_rates()
+        rates.append(branch.adams[0].param_groups[0]["lr"] / 2e-4)
+    assert rates == pytest.approx([1 - step / 10 for step in range(11)])
+
+
+def test_a_branch_takes_the_networks_of_its_run(run, compose):
+    folder, _ = run
+    settings = run_settings(compose(f"init={folder}", "experiment=identity_nohg", "scale=small"))
+    assert (settings.model.base_width, settings.model.unet_skips) == (2, (("E2", "F7"),))
+    with pytest.raises(UsageError, match=r"model\.base_width: .* has 2, not 8"):
+        compose(f"init={folder}", "experiment=identity_nohg", "model.base_width=8")
+
+
+def test_weight_decay_needs_adamw():
+    with pytest.raises(ValueError, match="weight_decay: needs optimizer=adamw"):
+        TrainerSettings(epochs=1, weight_decay=0.1)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
 from facedeblur.models.build import build_hourglass, build_networks
-from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
+from facedeblur.models.checkpoint import CheckpointError, check_fit, load_checkpoint
+from facedeblur.models.registry import is_run
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.models.weights import initialise
 from facedeblur.training.stages.ema import WeightAverage
@@ -48,7 +49,8 @@ class AdversarialStage(RestorationStage):
         weights: of Eq. 3 and 6. With adversarial and projection weight 0 the discriminator is not run at all.
         hourglass_checkpoint: the trained first stage, frozen here; None where the model is not conditioned, or `init`
             brings it.
-        init: shipped weights to go on from, a name or a file; a resumed run has its own.
+        init: what to go on from: shipped weights, a name or a file, or another run's folder or checkpoint, whose moving
+            average and optimizers go on, too; a resumed run has its own.
         **common: see Stage.
     """
 
@@ -80,11 +82,25 @@ class AdversarialStage(RestorationStage):
         self.projection_on_discriminator = model.projection_on == "discriminator"
         if self.resumed_from is not None:
             self.networks.load_state_dict(self.resumed_from["networks"])
+        elif init is not None and is_run(init):
+            self.branched_from = self._branch(Path(init))
         elif init is not None:
             print(f"init: {initialise(self.networks, init)}", file=sys.stderr)
         self.average = WeightAverage(self.networks.generator, self.settings.ema) if self.settings.ema else None
-        if self.average is not None and self.resumed_from is not None and self.resumed_from["average"] is not None:
-            self.average.load_state_dict(self.resumed_from["average"])
+        begun = self.resumed_from or self.branched_from
+        if self.average is not None and begun is not None and begun["average"] is not None:
+            self.average.load_state_dict(begun["average"])
+
+    def _branch(self, run: Path) -> dict:
+        """The state of another run's last checkpoint, whose networks these become."""
+        file = run / "checkpoints" / "last.ckpt" if run.is_dir() else run
+        state = load_checkpoint(file)
+        if state["stage"] != self.kind:
+            raise CheckpointError(f"init: {file} is of the {state['stage']} stage, not of {self.kind}")
+        check_fit(self.networks.state_dict(), state["networks"], file)
+        self.networks.load_state_dict(state["networks"])
+        print(f"init: {file}, after {state['generator_step']} steps, with its optimizers", file=sys.stderr)
+        return state
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
         return [

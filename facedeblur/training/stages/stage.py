@@ -59,6 +59,7 @@ class Stage(LightningModule):
         self.images_per_step = images_per_step
         self.usable_batches = batches_per_epoch // settings.accumulate * settings.accumulate
         self.resumed_from = resumed_from
+        self.branched_from: dict | None = None  # state of another run, whose optimizers are gone on with
         self.generator_step = 0
         self.position = {"epoch": 0, "batch": 0}
         self.latest_losses: dict[str, float] = {}
@@ -77,7 +78,12 @@ class Stage(LightningModule):
         return self.position["batch"] % self.settings.accumulate == 0
 
     def adam(self, parameters, rate: float) -> torch.optim.Adam:
-        return torch.optim.Adam(parameters, lr=rate, betas=(self.settings.beta1, self.settings.beta2), foreach=True)
+        betas = (self.settings.beta1, self.settings.beta2)
+        if self.settings.optimizer == "adamw":
+            return torch.optim.AdamW(
+                parameters, lr=rate, betas=betas, weight_decay=self.settings.weight_decay, foreach=True
+            )
+        return torch.optim.Adam(parameters, lr=rate, betas=betas, foreach=True)
 
     def descend(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """One step on the gradients gathered so far, limited to `clip`; their norm, where they are limited."""
@@ -108,9 +114,11 @@ class Stage(LightningModule):
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         self.adams = self.build_optimizers()
         self._full_rates = [adam.param_groups[0]["lr"] for adam in self.adams]
-        if self.resumed_from is not None:
-            for adam, state in zip(self.adams, self.resumed_from["optimizers"], strict=True):
+        begun = self.resumed_from or self.branched_from
+        if begun is not None:
+            for adam, state in zip(self.adams, begun["optimizers"], strict=True):
                 adam.load_state_dict(state)
+        self.branched_from = None
         self._set_rates()
         return self.adams
 
