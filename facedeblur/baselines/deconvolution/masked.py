@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facedeblur.baselines.deconvolution.fourier import around_origin, good_size, psf2otf
-from facedeblur.baselines.deconvolution.paired_fft import filter_planes, transfer_function
+from facedeblur.baselines.deconvolution.paired_fft import filter_planes, pair, transfer_function, unpair
 
 
 class MaskedConvolution:
@@ -28,6 +28,7 @@ class MaskedConvolution:
         self.scene = (height + side - 1, width + side - 1)
         self.size = tuple(good_size(n) for n in self.scene)
         self.mask = self.place(like.new_ones(1, 1, height, width))
+        self._mask_of_pairs = torch.complex(self.mask, torch.zeros_like(self.mask))
         self._seen = torch.fft.rfft2(self.mask)
 
     def place(self, images: Tensor) -> Tensor:
@@ -59,7 +60,11 @@ class MaskedConvolution:
 
     def normal(self, planes: Tensor, transfer: Tensor) -> Tensor:
         """Adjoint after forward."""
-        return self.adjoint(self.forward(planes, transfer), transfer)
+        if planes.shape[-3] == 1:
+            return self.adjoint(self.forward(planes, transfer), transfer)
+        pairs = torch.fft.fft2(pair(planes)).mul_(transfer)
+        pairs = torch.fft.fft2(torch.fft.ifft2(pairs).mul_(self._mask_of_pairs)).mul_(transfer.conj())
+        return unpair(torch.fft.ifft2(pairs), planes.shape[-3])
 
     def visibility(self, kernels: Tensor) -> Tensor:
         """The diagonal of `normal`, (B, 1, *size): the squared norm of the kernel as far as data see each pixel."""
