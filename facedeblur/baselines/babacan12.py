@@ -1,25 +1,27 @@
 """Babacan, Molina, Do, Katsaggelos: "Bayesian blind deconvolution with general sparse image priors", ECCV 2012
 (`babacan12`).
 
-The gradients have the log prior, the one that the paper recommends: of precision 1 / (x^2 + z), x and z the posterior mean
-and variance (equation 23). The noise's variance falls from alternation to alternation. The final image has the same prior
-(equation 24).
+The gradients have the log prior, the one that the paper recommends: of precision 1 / (x^2 + z), x and z the posterior
+mean and variance (equation 23). The noise's variance falls from alternation to alternation. The final image has the
+same prior (equation 24).
 
-The authors' code is not public, and the paper does not state its schedule; the one here is ours, after Levin et al. (CVPR
-2011). One choice decides: each alternation begins with a Gaussian prior of constant precision. With the precisions of the
-blurry gradients, as the paper's algorithm begins, flat pixels stay flat for ever.
+The authors' code is not public, and the paper does not state its schedule; the one here is ours, after Levin et al.
+(CVPR 2011). One choice decides: each alternation begins with a Gaussian prior of constant precision. With the
+precisions of the blurry gradients, as the paper's algorithm begins, flat pixels stay flat for ever.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from facedeblur.baselines.deconvolution.conjugate_gradient import conjugate_gradient
 from facedeblur.baselines.deconvolution.driver import BlindDeblurrer, coarse_to_fine, gray
 from facedeblur.baselines.deconvolution.fourier import valid_differences
 from facedeblur.baselines.deconvolution.kernel_cleanup import normalised
 from facedeblur.baselines.deconvolution.masked import MaskedConvolution
+from facedeblur.baselines.deconvolution.sparse import add_adjoint_difference
 from facedeblur.baselines.deconvolution.variational import GradientModel
 
 FIRST_PRECISION, GREATEST_PRECISION = 400.0, 1e4  # a standard deviation of 0.05, and one of 0.01
@@ -57,20 +59,17 @@ class Babacan12(BlindDeblurrer):
         gradients = GradientModel(valid_differences(gray(images)), kernels.shape[-1])
         gradients.set_kernel(kernels)
         precision = self._posterior(gradients, self.noise**2)[2]
-        rows, columns = gradients.model.scene
+        rows, columns = gradients.model.scene  # one less than the scene of the images, each way
         weight = self.noise**2 * precision[..., :rows, :columns]
-        horizontal, vertical = weight.split(1, dim=1)
+        horizontal, vertical = F.pad(weight[:, :1], (0, 0, 0, 1)), F.pad(weight[:, 1:], (0, 1))
         model = MaskedConvolution(*images.shape[-2:], kernels.shape[-1], images)
         transfer = model.transfer(kernels)
 
         def apply(planes: Tensor) -> Tensor:
             image = model.normal(planes, transfer)
-            scene = planes[..., : rows + 1, : columns + 1]
-            for weights, after in ((horizontal, (slice(0, -1), slice(1, None))), (vertical, (slice(1, None), slice(0, -1)))):
-                pull = weights * (scene[(..., *after)] - scene[..., :-1, :-1])
-                target = image[..., : rows + 1, : columns + 1]
-                target[(..., *after)] += pull
-                target[..., :-1, :-1] -= pull
+            scene, target = (t[..., : rows + 1, : columns + 1] for t in (planes, image))
+            add_adjoint_difference(target, scene.diff(dim=-1).mul_(horizontal), -1)
+            add_adjoint_difference(target, scene.diff(dim=-2).mul_(vertical), -2)
             return image
 
         right = model.adjoint(model.place(images), transfer)

@@ -33,8 +33,8 @@ FLOOR = 1e-4  # of the taps in their reweighted norm
 class Release:
     """What differs between the authors' releases.
 
-    weight: lambda. kernel_weight: psi. coarsest: least side of the coarsest kernel. norm: to which |.|_2 the gradients of
-    a level are scaled, None for none. renormalised: x gets the norm of y after every shrinkage.
+    weight: lambda. kernel_weight: psi. coarsest: least side of the coarsest kernel. norm: to which |.|_2 the gradients
+    of a level are scaled, None for none. renormalised: x gets the norm of y after every shrinkage.
     """
 
     weight: float
@@ -55,7 +55,8 @@ class Krishnan11(BlindDeblurrer):
 
     release: "first" (May 2011) or "later". weight: lambda, by default 30 for the first release (its own 100, which the
     authors tune by image, recovers kernels less well) and 250 for the later. iterations: of gradients and kernel, a
-    level. final_weight: of the last step, see `split_bregman`. Others: see BlindDeblurrer. ValueError for another release.
+    level. final_weight: of the last step, see `split_bregman`. Others: see BlindDeblurrer. ValueError for another
+    release.
     """
 
     def __init__(

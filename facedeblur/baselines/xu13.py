@@ -2,9 +2,9 @@
 
     min  |k * x - y|^2 + lambda * sum of phi(grad x) + gamma |k|^2,    phi(a) = a^2 / eps^2 for |a| <= eps, else 1
 
-As published: equations 11 and 12, Algorithm 1, lambda = 2e-3 and gamma = 40 for all images. The pyramid and the kernels'
-clean-up were not; they are those of Pan et al. here. With these the method does not reach the figures of its paper, where
-the L0 gradients in the frame of Pan et al. (`l0`) do.
+As published: equations 11 and 12, Algorithm 1, lambda = 2e-3 and gamma = 40 for all images. The pyramid and the
+kernels' clean-up were not; they are those of Pan et al. here. With these the method does not reach the figures of its
+paper, where the L0 gradients in the frame of Pan et al. (`l0`) do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from torch import Tensor
 
 from facedeblur.baselines.deconvolution.boundary import wrap_boundary, wrapped_size
 from facedeblur.baselines.deconvolution.driver import BlindDeblurrer, coarse_to_fine
-from facedeblur.baselines.deconvolution.fourier import differences, divergence, otf2psf, squared_modulus, valid_differences
+from facedeblur.baselines.deconvolution.fourier import (
+    differences,
+    divergence,
+    otf2psf,
+    squared_modulus,
+    valid_differences,
+)
 from facedeblur.baselines.deconvolution.halfquadratic import QuadraticStep
 from facedeblur.baselines.deconvolution.hyper_laplacian import hyper_laplacian
 from facedeblur.baselines.deconvolution.kernel_cleanup import clean
@@ -25,8 +31,8 @@ EPSILONS = (1.0, 0.5, 0.25, 0.125)  # phi comes nearer to the L0 norm; 1 / eps s
 class Xu13(BlindDeblurrer):
     """Kernels from images of few, strong gradients; the image by a hyper-Laplacian prior.
 
-    smoothness: lambda. kernel_weight: gamma. iterations: of image and kernel, a level. final_weight, final_alpha: of the
-    last step, see `hyper_laplacian`. Others: see BlindDeblurrer.
+    smoothness: lambda. kernel_weight: gamma. iterations: of image and kernel, a level. final_weight, final_alpha: of
+    the last step, see `hyper_laplacian`. Others: see BlindDeblurrer.
     """
 
     def __init__(

@@ -3,13 +3,15 @@
 
     min over x, k >= 0, noise s   |y - k * x|^2 / s + sum of min over g(i) of  x(i)^2 / g(i) + log(s + g(i) v(i))
 
-with v(i) the squared norm of the kernel as far as data see pixel i: image, kernel and noise share one prior, which is the
-sparser the less the noise and the longer the kernel. Minimised by majorisation: with z(i) = 1 / (v(i) / s + 1 / g(i)),
+with v(i) the squared norm of the kernel as far as data see pixel i: image, kernel and noise share one prior, which is
+the sparser the less the noise and the longer the kernel. Minimised by majorisation: with z(i) = 1 / (v(i) / s + 1 /
+g(i)),
 
     x the posterior mean for precisions 1 / g,   g = x^2 + z,   k by nonnegative least squares,   s the mean misfit.
 
-The authors' code, start values and schedule are not public; ours are stated here. The learnt noise has a floor that falls
-from turn to turn, without which it is too small from the beginning (the TPAMI version warns of it for one image).
+The authors' code, start values and schedule are not public; ours are stated here. The learnt noise has a floor that
+falls from turn to turn, without which it is too small from the beginning (the TPAMI version warns of it for one
+image).
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ FIRST_VARIANCE, FIRST_NOISE = 1 / 400, 1e-3  # of the gradients (a standard devi
 class Zhang13(BlindDeblurrer):
     """Kernels by variational Bayes with learnt noise; the image by a hyper-Laplacian prior.
 
-    iterations: turns of gradients, kernel and noise, a level. steps: of conjugate gradients, a turn. noise: floor of the
-    noise's standard deviation in the last turn; it is `decay` times higher in each before. final_weight, final_alpha: of
-    the last step, see `hyper_laplacian`. Others: see BlindDeblurrer.
+    iterations: turns of gradients, kernel and noise, a level. steps: of conjugate gradients, a turn. noise: floor of
+    the noise's standard deviation in the last turn; it is `decay` times higher in each before. final_weight,
+    final_alpha: of the last step, see `hyper_laplacian`. Others: see BlindDeblurrer.
     """
 
     def __init__(

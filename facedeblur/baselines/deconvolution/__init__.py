@@ -12,6 +12,7 @@ l0.py              latent images with few gradients, few bright or few dark pixe
 masked.py          the masked model: data within the frame, a scene beyond it
 conjugate_gradient.py  many small systems at once
 gram.py            a kernel as a nonnegative least-squares problem in its taps
+variational.py     gradients and kernels with their uncertainty
 hyper_laplacian.py, split_bregman.py, sparse.py, nonblind.py  the last image, with a kernel that is known
 driver.py          coarse to fine, in chunks, behind the Deblurrer interface
 

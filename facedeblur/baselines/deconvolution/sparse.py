@@ -76,14 +76,15 @@ def add_prior(image: Tensor, planes: Tensor, weights: Derivatives) -> None:
     """Adds sum over f of F'(weight * F planes) to `image` in place; the second differences are those of the first."""
     d = derivatives(planes)
     x, y = d.x * weights.x, d.y * weights.y
-    _add_adjoint_difference(x, d.xx * weights.xx, -1)
-    _add_adjoint_difference(y, d.yy * weights.yy, -2)
-    _add_adjoint_difference(x, d.xy * weights.xy, -2)
-    _add_adjoint_difference(image, x, -1)
-    _add_adjoint_difference(image, y, -2)
+    add_adjoint_difference(x, d.xx * weights.xx, -1)
+    add_adjoint_difference(y, d.yy * weights.yy, -2)
+    add_adjoint_difference(x, d.xy * weights.xy, -2)
+    add_adjoint_difference(image, x, -1)
+    add_adjoint_difference(image, y, -2)
 
 
-def _add_adjoint_difference(target: Tensor, values: Tensor, dim: int) -> None:
+def add_adjoint_difference(target: Tensor, values: Tensor, dim: int) -> None:
+    """Adds the adjoint of `diff(dim=dim)`, applied to `values`, to the target in place."""
     length = values.shape[dim]
     target.narrow(dim, 1, length).add_(values)
     target.narrow(dim, 0, length).sub_(values)

@@ -12,7 +12,6 @@ term is what keeps kernels from a single tap: a sharp x must be known for sure t
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from facedeblur.baselines.deconvolution.conjugate_gradient import conjugate_gradient
