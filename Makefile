@@ -45,10 +45,13 @@ setup: $(STAMP) ## create the virtual environment and install everything, with t
 define install
 	@test -n "$(PYTHON)" || { echo "no python3.11 or newer found; set PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; set PYTHON=..."; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip<27"
-	$(BIN)/python -m pip install --quiet -c constraints.txt "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[$(EXTRAS)]"
+	@echo "facedeblur: 1/3 a virtual environment in $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade "pip<27"
+	@echo "facedeblur: 2/3 torch, by far the largest package"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt "$$(grep '^torch==' constraints.txt)"
+	@echo "facedeblur: 3/3 facedeblur and what it needs: $(EXTRAS)"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 endef
 
 # a level marks those below it as well, so that none is installed twice
@@ -69,7 +72,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 deblur: $(USE) ## deblur the faces in IN, a photo, video or folder, into OUT
 	@test -n '$(IN)' || { echo "make deblur IN=photo.jpg [OUT=folder or file] [ARGS=--help]"; exit 2; }
-	$(BIN)/facedeblur deblur '$(IN)' -o '$(OUT)' $(ARGS)
+	FACEDEBLUR_MAKE=1 $(BIN)/facedeblur deblur '$(IN)' -o '$(OUT)' $(ARGS)
 
 serve: $(USE) ## a page on this machine to try it: drop a photo or a clip, compare, download
 	$(BIN)/facedeblur serve $(ARGS)

@@ -22,6 +22,7 @@ EXTRAS = {
     "tensorboard": "tensorboard",
     "dlib": "faces",
     "face_recognition_models": "faces",
+    "pillow_heif": "heif",
     "aiohttp": "serve",
     "onnx": "export",
     "onnxruntime": "export",

@@ -82,12 +82,12 @@ class PerThread:
 
 
 class DlibDetector:
-    """Frontal faces by HOG. An image without any is searched once more at twice the size, unless `retry` is false.
+    """Frontal faces by HOG. An image without a sure one is searched once more at twice the size, if `retry`.
 
     Args:
         min_score: detections below it are dropped; 0 is dlib's own threshold, sharp frontal faces score 1 to 2.
         longest: images whose longer side has more pixels are reduced to it; smaller faces need a larger one.
-        retry: search once more where nothing was found.
+        retry: search once more where nothing was found with a score of at least 0.
     """
 
     def __init__(self, min_score: float = 0.0, longest: int = LARGE, retry: bool = True):
@@ -100,7 +100,9 @@ class DlibDetector:
         longer = max(image.shape[:2])
         scale = 2.0 if longer <= SMALL else min(1.0, self._longest / longer)
         found = self._search(image, scale)
-        return found or (self._search(image, 2 * scale) if self._retry else [])
+        if not self._retry or any(box[4] >= 0 for box in found):
+            return found
+        return sorted(found + self._search(image, 2 * scale), key=lambda box: -box[4])
 
     def _search(self, image: np.ndarray, scale: float) -> list[tuple[float, float, float, float, float]]:
         height, width = image.shape[:2]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -17,6 +18,7 @@ from facedeblur.faces.protocols import Box, Detector, Localizer
 SEARCH_EVERY = 5  # frames between two questions to the detector while there is no face
 CHECK_EVERY = 10  # the same while there is one
 PATIENCE = 2  # questions in a row that may go unanswered: heads turn, and the detector knows frontal faces only
+UNSURE = 0.0  # detections with a lower score confirm a face; where one is new, two searches have to agree on it
 
 
 @dataclass
@@ -35,10 +37,15 @@ class FacesFollower:
     Args:
         detector, localizer: the models.
         largest: follow one face only, the most prominent when it was taken up.
+        given: the boxes of the faces in the first frame; others are not searched until these are lost.
     """
 
-    def __init__(self, detector: Detector, localizer: Localizer, largest: bool = False) -> None:
+    def __init__(
+        self, detector: Detector, localizer: Localizer, largest: bool = False, given: Sequence[Box] = ()
+    ) -> None:
         self._detector, self._localizer, self._largest = detector, localizer, largest
+        self._given = list(given)
+        self._unsure: list[Box] = []  # of the last search
         self._faces: dict[int, _Face] = {}
         self._numbers = count()
         self._next_search = 0
@@ -52,7 +59,10 @@ class FacesFollower:
             self._faces.clear()
             self._next_search = index
         self._follow(index, frame)
-        if index >= self._next_search:
+        if self._given and (index == 0 or self._faces):
+            if index == 0:
+                self._take_up_given(frame)
+        elif index >= self._next_search:
             self._search(frame)
             self._next_search = index + (CHECK_EVERY if self._faces else SEARCH_EVERY)
         return {number: face.landmarks for number, face in self._faces.items()}
@@ -66,8 +76,13 @@ class FacesFollower:
                 del self._faces[number]
                 self._next_search = index
 
+    def _take_up_given(self, frame: np.ndarray) -> None:
+        for box in self._given:
+            self._faces[next(self._numbers)] = _Face(self._localizer.localize(frame, box))
+
     def _search(self, frame: np.ndarray) -> None:
         found = sorted(self._detector.detect(frame), key=prominence, reverse=True)
+        before, self._unsure = self._unsure, [box[:4] for box in found if box[4] < UNSURE]
         for number, face in list(self._faces.items()):
             seen = any(iou(box[:4], face.box) >= SAME_FACE for box in found)
             face.unanswered = 0 if seen else face.unanswered + 1
@@ -77,6 +92,8 @@ class FacesFollower:
             if self._largest and self._faces:
                 return
             if self._is_known(box[:4]):
+                continue
+            if box[4] < UNSURE and not any(iou(box[:4], other) >= SAME_FACE for other in before):
                 continue
             # Once more from the landmarks' own box: detections are quantised, later frames start from landmarks.
             points = self._localizer.localize(frame, landmark_box(self._localizer.localize(frame, box[:4])))

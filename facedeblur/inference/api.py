@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from facedeblur.faces.protocols import Box
 from facedeblur.inference.deblur import DeblurOptions, deblur_pictures
+from facedeblur.inference.exif import ORIENTATION
 from facedeblur.inference.find import PHOTO_SIDE, VIDEO_SIDE, FaceFinder
+from facedeblur.inference.photo import turned
 from facedeblur.models.deblurrer import Deblurrer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from facedeblur.inference.files import Outcome
+
+INVERSE = {6: 8, 8: 6}  # of the orientations of EXIF; the others undo themselves
 
 SHAPES = (
     "uint8, uint16 or float arrays (H, W, 3) or (B, H, W, 3), uint8 or float tensors (3, H, W) or (B, 3, H, W), "
@@ -55,19 +63,21 @@ class FaceDeblurrer:
         always: bool = False,
         batch: int = 8,
         strength: float = 1.0,
+        boxes: Sequence[Box] = (),
     ) -> Any:
         """Returns what it is given, with the faces deblurred: same type, shape, range and device.
 
         Args:
-            image: RGB, upright. An array (H, W, 3) or (B, H, W, 3), uint8 in [0, 255], uint16 in [0, 65535] or float
-                in [0, 1]; a tensor (3, H, W) or (B, 3, H, W), uint8 or float in [0, 1]; a PIL image of mode RGB, RGBA
-                or L; or a list of any of them.
+            image: RGB, upright (PIL images as their EXIF says). An array (H, W, 3) or (B, H, W, 3), uint8 in [0, 255],
+                uint16 in [0, 65535] or float in [0, 1]; a tensor (3, H, W) or (B, 3, H, W), uint8 or float in [0, 1];
+                a PIL image of mode RGB, RGBA or L; or a list of any of them.
             faces: "all" or the "largest" of each picture.
             aligned: every picture is the crop of one face already (square, 1.6 times its 68 points' extent, as in
                 training) and goes through the network as it is; at `size` x `size` pixels the result is the network's.
             always: also faces that already look sharp.
             batch: faces that go through the network at once.
             strength: the share of every correction that is applied, in [0, 1]; 0 returns the picture as it is.
+            boxes: where the faces are, (x, y, width, height) in pixels; none are searched then.
 
         A face is searched, cut out, deblurred at `size` pixels, and what the network changed is pasted back under a
         feathered mask; pixels outside the masks stay equal to the bit.
@@ -76,11 +86,53 @@ class FaceDeblurrer:
             ValueError: another shape, type or range, or an option that cannot be.
             facedeblur.errors.UsageError: faces have to be found, and the extra `faces` is not installed.
         """
-        options = DeblurOptions(faces, aligned, always, batch, strength)
+        options = DeblurOptions(faces, aligned, always, batch, strength, tuple(boxes))
         pictures, rebuild = _unpacked(image)
         finder = None if aligned else self.photo_finder
         done = deblur_pictures(pictures, self.deblurrer, self.size, finder, options)
         return rebuild([result.picture for result in done])
+
+    def video(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        faces: str = "all",
+        aligned: bool = False,
+        always: bool = False,
+        batch: int = 8,
+        strength: float = 1.0,
+        boxes: Sequence[Box] = (),
+        start: float = 0.0,
+        stop: float | None = None,
+        crf: int = 16,
+        metadata: bool = True,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Outcome:
+        """Deblurs the faces of a video file; sound, times and orientation stay (`facedeblur.video.rewrite`).
+
+        Args:
+            source, target: the files; the suffix of `target`, .mp4, .m4v, .mov or .mkv, names its container.
+            faces, aligned, always, batch, strength: as for images.
+            boxes: where the faces are in the first frame, (x, y, width, height) in pixels; they are followed on.
+            start, stop: in seconds, the part that is written; all of it by default.
+            crf: quality, less is better.
+            metadata: whether tags, such as places and devices, are kept.
+            progress: called as `progress(frames done, frames in all)`.
+
+        Returns:
+            What was found and changed.
+
+        Raises:
+            facedeblur.errors.UsageError: the file cannot be read or written, or shows no face; nothing is written then.
+        """
+        from facedeblur.inference.files import FileDeblurrer
+        from facedeblur.inference.jobs import Job
+
+        options = DeblurOptions(faces, aligned, always, batch, strength, tuple(boxes))
+        quiet = progress or (lambda done, total: None)
+        files = FileDeblurrer(self, options, False, crf, (start, stop), metadata, lambda name: quiet)
+        return files(Job(Path(source), str(source), True, Path(target)))
 
     def __repr__(self) -> str:
         return f"FaceDeblurrer({self.name!r}, size={self.size})"
@@ -143,14 +195,16 @@ def _of_pil(image: Image) -> tuple[list[np.ndarray], Any]:
 
     if image.mode not in ("RGB", "RGBA", "L"):
         raise ValueError(f"image: PIL images must be of mode RGB, RGBA or L, got {image.mode}")
+    orientation = image.getexif().get(ORIENTATION, 1)
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
 
     def rebuild(done: list[np.ndarray]) -> Image:
-        result = Pillow.fromarray(done[0])
+        picture = turned(done[0], INVERSE.get(orientation, orientation))
+        result = Pillow.fromarray(picture)
         if image.mode == "L":
-            return Pillow.fromarray(np.rint(done[0].mean(axis=2)).astype(np.uint8))
+            return Pillow.fromarray(np.rint(picture.mean(axis=2)).astype(np.uint8))
         if alpha is not None:
             result.putalpha(alpha)
         return result
 
-    return [np.asarray(image.convert("RGB"))], rebuild
+    return [turned(np.asarray(image.convert("RGB")), orientation)], rebuild

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from facedeblur.faces.crop import CropBox, crop_box
+from facedeblur.faces.protocols import Box
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.paste import network_crop, paste, white_of, whole_box
 from facedeblur.inference.sharpness import blend_weight
@@ -27,6 +29,7 @@ class DeblurOptions:
         always: faces that look sharp are deblurred, too. Aligned ones always are.
         batch: faces that go through the network at once.
         strength: the share of every correction that is applied, in [0, 1].
+        boxes: where the faces are, (x, y, width, height) in pixels of the upright picture; none are searched then.
     """
 
     faces: str = "all"
@@ -34,8 +37,14 @@ class DeblurOptions:
     always: bool = False
     batch: int = 8
     strength: float = 1.0
+    boxes: tuple[Box, ...] = ()
 
     def __post_init__(self) -> None:
+        for box in self.boxes:
+            if len(box) != 4 or not all(math.isfinite(value) for value in box) or min(box[2:]) <= 0:
+                raise ValueError(f"box: must be x,y,width,height in pixels, got {','.join(map(str, box))}")
+        if self.boxes and self.aligned:
+            raise ValueError("box: an aligned picture is one face; give either")
         if self.faces not in FACES:
             raise ValueError(f"faces: must be one of {', '.join(FACES)}, got {self.faces!r}")
         if self.batch < 1:
@@ -99,9 +108,13 @@ def deblur_pictures(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """A picture and those of its faces that are to be deblurred, each with the share of its correction it gets."""
+    """A picture and those of its faces that are to be deblurred, each with the share of its correction it gets.
+
+    `picture` is the given one after so many quarter `turns`, counterclockwise.
+    """
 
     picture: np.ndarray
+    turns: int
     found: int
     sharp: int
     boxes: list[CropBox]
@@ -110,22 +123,38 @@ class _Work:
 
     @classmethod
     def of(cls, picture: np.ndarray, size: int, finder: FaceFinder | None, options: DeblurOptions) -> _Work:
-        boxes = [whole_box(picture)] if options.aligned else _boxes(picture, finder, options.faces)
+        turns, boxes = (0, [whole_box(picture)]) if options.aligned else _boxes(picture, finder, options)
+        picture = np.rot90(picture, turns) if turns else picture
         given = [network_crop(picture, box, size) for box in boxes]
         ask = not (options.always or options.aligned)
         weights = [blend_weight(face, box.side) if ask else 1.0 for face, box in zip(given, boxes, strict=True)]
         wanted = [i for i, weight in enumerate(weights) if weight * options.strength > 0]
         chosen = ([values[i] for i in wanted] for values in (boxes, given))
         shares = [weights[i] * options.strength for i in wanted]
-        return cls(picture, len(boxes), weights.count(0.0), *chosen, shares)
+        return cls(picture, turns, len(boxes), weights.count(0.0), *chosen, shares)
 
     def done(self, restored: list[np.ndarray], masked: bool) -> Deblurred:
         picture = paste(self.picture, self.boxes, self.given, restored, self.weights, masked)
-        return Deblurred(picture, self.found, self.sharp)
+        return Deblurred(np.rot90(picture, -self.turns) if self.turns else picture, self.found, self.sharp)
 
 
-def _boxes(picture: np.ndarray, finder: FaceFinder, faces: str) -> list[CropBox]:
-    """Crop boxes of the faces, the largest first; the search sees 8 bits."""
+def _boxes(picture: np.ndarray, finder: FaceFinder, options: DeblurOptions) -> tuple[int, list[CropBox]]:
+    """How often the picture has to be turned, and then the crop boxes of the faces, the largest first.
+
+    The search sees 8 bits.
+    """
     scale = 255 / white_of(picture.dtype)
-    found = finder.find(picture if picture.dtype == np.uint8 else np.rint(picture * scale).astype(np.uint8))
-    return [crop_box(points) for points in (found[:1] if faces == "largest" else found)]
+    seen = picture if picture.dtype == np.uint8 else np.rint(picture * scale).astype(np.uint8)
+    if options.boxes:
+        check_boxes(options.boxes, picture)
+        return 0, [finder.crop_in(seen, box) for box in options.boxes]
+    turns, found = finder.search(seen)
+    return turns, [crop_box(points) for points in (found[:1] if options.faces == "largest" else found)]
+
+
+def check_boxes(boxes: Sequence[Box], picture: np.ndarray) -> None:
+    """Raises ValueError for a box that has no pixel in the picture (H, W, 3)."""
+    height, width = picture.shape[:2]
+    for x, y, w, h in boxes:
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+            raise ValueError(f"box: {x:g},{y:g},{w:g},{h:g} lies beside the picture of {width} x {height} pixels")

@@ -3,33 +3,99 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+import cv2
 import numpy as np
 
 from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
 from facedeblur.inference.api import FaceDeblurrer
-from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, deblur_pictures
+from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, check_boxes, deblur_pictures
 from facedeblur.inference.jobs import Job
+from facedeblur.inference.paste import white_of
 from facedeblur.inference.photo import PhotoError, encode_photo, read_photo
 from facedeblur.inference.video import VideoDeblurrer
 from facedeblur.progress import StepProgress
-from facedeblur.video.outline import outline
+from facedeblur.video.outline import VideoOutline, outline
 from facedeblur.video.rewrite import rewrite_video
+from facedeblur.video.rewrite_reader import Seconds
 from facedeblur.video.source import VideoError
 
 MAX_PHOTO_BYTES = 2**30
+NO_FACE = "no face found; nothing written; say where it is: --box x,y,width,height"
+
+Progress = Callable[[int, int], object]  # frames done, frames in all
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Faces in a file, those of them that were left alone because they look sharp, and all of it as a line."""
+    """What became of one file.
 
+    Attributes:
+        input, output: what it was called, and where the result lies; "-" is standard output.
+        faces: in a photo; in a video, the most in one frame.
+        sharp: faces, or frames of a video, that were left alone because they look sharp.
+        changed: share of all pixels, in [0, 1].
+        levels: by how much those changed on average, in grey levels of 255.
+        frames, with_face: of a video, all and those with a face; 0 for a photo.
+        dropped: streams of a video that the result lacks.
+    """
+
+    input: str
+    output: str
     faces: int
     sharp: int
-    text: str
+    changed: float
+    levels: float
+    frames: int = 0
+    with_face: int = 0
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it as a line."""
+        found = f"{self.faces} face{'' if self.faces == 1 else 's'}"
+        if self.frames:
+            at_once = " at once" if self.faces > 1 else ""
+            found += f"{at_once} in {self.with_face} of {self.frames} frames"
+        if self.sharp:
+            what = f"in {self.sharp} of them" if self.frames else f"{self.sharp} of them"
+            found += f", {what} sharp already and left alone"
+        done = f"{100 * self.changed:.2g} % of the pixels changed, by {self.levels:.1f} of 255 levels"
+        dropped = f"; without {', '.join(self.dropped)}" if self.dropped else ""
+        return f"{self.input} -> {self.output}: {found}; {done if self.changed else 'nothing changed'}{dropped}"
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+class _Change:
+    """How much pictures differ from what they were."""
+
+    def __init__(self) -> None:
+        self.pixels, self.changed, self.total = 0, 0, 0.0
+
+    def add(self, before: np.ndarray, after: np.ndarray) -> None:
+        most = cv2.absdiff(before, after).max(axis=2)
+        self.pixels += most.size
+        self.changed += cv2.countNonZero(most)
+        self.total += float(most.sum(dtype=np.float64)) * 255 / white_of(before.dtype)
+
+    @property
+    def share(self) -> float:
+        return self.changed / self.pixels if self.pixels else 0.0
+
+    @property
+    def levels(self) -> float:
+        return self.total / self.changed if self.changed else 0.0
+
+
+def _printed(name: str) -> Progress:
+    return StepProgress(name)
 
 
 @dataclass(frozen=True)
@@ -41,12 +107,18 @@ class FileDeblurrer:
         options: how faces are treated.
         compare: write the input beside the result.
         crf: of videos.
+        part: of videos, in seconds: the beginning and the end, or None for the end of the video.
+        metadata: keep what files say of people, places, times and devices.
+        progress: given a file's name, what is called for its frames.
     """
 
     model: FaceDeblurrer
     options: DeblurOptions = DEFAULTS
     compare: bool = False
     crf: int = 16
+    part: Seconds = (0.0, None)
+    metadata: bool = True
+    progress: Callable[[str], Progress] = _printed
 
     def __call__(self, job: Job) -> Outcome:
         """Do one job. Raises UsageError, with the file's name and a reason, where that is impossible."""
@@ -62,10 +134,14 @@ class FileDeblurrer:
             raise UsageError(f"{job.name}: larger than {MAX_PHOTO_BYTES >> 20} MB; not read as a picture")
         photo = read_photo(job.source.read_bytes(), job.name)
         finder = None if self.options.aligned else self.model.photo_finder
+        self._check_boxes(job, photo.pixels)
         [done] = deblur_pictures([photo.pixels], self.model.deblurrer, self.model.size, finder, self.options)
         if not done.faces:
-            raise UsageError(f"{job.name}: no face found; nothing written")
-        pixels = done.picture
+            raise UsageError(f"{job.name}: {NO_FACE}")
+        change, pixels = _Change(), done.picture
+        change.add(photo.pixels, pixels)
+        if not self.metadata:
+            photo = photo.without_metadata()
         if self.compare:
             pixels = np.hstack([photo.pixels, pixels])
             photo = photo if photo.alpha is None else replace(photo, alpha=np.hstack([photo.alpha, photo.alpha]))
@@ -78,32 +154,50 @@ class FileDeblurrer:
         else:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
-        return Outcome(done.faces, done.sharp, f"{job.name}: {_faces(done.faces)}{_sharp(done.sharp)}")
+        return Outcome(job.name, str(job.target or "-"), done.faces, done.sharp, change.share, change.levels)
 
     def _video(self, job: Job) -> Outcome:
         facts = outline(job.source)
         finder = None if self.options.aligned else self.model.video_finder
-        change = VideoDeblurrer(self.model.deblurrer, self.model.size, finder, self.options)
-        progress = StepProgress(job.source.name)
+        work = VideoDeblurrer(self.model.deblurrer, self.model.size, finder, self.options)
+        progress, total, change = self.progress(job.source.name), _frames_in(facts, self.part), _Change()
 
         def changed(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-            for number, (before, after) in enumerate(change(frames), start=1):
-                progress(number, max(facts.frames, number + 1))
+            for number, (before, after) in enumerate(work(frames), start=1):
+                if number == 1:
+                    self._check_boxes(job, before)
+                progress(number, max(total, number + 1))
+                change.add(before, after)
                 yield np.hstack([before, after]) if self.compare else after
-            progress(change.counts.frames, change.counts.frames)
-            if not change.counts.faces:
-                raise UsageError(f"{job.name}: no face found in {change.counts.frames} frames; nothing written")
+            progress(work.counts.frames, work.counts.frames)
+            if not work.counts.frames:
+                raise UsageError(f"{job.name}: no picture between --from and --to")
+            if not work.counts.faces:
+                raise UsageError(f"{job.name}: {NO_FACE} in the first of its {work.counts.frames} frames")
 
-        rewrite_video(job.source, job.target, changed, self.crf)
-        counts = change.counts
-        text = f"{job.name}: {_faces(counts.faces)} in {counts.with_face} of {counts.frames} frames"
-        dropped = f"; without {', '.join(facts.dropped)}" if facts.dropped else ""
-        return Outcome(counts.faces, counts.sharp, text + _sharp(counts.sharp) + dropped)
+        rewrite_video(job.source, job.target, changed, self.crf, part=self.part, metadata=self.metadata)
+        counts = work.counts
+        return Outcome(
+            job.name,
+            str(job.target),
+            counts.faces,
+            counts.sharp,
+            change.share,
+            change.levels,
+            counts.frames,
+            counts.with_face,
+            facts.dropped,
+        )
+
+    def _check_boxes(self, job: Job, picture: np.ndarray) -> None:
+        try:
+            check_boxes(self.options.boxes, picture)
+        except ValueError as error:
+            raise UsageError(f"{job.name}: --{error}") from None
 
 
-def _faces(count: int) -> str:
-    return f"{count} face{'' if count == 1 else 's'}"
-
-
-def _sharp(count: int) -> str:
-    return f", {count} of them sharp already and left alone" if count else ""
+def _frames_in(facts: VideoOutline, part: Seconds) -> int:
+    """How many frames a part of a video should have."""
+    start, stop = part
+    seconds = float(facts.timeline.seconds) or facts.frames / facts.fps
+    return round(facts.frames * max(0.0, min(stop or seconds, seconds) - start) / seconds) if seconds else facts.frames

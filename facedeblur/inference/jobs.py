@@ -128,8 +128,11 @@ def check_writable(jobs: Sequence[Job], force: bool, resume: bool) -> list[Job]:
             raise UsageError(f"{name}: a name of more than {NAME_BYTES} bytes, which no file may have; name another -o")
     there = [job for job in jobs if job.target and job.target.exists()]
     if there and not (force or resume):
+        flag = "ARGS=" if os.environ.get("FACEDEBLUR_MAKE") else ""
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(f"{there[0].target}{more}: exists; --force overwrites, --resume keeps what is there")
+        raise UsageError(
+            f"{there[0].target}{more}: exists; {flag}--force overwrites, {flag}--resume keeps what is there"
+        )
     for folder in sorted({job.target.parent for job in jobs if job.target}):
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from facedeblur.errors import UsageError
+from facedeblur.extras import remedy
 from facedeblur.inference.exif import exif_of, iptc_of, iptc_segment, resolution_of, tags_of_tiff, upright_xmp, xmp_of
 from facedeblur.inference.kinds import PICTURE, kind_of
 from facedeblur.inference.png import SIGNATURE, TEXTS, Chunk, PngParts, put_together, taken_apart
@@ -91,8 +92,8 @@ def read_photo(data: bytes, name: str) -> Photo:
             return _decode(image, data, name, parts)
     except UnidentifiedImageError:
         if kind_of(data) == PICTURE and data[4:8] == b"ftyp" and not has_heif:
-            remedy = 'pip install "facedeblur[heif]", or save it as JPEG first'
-            raise PhotoError(f"{name}: HEIC is not read without pillow-heif: {remedy}") from None
+            how = f"{remedy('heif')}; or save it as JPEG first"
+            raise PhotoError(f"{name}: HEIC is not read without pillow-heif: {how}") from None
         raise PhotoError(f"{name}: not a picture") from None
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
@@ -127,8 +128,8 @@ def encode_photo(photo: Photo, pixels: np.ndarray, suffix: str) -> bytes:
             options = _options(photo, kind)
             Image.fromarray(channels.squeeze(2) if channels.shape[2] == 1 else channels).save(buffer, kind, **options)
     except _FAULTS as error:
-        remedy = "" if kind == "PNG" else "; name the output .png"
-        raise PhotoError(f"{kind} cannot hold this picture and its EXIF ({error}){remedy}") from None
+        way_out = "" if kind == "PNG" else "; name the output .png"
+        raise PhotoError(f"{kind} cannot hold this picture and its EXIF ({error}){way_out}") from None
     written = buffer.getvalue()
     if kind == "PNG":
         return put_together(written, photo.exif, photo.icc, photo.xmp, photo.dpi, photo.chunks)
@@ -173,8 +174,8 @@ def _decode(image: Image, data: bytes, name: str, parts: PngParts | None) -> Pho
         photo = _sixteen(photo, parts.bare if parts else data, name)
     else:
         photo = _eight(photo, image)
-    alpha = None if photo.alpha is None else _turned(photo.alpha, turn)
-    return replace(photo, pixels=_turned(photo.pixels, turn), alpha=alpha, exif=exif)
+    alpha = None if photo.alpha is None else turned(photo.alpha, turn)
+    return replace(photo, pixels=turned(photo.pixels, turn), alpha=alpha, exif=exif)
 
 
 def _is_deep(image: Image, data: bytes) -> bool:
@@ -217,7 +218,7 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
     return np.rint(pixels.mean(axis=2)).astype(pixels.dtype)
 
 
-def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
+def turned(array: np.ndarray, orientation: int) -> np.ndarray:
     """Upright, from the way EXIF says it was stored (1 to 8)."""
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)

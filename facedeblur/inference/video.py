@@ -24,12 +24,12 @@ RISING, FALLING = 0.4, 0.8
 
 @dataclass
 class VideoCounts:
-    """Frames so far, those with a face, faces in all of them, and faces left alone because sharp."""
+    """Frames so far, those with a face, those whose faces were left alone because sharp, and the most faces in one."""
 
     frames: int = 0
     with_face: int = 0
-    faces: int = 0
     sharp: int = 0
+    faces: int = 0
 
 
 @dataclass
@@ -76,7 +76,8 @@ class VideoDeblurrer:
                 yield _Work(frame, [box], [network_crop(frame, box, self.size)], [self.options.strength])
             return
         largest = self.options.faces == "largest"
-        follower = FacesFollower(self.finder.detector, self.finder.localizer, largest)
+        given = [(x, y, x + w, y + h) for x, y, w, h in self.options.boxes]
+        follower = FacesFollower(self.finder.follow or self.finder.detector, self.finder.localizer, largest, given)
         for frame, faces in track_faces(frames, follower):
             work, weights = _Work(frame), {}
             for face in faces:
@@ -103,5 +104,5 @@ class VideoDeblurrer:
 
     def _count(self, faces: int, sharp: int) -> None:
         self.counts.with_face += faces > 0
-        self.counts.faces += faces
-        self.counts.sharp += sharp
+        self.counts.sharp += 0 < faces == sharp
+        self.counts.faces = max(self.counts.faces, faces)

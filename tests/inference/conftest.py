@@ -86,3 +86,9 @@ def tinting():
 def finder():
     model = Discs()
     return FaceFinder(model, model)
+
+
+@pytest.fixture
+def discs_model():
+    """The class of their detector and localiser."""
+    return Discs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from facedeblur.cli import main
+from facedeblur.errors import UsageError
 from facedeblur.inference.api import FaceDeblurrer
 
 STAMPS = [0, 40, 80, 200, 240, 250, 400, 440, 480, 520, 1000, 1040]  # milliseconds: no constant frame rate
@@ -97,7 +99,9 @@ def test_a_photo_becomes_a_png_that_differs_in_its_faces_alone(deblur, photo, ca
     changed = (done != given).any(axis=2)
     assert changed[60:80, 50:70].any() and changed[70:90, 140:160].any()
     assert not changed[:5].any() and not changed[-5:].any() and not changed[:, -3:].any()
-    one_line(capsys, "a.jpg: 2 faces")
+    line = one_line(capsys, "a.jpg -> out/a.png: 2 faces; ", " % of the pixels changed, by ")
+    share = changed.mean()
+    assert f"; {100 * share:.2g} % of" in line and 0.01 < share < 0.6
 
 
 def test_metadata_of_a_photo_are_kept(deblur, photo):
@@ -167,10 +171,10 @@ def test_a_single_bad_input_is_one_line_and_status_2(deblur, here, capsys, name,
 def test_nobody_in_a_photo_or_video(deblur, photo, video, here, capsys):
     photo("a.png", faces=())
     assert deblur("a.png", "-o", "b.png") == 2
-    one_line(capsys, "a.png: no face found; nothing written")
+    one_line(capsys, "a.png: no face found; nothing written; say where it is: --box")
     video(face=False)
     assert deblur("a.mp4", "-o", "b.mp4") == 2
-    one_line(capsys, "a.mp4: no face found in 12 frames; nothing written")
+    one_line(capsys, "a.mp4: no face found; nothing written; say where it is: --box", "first of its 12 frames")
     assert sorted(file.name for file in here.iterdir()) == ["a.mp4", "a.png"]
 
 
@@ -211,7 +215,7 @@ def test_a_video_keeps_its_sound_and_its_irregular_times(deblur, video, capsys):
     with av.open("a.mp4") as one, av.open("out/a.mp4") as other:
         sounds = [[bytes(p) for p in c.demux(audio=0) if p.dts is not None] for c in (one, other)]
     assert sounds[0] == sounds[1] and len(sounds[0]) > 10
-    one_line(capsys, "a.mp4: 12 faces in 12 of 12 frames")
+    one_line(capsys, "a.mp4 -> out/a.mp4: 1 face in 12 of 12 frames; ")
 
 
 def test_a_video_without_sound_from_standard_input(deblur, video, monkeypatch, here):
@@ -254,6 +258,83 @@ def test_contradicting_and_wrong_flags(deblur, photo, capsys):
     one_line(capsys, "--batch: must be at least 1")
     assert deblur("a.png", "-o", "b.png", "--strength", 1.5) == 2
     one_line(capsys, "--strength: must be from 0 to 1")
-    with pytest.raises(SystemExit) as ended:
-        deblur("a.png")
-    assert ended.value.code == 2
+    assert deblur("a.png", "-o", "-", "--json") == 2
+    one_line(capsys, "--json, -o -")
+    assert deblur("a.png", "--to", "3", "--from", "1:05") == 2
+    one_line(capsys, "--to 3: must come after --from 65")
+    assert deblur("a.png", "--to", "3") == 2
+    one_line(capsys, "--from, --to: for videos")
+    assert deblur("a.png", "a.png", "--box", "900,1,5,5") == 2
+    one_line(capsys, "a.png: --box: 900,1,5,5 lies beside the picture of 200 x 150 pixels")
+    for wrong in (["--box", "1,2,3"], ["--from", "soon"], ["--from", "-1"]):
+        with pytest.raises(SystemExit) as ended:
+            deblur("a.png", *wrong)
+        assert ended.value.code == 2
+
+
+def test_without_o_the_result_lies_in_the_default_folder_and_is_named(deblur, photo, here, capsys, monkeypatch):
+    photo()
+    assert deblur("a.png", "--always") == 0
+    one_line(capsys, "a.png -> outputs/deblurred/a.png: 2 faces")
+    assert (here / "outputs/deblurred/a.png").exists()
+    assert deblur("a.png") == 2
+    one_line(capsys, "exists; --force overwrites")
+    monkeypatch.setenv("FACEDEBLUR_MAKE", "1")
+    assert deblur("a.png") == 2
+    one_line(capsys, "exists; ARGS=--force overwrites")
+
+
+def test_programs_are_told_in_json(deblur, photo, video, here, capsys):
+    photo("in/a.png")
+    video("in/b.mp4")
+    (here / "in/c.jpg").write_bytes(b"no picture")
+    assert deblur("in", "-o", "out", "--always", "--json") == 1
+    a, b, c = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (a["input"], a["output"], a["faces"], a["sharp"], a["frames"]) == ("in/a.png", "out/a.png", 2, 0, 0)
+    assert (b["input"], b["output"], b["faces"], b["frames"], b["with_face"]) == ("in/b.mp4", "out/b.mp4", 1, 12, 12)
+    assert 0 < a["changed"] < 0.5 and a["levels"] > 1
+    assert c == {"input": "in/c.jpg", "error": "in/c.jpg: not a picture"}
+
+
+def test_metadata_can_be_left_out(deblur, photo, video):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    photo("a.jpg", exif=exif, icc_profile=b"a profile", dpi=(72, 72))
+    assert deblur("a.jpg", "-o", "b.jpg", "--always", "--strip-metadata") == 0
+    done = Image.open("b.jpg")
+    assert not done.getexif() and done.info["icc_profile"] == b"a profile" and done.info["dpi"] == (72, 72)
+
+
+def test_a_part_of_a_video(deblur, video):
+    video(stamps=[40 * i for i in range(40)])
+    assert deblur("a.mp4", "-o", "b.mp4", "--always", "--from", "0.4", "--to", "1.2") == 0
+    after = decoded("b.mp4")
+    assert [round(1000 * frame.time) for frame in after] == [40 * i for i in range(20)]
+
+
+def test_a_box_shows_the_face_that_is_not_found(deblur, photo, video, finder, monkeypatch):
+    monkeypatch.setattr(finder.detector, "detect", lambda image: [])
+    given = photo()
+    assert deblur("a.png", "-o", "b.png", "--always") == 2
+    assert deblur("a.png", "-o", "b.png", "--always", "--box", "36,46,48,48", "--box", "121,51,58,58") == 0
+    changed = (read("b.png") != given).any(axis=2)
+    assert changed[60:80, 50:70].any() and changed[70:90, 140:160].any() and not changed[:5].any()
+    video()
+    assert deblur("a.mp4", "-o", "b.mp4", "--always", "--box", "26,26,48,48") == 0
+    before, after = decoded("a.mp4"), decoded("b.mp4")
+    for number in (0, 6, 11):  # it is followed
+        pictures = [frame[number].to_ndarray(format="gray").astype(int) for frame in (before, after)]
+        assert np.abs(pictures[0] - pictures[1]).max() > 12
+
+
+def test_from_python(deblur, video, unsharp, finder):
+    video(stamps=[40 * i for i in range(20)])
+    told = []
+    model = FaceDeblurrer(unsharp, 64, "unsharp", finder)
+    outcome = model.video(
+        "a.mp4", "b.mp4", always=True, start=0.2, progress=lambda done, total: told.append((done, total))
+    )
+    assert (outcome.faces, outcome.frames, outcome.with_face, outcome.output) == (1, 15, 15, "b.mp4")
+    assert len(decoded("b.mp4")) == 15 and told[-1] == (15, 15) and len(told) > 10
+    with pytest.raises(UsageError, match="gone.mp4: file not found"):
+        model.video("gone.mp4", "c.mp4")
