@@ -5,19 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
 from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
-from facedeblur.inference.api import FaceDeblurrer
 from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, check_boxes, deblur_pictures
+from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.jobs import Job
 from facedeblur.inference.paste import white_of
 from facedeblur.inference.photo import PhotoError, encode_photo, read_photo
 from facedeblur.inference.video import VideoDeblurrer
+from facedeblur.models.deblurrer import Deblurrer
 from facedeblur.progress import StepProgress
 from facedeblur.video.outline import VideoOutline, outline
 from facedeblur.video.rewrite import rewrite_video
@@ -94,6 +95,19 @@ class _Change:
         return self.total / self.changed if self.changed else 0.0
 
 
+class FaceModel(Protocol):
+    """What is needed of a `FaceDeblurrer`: the network, the side of its crops, and who finds faces."""
+
+    deblurrer: Deblurrer
+    size: int
+
+    @property
+    def photo_finder(self) -> FaceFinder: ...
+
+    @property
+    def video_finder(self) -> FaceFinder: ...
+
+
 def _printed(name: str) -> Progress:
     return StepProgress(name)
 
@@ -103,7 +117,7 @@ class FileDeblurrer:
     """Reads, deblurs and writes the files of one command.
 
     Attributes:
-        model: the network.
+        model: the network and its finders.
         options: how faces are treated.
         compare: write the input beside the result.
         crf: of videos.
@@ -112,7 +126,7 @@ class FileDeblurrer:
         progress: given a file's name, what is called for its frames.
     """
 
-    model: FaceDeblurrer
+    model: FaceModel
     options: DeblurOptions = DEFAULTS
     compare: bool = False
     crf: int = 16
