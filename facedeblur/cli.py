@@ -25,6 +25,7 @@ usage: facedeblur <command> [key=value ...]
   evaluate   score methods on a test set under blurs: landmarks, identity, SSIM, time; one row per image
   score      the same metrics for two folders of images: facedeblur score RESTORED SHARP
   report     tables, plots and one HTML page from an evaluation's folder
+  exemplars  sharp faces out of photos, for the compared method pan14_faces
   export     a run's network as weights to ship, or for other runtimes
   serve      a page on this machine to try it: drop a photo or a clip, compare, download
   doctor     versions, devices, codecs and one training step on every device
@@ -46,6 +47,7 @@ COMPOSED = {"train": "train", "prepare": "train", "evaluate": "evaluate"}
 FLAGGED = {
     "deblur": "facedeblur.inference.command",
     "doctor": "facedeblur.training.doctor",
+    "exemplars": "facedeblur.data.exemplars",
     "export": "facedeblur.export.command",
     "report": "facedeblur.report.command",
     "score": "facedeblur.evaluation.score",

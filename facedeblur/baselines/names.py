@@ -1,6 +1,7 @@
 """The compared methods by name; a method's module is imported when it is asked for.
 
     krishnan11, babacan12, zhang13, xu13, pan14_text, pan14_faces, pan16, l0    by their equations: the name is enough
+    pan14_faces:NPZ                          the same with exemplars of yours, see `facedeblur exemplars`
     nah17:FILE, kupyn17:FILE, chakrabarti16:FILE, nafnet:FILE    networks: FILE holds the authors' weights, or is a run
                                                                  of experiment=nah17 ..., which needs no name before it
 
@@ -42,7 +43,8 @@ LEARNED = {
 def is_baseline(spec: str) -> bool:
     """Whether `spec` is one of the names, with or without a file, or a run that trained one of the networks."""
     name, colon, _ = spec.partition(":")
-    return name in LEARNED or (name in CLASSICAL and not colon) or trained_network(spec) is not None
+    with_file = name in LEARNED or name == "pan14_faces"
+    return with_file or (name in CLASSICAL and not colon) or trained_network(spec) is not None
 
 
 def trained_network(run: str) -> str | None:
@@ -65,7 +67,7 @@ def load_baseline(spec: str, device: str | torch.device = "cpu") -> tuple[str, D
     trained = trained_network(spec)
     name, path = (trained, spec) if trained else spec.partition(":")[::2]
     if name in CLASSICAL:
-        made = _class(CLASSICAL[name])(device=device)
+        made = _class(CLASSICAL[name])(device=device, **({"exemplars": path} if path else {}))
         given: Mapping[str, Any] = getattr(made, "given", {})
         source = {"kind": "baseline", "version": made.version, **given}
         return name, made, {**source, "fingerprint": _fingerprint(name, made.version, *given.values())}
