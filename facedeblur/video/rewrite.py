@@ -44,7 +44,7 @@ def rewrite_video(
     target: str | Path,
     change: Change,
     crf: int = 16,
-    preset: str = "fast",
+    preset: str = "veryfast",
     part: Seconds = (0.0, None),
     metadata: bool = True,
 ) -> int:
