@@ -17,6 +17,7 @@ from benchmarks import (
     inference,
     launcher,
     neighbour,
+    networks,
     prepare,
     scale,
     sources,
@@ -60,6 +61,8 @@ def main() -> None:
             print(line, flush=True)
         for line in deblurring.report(arguments.deblur, Path(folder), arguments.rounds):
             print(line, flush=True)
+    for line in networks.report():
+        print(line, flush=True)
     if not arguments.quick:
         with tempfile.TemporaryDirectory() as folder:
             for line in launcher.report(Path(folder)):

@@ -73,7 +73,7 @@ def load_baseline(spec: str, device: str | torch.device = "cpu") -> tuple[str, D
         return name, made, {**source, "fingerprint": _fingerprint(name, made.version, *given.values())}
     if not path:
         raise UsageError(
-            f"method: {name} needs its weights: {name}:FILE; docs/methods.md says where they are to be had"
+            f"method: {name} needs its weights: {name}:FILE; docs/networks.md says where they are to be had"
         )
     made = _class(LEARNED[name])(path, device=device)
     source = {"kind": "baseline", "version": made.version, "path": str(made.path), "weights": made.origin}

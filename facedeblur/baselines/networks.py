@@ -4,7 +4,7 @@ nah17    Nah, Kim and Lee, CVPR 2017: DeepDeblur-PyTorch's `model-1000.pt`
 kupyn17  Kupyn et al., arXiv 1711.07064, "DeblurGAN": `latest_net_G.pth`
 nafnet   Chen et al., ECCV 2022: `NAFNet-GoPro-width32.pth` and its like
 
-None of the files can be shipped; docs/methods.md says where they are to be had.
+None of the files can be shipped; docs/networks.md says where they are to be had.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_a_corrected_method_has_another_fingerprint(monkeypatch):
 
 
 def test_a_network_without_a_file_says_what_is_missing():
-    with pytest.raises(UsageError, match=r"nah17 needs its weights: nah17:FILE; docs/methods.md"):
+    with pytest.raises(UsageError, match=r"nah17 needs its weights: nah17:FILE; docs/networks.md"):
         load_method("nah17")
 
 
