@@ -41,7 +41,8 @@ class Chakrabarti16Stage(ComparedStage):
             self.whiten(blurry)
         pairs = self.random_patches(torch.stack([blurry, sharp], dim=1))
         loss = patch_loss(self.generator.deblurred(pairs[:, 0]).float(), pairs[:, 1])
-        return self.step(loss, self.optimizers(), {"g_patch": loss}, batch)
+        # the sum over a patch: its gradient is what a usual rate can follow from the paper's small first weights
+        return self.step(PATCH**2 * loss, self.optimizers(), {"g_patch": loss}, batch)
 
     def whiten(self, blurry: Tensor) -> None:
         """Whitens the bands by the patches of gray images (B, H, W); every rank gets the first one's bands."""
