@@ -16,7 +16,7 @@ from facedeblur.baselines.deconvolution.fourier import valid_differences
 from facedeblur.baselines.deconvolution.kernel_cleanup import clean
 from facedeblur.baselines.deconvolution.kernel_step import KernelStep
 from facedeblur.baselines.deconvolution.l0 import DarkChannel, LatentStep, black_pixels, otsu
-from facedeblur.baselines.deconvolution.nonblind import remove_ringing
+from facedeblur.baselines.deconvolution.ringing import remove_ringing
 
 _DECAY, _FLOOR = 1.1, 1e-4  # of both weights, after every iteration
 
