@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -42,6 +43,22 @@ def write_atomic(path: Path, content: str | bytes | Callable[[Path], object]) ->
             content(temporary)
         else:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_pieces(path: Path, most: int) -> list[Path]:
+    """A file's content once more, as neighbours `<name>.000`, `<name>.001`, ... of at most `most` bytes each.
+
+    `cat <name>.0* > <name>` makes the file again; `<name>.sha256` says whether it is whole (`sha256sum -c`).
+    """
+    data = path.read_bytes()
+    for old in path.parent.glob(f"{path.name}.[0-9][0-9][0-9]"):
+        old.unlink()
+    pieces = []
+    for number, first in enumerate(range(0, len(data), most)):
+        pieces.append(path.with_name(f"{path.name}.{number:03}"))
+        write_atomic(pieces[-1], data[first : first + most])
+    write_atomic(path.with_name(f"{path.name}.sha256"), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
+    return pieces
 
 
 def write_json(path: Path, value: object) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 import pytest
 
-from facedeblur.files import shown, write_atomic
+from facedeblur.files import shown, write_atomic, write_pieces
 
 
 def test_an_atomic_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
@@ -38,3 +39,16 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
 def test_names_are_shown_on_one_line():
     assert shown("Ünï 'quote' 漢.mp4") == "Ünï 'quote' 漢.mp4"
     assert shown("a\nb\t\x1b[0m\udcff") == "a\\nb\\t\\x1b[0m\\udcff"
+
+
+def test_pieces_make_the_file_again(tmp_path):
+    data = bytes(range(256)) * 10
+    (tmp_path / "weights.bin").write_bytes(data)
+    (tmp_path / "weights.bin.007").write_bytes(b"of an earlier, longer file")
+    pieces = write_pieces(tmp_path / "weights.bin", 1000)
+    assert [piece.name for piece in pieces] == ["weights.bin.000", "weights.bin.001", "weights.bin.002"]
+    assert sorted(tmp_path.glob("weights.bin.0*")) == pieces
+    assert b"".join(piece.read_bytes() for piece in pieces) == data
+    assert max(piece.stat().st_size for piece in pieces) <= 1000
+    digest, name = (tmp_path / "weights.bin.sha256").read_text().split()
+    assert (digest, name) == (hashlib.sha256(data).hexdigest(), "weights.bin")

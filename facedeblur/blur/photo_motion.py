@@ -69,7 +69,7 @@ def motion_blur(
 
 def moving(light: np.ndarray, landmarks: np.ndarray, path: Path) -> Iterator[np.ndarray]:
     """The frames of a path, each as `light` (H, W[, 3]) moved by its amounts; by none it is `light` itself."""
-    fields, grid = _fields(light.shape[:2], np.asarray(landmarks, np.float64), path.camera)
+    fields, grid = displacement_fields(light.shape[:2], np.asarray(landmarks, np.float64), path.camera)
     for amounts in path.amounts:
         if not amounts.any():
             yield light
@@ -99,7 +99,7 @@ def draw_path(rng: np.random.Generator, settings: MotionSettings) -> Path:
     return Path(amounts, bool(rng.random() < settings.camera))
 
 
-def _fields(shape: tuple[int, int], points: np.ndarray, camera: bool) -> tuple[np.ndarray, np.ndarray]:
+def displacement_fields(shape: tuple[int, int], points: np.ndarray, camera: bool) -> tuple[np.ndarray, np.ndarray]:
     """Displacement in pixels by one unit of each amount, (6, 2, H, W) float32, and the pixels' own places (2, H, W)."""
     grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0]))).astype(np.float32)
     low, high = points.min(0), points.max(0)

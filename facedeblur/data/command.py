@@ -9,7 +9,7 @@ from typing import Protocol
 
 from facedeblur import __version__
 from facedeblur.blur.settings import BlurSettings
-from facedeblur.data.make_corpus import Corpus, export_pairs, make_corpus, pair_stores
+from facedeblur.data.make_corpus import Corpus, export_frames, export_pairs, make_corpus, pair_stores
 from facedeblur.data.pairs.contact_sheet import write_contact_sheet
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import Report
@@ -55,6 +55,8 @@ def prepare(settings: Settings, stages: Sequence[tuple[str, DataSettings, BlurSe
             print("\n".join(f"  {line}" for line in report.lines()))
         size = settings.model.image_size
         pair_stores(data, corpus, size, settings.jobs)
+        if data.export_frames:
+            print("\n".join(export_frames(data, corpus, size, settings.jobs)))
         if data.export:
             lines, problems = export_pairs(data, corpus, size, settings.jobs)
             print("\n".join(lines))

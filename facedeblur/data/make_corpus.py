@@ -14,6 +14,7 @@ from facedeblur.cores import usable_cores
 from facedeblur.data.corpora import Clip, discover, find_clips
 from facedeblur.data.demo import render_demo
 from facedeblur.data.frames.index import FrameIndex
+from facedeblur.data.frames.pack import needed_runs, read_pack, read_plans, write_pack
 from facedeblur.data.frames.runs import find_runs
 from facedeblur.data.frames.store import FrameStore, does_not_fit, open_frames
 from facedeblur.data.frames.tiles import TileSettings
@@ -25,7 +26,7 @@ from facedeblur.data.prepare.job import PrepareError
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings, plans_mark
-from facedeblur.data.stream.sample_windows import MixtureRow
+from facedeblur.data.stream.sample_windows import MixtureRow, validation_windows
 from facedeblur.progress import StageProgress, StepProgress
 
 
@@ -33,7 +34,8 @@ from facedeblur.progress import StageProgress, StepProgress
 class Corpus:
     """Plans of the training and validation windows, the training mixture, and what preparation reported.
 
-    clips, prepare: of training, and how they were prepared: where stored frames come from.
+    clips, prepare: how they were prepared: where stored frames come from. packed: the folder of packed faces, where
+    there are no clips.
     """
 
     train: Plan
@@ -44,6 +46,7 @@ class Corpus:
     reports: dict[str, Report]
     clips: tuple[Clip, ...] = ()
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
+    packed: str | None = None
 
 
 def job_count(jobs: int | str) -> int:
@@ -94,6 +97,8 @@ def frame_store(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) 
     """
     if data.frames == "stream":
         return None
+    if corpus.packed is not None:
+        return _told_missing(read_pack(Path(corpus.packed) / "train"))
     count = job_count(jobs)
     tiles = TileSettings(size, data.frames_oversample, data.frames_margin)
     runs = find_runs(corpus.train, corpus.clips, data.cache, corpus.prepare, count)
@@ -101,10 +106,30 @@ def frame_store(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) 
     if reason := does_not_fit(index, tiles, data.frames, data.cache, data.frames_limit):
         print(reason, file=sys.stderr)
         return None
-    store = open_frames(index, tiles, data.frames, data.cache, count, StepProgress("storing faces"))
+    return _told_missing(open_frames(index, tiles, data.frames, data.cache, count, StepProgress("storing faces")))
+
+
+def _told_missing(store: FrameStore) -> FrameStore:
     for video, reason in store.missing.items():
         print(f"not among the stored faces: {video}: {reason}", file=sys.stderr)
     return store
+
+
+def export_frames(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> list[str]:
+    """Packs the faces of both splits below `data.export_frames`, those of validation as far as its windows need them;
+    what was written, as lines."""
+    tiles = TileSettings(size, data.frames_oversample, data.frames_margin)
+    chosen = corpus.val.select(validation_windows(corpus.val, data.val_windows))
+    lines = []
+    for split, plan in (("train", corpus.train), ("val", chosen)):
+        runs = find_runs(plan, corpus.clips, data.cache, corpus.prepare, job_count(jobs))
+        index = FrameIndex.of(needed_runs(runs, plan), tiles)
+        progress = StepProgress(f"packing {split} faces")
+        store = _told_missing(open_frames(index, tiles, "memory", data.cache, job_count(jobs), progress))
+        folder = Path(data.export_frames) / split
+        size_of = write_pack(folder, store, plan, corpus.reports[split])
+        lines.append(f"{split}: {len(index)} faces of {tiles.side} px, {size_of / 1e6:.1f} MB in {folder}")
+    return lines
 
 
 def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> tuple[list[str], list[str]]:
@@ -151,6 +176,11 @@ def make_corpus(
         CorpusError: a folder that is missing or not laid out as its corpus is; shows the layout.
         PrepareError: no usable video, or none left for training or validation; names the folder and the reasons.
     """
+    if data.kind == "frames":
+        plans, reports = read_plans(data.root)
+        schedules = (*data.schedules(blur), *blur.validation())
+        rows = mixture_rows(data, blur)
+        return Corpus(plans["train"], plans["val"], rows, epoch_size(data), schedules, reports, packed=data.root)
     cache = Path(data.cache)
     jobs = job_count(jobs)
     if data.kind == "demo":
@@ -189,6 +219,6 @@ def make_corpus(
         epoch_size(data),
         (*data.schedules(blur), *blur.validation()),
         reports,
-        tuple(clip for clip in clips if clip.split == "train"),
+        tuple(clips),
         how or PrepareSettings(),
     )

@@ -15,7 +15,7 @@ from facedeblur.data.demo import DemoSettings
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.settings import ADDED, check, hashed, is_count, is_positive
 
-KEEP = ("stream", "memory", "disk")  # where training's faces are
+KEEP = ("stream", "memory", "disk", "device")  # where training's faces are
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class PassSettings:
 class DataSettings(Selection):
     """Which videos, how they are drawn and how they reach the network (sections 3.3 and 5.1).
 
-    kind: `demo` renders its own corpus, `mixture` joins those of `corpora` (name -> corpus), every other kind reads
-    `root` in its own layout, of which the fields of `Selection` say what is used. cache: folder of rendered corpora,
-    indexes and plans.
+    kind: `demo` renders its own corpus, `mixture` joins those of `corpora` (name -> corpus), `frames` holds faces that
+    `prepare` packed into its folder export_frames, every other kind reads `root` in its own layout, of which the fields
+    of `Selection` say what is used. cache: folder of rendered corpora, indexes and plans.
     only_first_pass: keep the first row of the mixture alone.
     cache_pairs: "png" or "jpeg" keeps all finished pairs, at the size of the images, in `cache`; None reads videos.
     export: folder to which `prepare` writes all pairs, as export_layout "folders" or "shards" of export_image "png" or
@@ -55,10 +55,11 @@ class DataSettings(Selection):
     epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
     batch: global, split over ranks. workers: reader processes per rank (`auto` = one per two cores, at most 8).
     strength: windows are drawn in proportion to their blur's RMSE to this power; 0 draws them uniformly.
-    frames: "memory" or "disk" decodes the faces of training once and keeps them, at most frames_limit GB of them
-    (None: what is free allows), with `frames_margin` of what a crop shows around it and `frames_oversample` pixels for
-    one of the image; "stream" reads the videos every epoch. redraw, zoom, shift, turn need stored frames: windows begin
-    elsewhere and kernels differ in every epoch; how far crops lie beside the rule's (`AugmentSettings`).
+    frames: "memory", "disk" or "device" (where the network is) decodes the faces of training once and keeps them, at
+    most frames_limit GB of them (None: what is free allows), with `frames_margin` of what a crop shows around it and
+    `frames_oversample` pixels for one of the image; "stream" reads the videos every epoch. redraw, zoom, shift, turn
+    need stored frames: windows begin elsewhere and kernels differ in every epoch; how far crops lie beside the rule's
+    (`AugmentSettings`).
     """
 
     name: str
@@ -87,15 +88,16 @@ class DataSettings(Selection):
     frames_limit: float | None = field(default=None, metadata=ADDED)
     frames_margin: float = field(default=1.4, metadata=ADDED)
     frames_oversample: float = field(default=1.5, metadata=ADDED)
+    export_frames: str | None = field(default=None, metadata=ADDED)
     redraw: bool = field(default=False, metadata=ADDED)
     zoom: float = field(default=0.0, metadata=ADDED)
     shift: float = field(default=0.0, metadata=ADDED)
     turn: float = field(default=0.0, metadata=ADDED)
 
     def __post_init__(self) -> None:
-        kinds = ("demo", "mixture", *KINDS)
+        kinds = ("demo", "mixture", "frames", *KINDS)
         check(self.kind in kinds, "kind", f"one of {', '.join(kinds)}", self.kind)
-        if self.kind in KINDS and not self.root:
+        if self.kind in ("frames", *KINDS) and not self.root:
             raise ValueError(
                 f"root: data={self.kind} needs a folder; give data.root=<folder> (make: CLIPS=<folder>); "
                 "docs/data.md shows how it is laid out"
@@ -132,8 +134,8 @@ class DataSettings(Selection):
         return blur.training(name for item in self.passes() for name in (item.blur or blur.schedules))
 
     def sources(self) -> tuple[CorpusSettings, ...]:
-        """The corpora to list; none for the demo, which is rendered first."""
-        if self.kind == "demo":
+        """The corpora to list; none for the demo, which is rendered first, and for packed faces."""
+        if self.kind in ("demo", "frames"):
             return ()
         if self.kind == "mixture":
             return tuple(replace(c, name=name, cache=self.cache) for name, c in self.corpora.items())
@@ -149,11 +151,13 @@ class DataSettings(Selection):
         for name, most in (("zoom", 0.5), ("shift", 0.5), ("turn", 45.0)):
             value = getattr(self, name)
             check(0 <= value <= most, name, f"a standard deviation in [0, {most:g}]", value)
+        if self.kind == "frames" and self.frames not in ("memory", "device"):
+            raise ValueError(f"frames: data=frames holds no videos; memory or device, got {self.frames!r}")
         if self.frames != "stream" and self.cache_pairs is not None:
             raise ValueError(f"cache_pairs: not beside frames={self.frames}, which keeps faces; set it to null")
         for name in ("redraw", "zoom", "shift", "turn"):
             if self.frames == "stream" and getattr(self, name):
-                raise ValueError(f"{name}: needs stored frames, data.frames=memory or disk")
+                raise ValueError(f"{name}: needs stored frames: data.frames=memory, disk or device")
 
     def _check_mixture(self) -> None:
         if not self.corpora:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from facedeblur.errors import UsageError
+from facedeblur.files import write_pieces
 from facedeblur.models.checkpoint import TrainedRun, best_checkpoint, is_run, load_run
 from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, register
 from facedeblur.models.weights import load_weights, shipped_state, training_state, write_weights
@@ -34,6 +35,12 @@ def write_run(run: Path, out: Path) -> tuple[Path, Path]:
     write_weights(out, shipped_state(trained.networks), trained.settings, told)
     write_weights(beside, training_state(trained.networks), trained.settings, told)
     return out, beside
+
+
+def write_run_in_pieces(run: Path, megabytes: int) -> list[Path]:
+    """As `write_run`, to `<run>/weights.safetensors`, and both files once more in pieces: see `files.write_pieces`."""
+    written = write_run(run, run / f"weights{SUFFIX}")
+    return [piece for file in written for piece in write_pieces(file, megabytes * 10**6)]
 
 
 def register_run(run: Path, name: str) -> tuple[Path, Path]:

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 
 from facedeblur.cores import usable_cores
+from facedeblur.data.frames.pack import read_pack
 from facedeblur.data.make_corpus import Corpus, frame_store, pair_stores
 from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.settings import DataSettings
@@ -88,9 +90,10 @@ def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: 
     frames = frame_store(data, corpus, size, jobs)
     if frames is not None:
         augment = replace(augment, zoom=data.zoom, shift=data.shift, turn=data.turn)
-    return PairDataModule(
-        corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores, frames, data.redraw
-    )
+    kept = {"frames": frames, "redraw": data.redraw, "on_device": data.frames == "device"}
+    if corpus.packed is not None:
+        kept["val_frames"] = read_pack(Path(corpus.packed) / "val")
+    return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores, **kept)
 
 
 def check_batches(module: StageData, trainer: TrainerSettings, prefix: str = "") -> None:

@@ -157,7 +157,10 @@ class HourglassSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """One run: what `facedeblur train` is asked to do."""
+    """One run: what `facedeblur train` is asked to do.
+
+    init: weights or another run to go on from. pieces: after training, its weights in files of so many MB at most.
+    """
 
     stage: str
     experiment: str
@@ -177,11 +180,13 @@ class RunSettings:
     init: str | None = None
     resume: str | None = None
     jobs: int | str = "auto"
+    pieces: int | None = None
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
 
     def __post_init__(self) -> None:
         check(self.stage in STAGES, "stage", f"one of {', '.join(STAGES)}", self.stage)
         check(is_count(self.seed, 0), "seed", "a whole number of at least 0", self.seed)
+        check(self.pieces is None or is_count(self.pieces), "pieces", "null or a whole number of MB", self.pieces)
         check(self.jobs == "auto" or is_count(self.jobs), "jobs", "auto or at least 1", self.jobs)
         if self.stage == "hourglass" and self.init is not None:
             raise ValueError("init: weights hold a trained hourglass; they start an adversarial stage only")

@@ -115,7 +115,9 @@ def _make_data(
     check_batches(module, stage.trainer, prefix)
     if is_main_process():
         _describe_data(folder, corpus, named)
-    faces = grid_pairs(module.val_windows, stage.trainer.grid_faces, module.settings.size, corpus.schedules)
+    faces = grid_pairs(
+        module.val_windows, stage.trainer.grid_faces, module.settings.size, corpus.schedules, module.val_frames
+    )
     return _Data(corpus, module, partial(face_grid, pairs=faces) if faces else None)
 
 

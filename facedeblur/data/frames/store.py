@@ -63,7 +63,7 @@ class FrameStore:
     def tiles(self) -> np.ndarray:
         """(N, side, side, 3) uint8, read-only."""
         if self._tiles is None:
-            self._tiles = _mapped(self.path, self.index, self.settings, "r")
+            self._tiles = mapped(self.path, self.index, self.settings, "r")
         return self._tiles
 
     def __getstate__(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def bytes_needed(index: FrameIndex, settings: TileSettings) -> int:
 
 def bytes_free(keep: str, cache: str | Path) -> int:
     """What a store may take of the memory or of the disk now, beside any limit that was set."""
-    if keep == "memory":
+    if keep in ("memory", "device"):
         return int(SHARE * _free_memory())
     folder = Path(cache)
     while not folder.exists():
@@ -95,7 +95,7 @@ def does_not_fit(
     if limit is not None and needed > limit * 1e9:
         return f"{what}, more than the {limit:g} GB of data.frames_limit; reading videos instead (stream)"
     if needed > free:
-        where = "memory" if keep == "memory" else "disk"
+        where = "disk" if keep == "disk" else "memory"
         return f"{what}, more than half of the free {where} ({free / 1e9:.2f} GB); reading videos instead (stream)"
     return None
 
@@ -115,15 +115,15 @@ def open_frames(
     """The store of all tiles of an index; what is not there, or not as it was written, is decoded now.
 
     Args:
-        keep: "memory" or "disk".
+        keep: "memory", "disk", or "device": in memory first.
         cache: folder of stores on the disk. Safe for several processes: the second waits for the first.
         jobs: processes that decode.
         progress: called as `progress(videos done, videos, name)`.
 
     Videos that cannot be read are named in `missing`, and tried again by the next call.
     """
-    if keep == "memory":
-        path, owner = _anonymous(bytes_needed(index, settings))
+    if keep in ("memory", "device"):
+        path, owner = anonymous(bytes_needed(index, settings))
         missing = _fill(path, index, settings, list(range(len(index.videos))), jobs, progress, lambda video, crc: None)
         return FrameStore(path, index, settings, missing, _owner=owner)
     folder = store_folder(index, settings, cache)
@@ -153,7 +153,7 @@ def open_frames(
 
 def damaged(path: Path, index: FrameIndex, settings: TileSettings, sums: dict[str, int]) -> list[int]:
     """Numbers of the videos whose tiles in `path` are not those of the checksums: all are read and compared."""
-    tiles = _mapped(str(path), index, settings, "r")
+    tiles = mapped(str(path), index, settings, "r")
     return [
         code
         for code, video in enumerate(index.videos.tolist())
@@ -269,7 +269,8 @@ def _spans(frames: list[int]) -> list[tuple[int, int]]:
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def _mapped(path: str, index: FrameIndex, settings: TileSettings, mode: str) -> np.ndarray:
+def mapped(path: str, index: FrameIndex, settings: TileSettings, mode: str) -> np.ndarray:
+    """The tiles in a file as an array (N, side, side, 3) uint8; `mode` as of `numpy.memmap`."""
     shape = (len(index), settings.side, settings.side, 3)
     return np.asarray(np.memmap(path, np.uint8, mode, shape=shape))
 
@@ -281,7 +282,7 @@ def _sized(path: Path, size: int) -> None:
             file.truncate(size)
 
 
-def _anonymous(size: int) -> tuple[str, object]:
+def anonymous(size: int) -> tuple[str, object]:
     """A file of `size` bytes in memory that other processes can open while this one lives, and what keeps it there."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("facedeblur-frames")

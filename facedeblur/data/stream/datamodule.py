@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 
 from facedeblur.blur.schedule import Schedule
+from facedeblur.data.frames.device import DeviceFrames
 from facedeblur.data.frames.store import FrameStore
 from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.pairs.store import PairStore
@@ -37,6 +38,8 @@ class PairDataModule(LightningDataModule):
         stores: finished pairs of both plans, read instead of their videos.
         frames: the stored faces of training; validation reads its videos, so that its figures are those of any run.
         redraw: see `ItemMaker`; with stored faces alone.
+        on_device: training's images are made where the network is, a batch at a time, out of faces that lie there.
+        val_frames: the stored faces of `val_plan`, where there are no videos.
     """
 
     items, samples = "windows", "pairs"
@@ -52,6 +55,8 @@ class PairDataModule(LightningDataModule):
         stores: tuple[PairStore, PairStore] | None = None,
         frames: FrameStore | None = None,
         redraw: bool = False,
+        on_device: bool = False,
+        val_frames: FrameStore | None = None,
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer validation windows than ranks
@@ -61,7 +66,8 @@ class PairDataModule(LightningDataModule):
         self.train_store = stores[0] if stores else None
         self.val_store = stores[1].select(chosen) if stores else None
         self.augment, self.schedules = augment, tuple(schedules)
-        self.frames, self.redraw = frames, redraw
+        self.frames, self.redraw, self.val_frames = frames, redraw, val_frames
+        self._device = DeviceFrames(frames, augment) if on_device and frames is not None else None
         self._start = (0, 0, False)  # where the training loader begins once it is made
         self._train: TrainLoader | None = None
 
@@ -93,6 +99,11 @@ class PairDataModule(LightningDataModule):
 
     def val_dataloader(self) -> ValLoader:
         rank, world = self._rank()
+        if self.val_frames is not None:
+            frames = FrameStream(
+                self.val_windows, self.val_frames, self.settings, schedules=self.schedules, rank=rank, world=world
+            )
+            return ValLoader(frames, self.settings.workers)
         stream = PairStream(
             self.val_windows, self.settings, schedules=self.schedules, rank=rank, world=world, store=self.val_store
         )
@@ -104,7 +115,17 @@ class PairDataModule(LightningDataModule):
             self._start = (self._train.epoch, self._train.batch, False)
             self._train = None
 
+    def transfer_batch_to_device(
+        self, batch: dict[str, Any], device: torch.device, dataloader_idx: int
+    ) -> dict[str, Any]:
+        if "items" not in batch:
+            return super().transfer_batch_to_device(batch, device, dataloader_idx)
+        blurry, sharp = self._device.images(batch["items"], batch["meta"], device)
+        return {"blurry": blurry, "sharp": sharp, "meta": batch["meta"], "replaced": batch["replaced"]}
+
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        if batch["blurry"].is_floating_point():
+            return batch
         return batch | {name: _unit_range(batch[name]) for name in ("blurry", "sharp")}
 
     def set_position(self, epoch: int, batch: int = 0, counted: bool = False) -> None:
@@ -124,7 +145,8 @@ class PairDataModule(LightningDataModule):
     def _train_stream(self, rank: int, world: int) -> PairStream | FrameStream:
         given = (self.settings, self.mixture, self.augment, self.schedules)
         if self.frames is not None:
-            return FrameStream(self.train_plan, self.frames, *given, redraw=self.redraw, rank=rank, world=world)
+            kept = {"redraw": self.redraw, "planned": self._device is not None}
+            return FrameStream(self.train_plan, self.frames, *given, **kept, rank=rank, world=world)
         given = (self.train_plan, *given)
         return PairStream(*given, rank=rank, world=world, store=self.train_store)
 

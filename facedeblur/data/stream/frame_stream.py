@@ -31,6 +31,7 @@ class FrameStream(EpochStream):
             in its order and with a smaller last batch: validation.
         store: the tiles of the plan's faces.
         redraw: see `ItemMaker`.
+        planned: batches hold "items" in place of images, for `frames.device` to make them.
         rank, world: this process among those that share the epoch.
 
     Raises ValueError as `PairStream` does.
@@ -45,11 +46,12 @@ class FrameStream(EpochStream):
         augment: AugmentSettings = NO_AUGMENTATION,
         schedules: Iterable[Schedule] = (),
         redraw: bool = False,
+        planned: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
         super().__init__(settings, rank, world)
-        self.plan, self.store, self.mixture = plan, store, mixture
+        self.plan, self.store, self.mixture, self.planned = plan, store, mixture, planned
         named = {schedule.name: schedule for schedule in schedules}
         self.maker = ItemMaker(plan, store, settings.size, named, augment, redraw, settings.seed)
         rows, self.remainder = self.epoch_rows(0)
@@ -78,7 +80,12 @@ class FrameStream(EpochStream):
         mine = self._share(rows)[place::workers].tolist()
         for first in range(0, len(mine), self.batch):
             found = [self._found(row, epoch, rows) for row in mine[first : first + self.batch]]
-            yield collate([(self.maker.pair(item), problem) for item, problem in found])
+            if not self.planned:
+                yield collate([(self.maker.pair(item), problem) for item, problem in found])
+                continue
+            items = [item for item, _ in found]
+            metas = [self.maker.meta(item) for item in items]
+            yield {"items": items, "meta": metas, "replaced": [problem for _, problem in found]}
 
     def _found(self, row: int, epoch: int, drawn: np.ndarray) -> tuple[Item, Problem | None]:
         """The item of a row, or the first that can take its place and for what reason; raises VideoError for none."""

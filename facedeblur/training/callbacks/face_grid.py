@@ -9,6 +9,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from facedeblur.blur.schedule import Schedule
+from facedeblur.data.frames.items import ItemMaker
+from facedeblur.data.frames.store import FrameStore
 from facedeblur.data.pairs.pair import Pair, describe, read_pair
 from facedeblur.data.plans.plan import Plan
 from facedeblur.images import write_png
@@ -17,13 +19,22 @@ from facedeblur.training.run_folder import RunFolder
 from facedeblur.video.source import VideoError
 
 
-def grid_pairs(plan: Plan, count: int, size: int, schedules: Iterable[Schedule]) -> list[Pair]:
-    """The pairs of `count` validation windows, strongest blur first; a window that cannot be read is left out."""
+def grid_pairs(
+    plan: Plan, count: int, size: int, schedules: Iterable[Schedule], store: FrameStore | None = None
+) -> list[Pair]:
+    """The pairs of `count` validation windows, strongest blur first; a window that cannot be read is left out.
+
+    `store`: their faces, where there are no videos.
+    """
     named = {schedule.name: schedule for schedule in schedules}
+    maker = ItemMaker(plan, store, size, named) if store is not None else None
     pairs = []
     for row in choose_windows(plan.column("psnr"), count):
         try:
-            pairs.append(read_pair(describe(plan[row], row, size, named)))
+            if maker is not None:
+                pairs.append(maker.pair(maker.item(int(row), 0)))
+            else:
+                pairs.append(read_pair(describe(plan[row], row, size, named)))
         except VideoError:
             continue
     return pairs
