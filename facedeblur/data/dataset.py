@@ -134,8 +134,7 @@ def _tensors(pair: Pair) -> tuple[Tensor, Tensor, dict[str, Any]]:
         torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float().div_(255)
         for image in (pair.blurry, pair.sharp)
     )
-    meta = {key: pair.meta[key] for key in ("corpus", "identity", "video", "schedule", "start", "length", "reverse")}
-    seed = pair.meta["kernel_seed"]
-    meta |= {"kernel_seed": -1 if seed is None else seed, "psnr": float(pair.meta["psnr"])}
-    meta |= {"crop": np.asarray(pair.meta["crop"]), "landmarks": np.asarray(pair.meta["landmarks"], np.float32)}
+    seed = pair.meta.kernel_seed
+    meta = pair.meta.window() | {"kernel_seed": -1 if seed is None else seed, "psnr": float(pair.meta.psnr)}
+    meta |= {"crop": np.asarray(pair.meta.crop), "landmarks": np.asarray(pair.meta.landmarks, np.float32)}
     return blurry, sharp, meta

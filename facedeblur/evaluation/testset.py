@@ -21,8 +21,7 @@ import numpy as np
 from facedeblur.blur.schedule import Schedule, named_schedule
 from facedeblur.data.corpora import Clip, discover, find_clips
 from facedeblur.data.demo import render_demo
-from facedeblur.data.pairs.pair import cut_of, describe, finish, open_video
-from facedeblur.data.pairs.reading import read_cuts
+from facedeblur.data.pairs.pair import PairMeta, describe, open_video, read_pairs
 from facedeblur.data.plans.plan import SCHEMA, Plan
 from facedeblur.data.plans.report import Report
 from facedeblur.data.prepare.job import PrepareError
@@ -108,20 +107,21 @@ class TestSet:
             except VideoError as error:
                 yield video, error.reason, len(metas)
 
-    def _read(self, video: str, plan: Plan, metas: dict, size: int, truth: Localizer | None) -> Iterator[TestPair]:
-        order = list(metas)
+    def _read(
+        self, video: str, plan: Plan, metas: dict[int, PairMeta], size: int, truth: Localizer | None
+    ) -> Iterator[TestPair]:
+        """Takes out of `metas` what it has read."""
+        wanted = list(metas.values())
         clip, anew = self._by_path[video], {}
-        unknown = [row for row in order if truth is not None and not _annotated(clip, plan[row].window.target)]
+        unknown = [row for row in metas if truth is not None and not _annotated(clip, plan[row].window.target)]
         if unknown:
-            anew = _localised({row: plan[row] for row in unknown}, metas[order[0]], truth)
-        with open_video(metas[order[0]]) as source:
-            for place, blurry, sharp in read_cuts(video, source, [cut_of(meta) for meta in metas.values()], size):
-                row = order[place]
-                pair = finish(metas.pop(row), blurry, sharp)
-                points = pair.meta["landmarks"]
-                if row in anew:
-                    points = points_to_crop(anew[row], plan[row].crop, size)
-                yield TestPair(self.case(plan, row), pair.blurry, pair.sharp, np.asarray(points, np.float32), row)
+            anew = _localised({row: plan[row] for row in unknown}, wanted[0], truth)
+        for pair in read_pairs(wanted):
+            row, points = pair.meta.row, pair.meta.landmarks
+            del metas[row]
+            if row in anew:
+                points = points_to_crop(anew[row], plan[row].crop, size)
+            yield TestPair(self.case(plan, row), pair.blurry, pair.sharp, np.asarray(points, np.float32), row)
 
     def case(self, plan: Plan, row: int) -> Case:
         """What the rows of one window say."""
@@ -229,7 +229,7 @@ def window_key(case: Case) -> str:
     return hashlib.sha256(repr(astuple(case)).encode()).hexdigest()[:12]
 
 
-def _localised(windows: Mapping[int, Any], meta: Mapping[str, Any], localizer: Localizer) -> dict[int, np.ndarray]:
+def _localised(windows: Mapping[int, Any], meta: PairMeta, localizer: Localizer) -> dict[int, np.ndarray]:
     """row -> landmarks of its target frame by another localiser, which gets the box of the known ones.
 
     `meta` is that of one of the windows, which are all of one video.

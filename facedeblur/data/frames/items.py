@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from facedeblur.data.frames.pairs import Window, read_window
 from facedeblur.data.frames.store import FrameStore
 from facedeblur.data.frames.view import apply_map, draw_change, inverse_map, view_matrix
 from facedeblur.data.pairs.augment import NO_AUGMENTATION, AugmentSettings, augment, item_seed
-from facedeblur.data.pairs.pair import Pair
+from facedeblur.data.pairs.pair import Pair, PairMeta
 from facedeblur.data.plans.plan import Plan
 from facedeblur.faces.crop import CropBox
 from facedeblur.faces.mirror import MIRRORED_POINT
@@ -111,24 +110,24 @@ class ItemMaker:
                 blurry, sharp, _ = augment(blurry, sharp, item.landmarks, unmoved, item.seed)
         return Pair(blurry, sharp, self.meta(item))
 
-    def meta(self, item: Item) -> dict[str, Any]:
-        """The meta data of an item's pair, see `Pair`; the crop is the rule's, before any change."""
+    def meta(self, item: Item) -> PairMeta:
+        """The meta data of an item's pair; the crop is the rule's, before any change."""
         row, index, plan = item.plan_row, self.store.index, self.plan
         run = int(np.searchsorted(index.run_row, item.window.row, side="right")) - 1
-        return {
+        return PairMeta(
             **{name: self._text(name, row) for name in _NAMES},
-            "start": int(index.run_first[run]) + item.window.row - int(index.run_row[run]),
-            "length": item.window.length,
-            "reverse": bool(plan.column("reverse")[row]),
-            "kernel_seed": item.kernel_seed if item.schedule is not None else None,
-            "crop": tuple(index.boxes[item.window.target].tolist()),
-            "size": self.size,
-            "psnr": float(plan.column("psnr")[row]),
-            "landmarks": item.landmarks,
-            "row": row,
-            "kernel": None if item.schedule is None else _fields(item.schedule),
-            "augment": None if item.seed is None else {"seed": item.seed, **asdict(self.augment)},
-        }
+            start=int(index.run_first[run]) + item.window.row - int(index.run_row[run]),
+            length=item.window.length,
+            reverse=bool(plan.column("reverse")[row]),
+            kernel_seed=item.kernel_seed if item.schedule is not None else None,
+            crop=CropBox(*index.boxes[item.window.target].tolist()),
+            size=self.size,
+            psnr=float(plan.column("psnr")[row]),
+            landmarks=item.landmarks,
+            row=row,
+            kernel=item.schedule,
+            augment=None if item.seed is None else (item.seed, self.augment),
+        )
 
     def _start(self, run: int, start: int, length: int, rng: np.random.Generator) -> int:
         index = self.store.index
@@ -152,11 +151,6 @@ _NEAR = 3  # frames: half of the distance between two windows of a kernel schedu
 @lru_cache
 def _planned(schedule: Schedule | None, name: str, curve: str) -> Schedule:
     return replace(schedule or named_schedule(name), response=curve)
-
-
-@lru_cache
-def _fields(schedule: Schedule) -> dict[str, Any]:
-    return asdict(schedule)
 
 
 @lru_cache

@@ -57,10 +57,10 @@ def write_contact_sheet(path: Path, plan: Plan, schedules: Iterable[Schedule], c
         told.append(
             {
                 "file": file.name,
-                "identity": meta["identity"],
-                "schedule": meta["schedule"],
-                "length": meta["length"],
-                "psnr": round(meta["psnr"], 2),
+                "identity": meta.identity,
+                "schedule": meta.schedule,
+                "length": meta.length,
+                "psnr": round(meta.psnr, 2),
                 "ssim": round(float(plan.column("ssim")[row]), 3),
                 "stop": str(plan.column("stop")[row]),
             }

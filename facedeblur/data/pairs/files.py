@@ -24,8 +24,7 @@ import cv2
 import numpy as np
 
 from facedeblur.blur.schedule import Schedule
-from facedeblur.data.pairs.pair import Pair, cut_of, describe, finish, open_video
-from facedeblur.data.pairs.reading import read_cuts
+from facedeblur.data.pairs.pair import Pair, describe, read_pairs
 from facedeblur.data.plans.plan import Plan
 from facedeblur.errors import UsageError
 from facedeblur.files import replacing, write_atomic, write_json
@@ -232,19 +231,16 @@ def _pairs(part: _Part, problems: list[tuple[str, str]]) -> Iterator[tuple[str, 
     schedules = {schedule.name: schedule for schedule in part.schedules}
     names, codes = part.plan.codes("video")
     for code, group in groupby(range(len(part.rows)), key=codes.__getitem__):
-        metas = {int(part.rows[i]): describe(part.plan[i], int(part.rows[i]), part.form.size, schedules) for i in group}
-        rows = list(metas)
+        metas = [describe(part.plan[i], int(part.rows[i]), part.form.size, schedules) for i in group]
         try:
-            with open_video(metas[rows[0]]) as source:
-                cuts = [cut_of(meta) for meta in metas.values()]
-                for place, blurry, sharp in read_cuts(names[code], source, cuts, part.form.size):
-                    yield f"{rows[place]:08}", finish(metas[rows[place]], blurry, sharp)
+            for pair in read_pairs(metas):
+                yield f"{pair.meta.row:08}", pair
         except VideoError as error:
             problems.append((names[code], error.reason))
 
 
 def _json(key: str, pair: Pair) -> bytes:
-    meta = {name: value for name, value in pair.meta.items() if name != "augment"}
+    meta = {name: value for name, value in pair.meta.to_dict().items() if name != "augment"}
     meta["landmarks"] = np.round(meta["landmarks"].astype(np.float64), 2).tolist()
     return json.dumps({"key": key, **meta}).encode()
 

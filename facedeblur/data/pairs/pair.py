@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -20,91 +20,131 @@ from facedeblur.video.source import FrameSource
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """`blurry` and `sharp`: RGB uint8 (size, size, 3).
+class PairMeta:
+    """What a pair is, and enough to make it again.
 
-    `meta`: corpus, identity, video, backend, content (of the file, as planned), schedule, start, length, reverse,
-    kernel_seed (None for averages), response, crop (x, y, side in pixels of the frame), size, psnr (of the plan, dB),
-    landmarks of the sharp image (68, 2) in its own pixels, row (of the plan), kernel (fields of the kernel's
-    `Schedule`, or None) and augment (settings and seed, or None).
+    content      fingerprint of the file, as planned
+    kernel_seed  None for averages
+    response     name of the response curve under which frames are averaged
+    crop         in pixels of the frame
+    size         side of the images in pixels
+    psnr         of blurry against sharp in the plan, dB
+    landmarks    (68, 2) float32 of the sharp image, in its own pixels
+    row          of the plan
+    kernel       the schedule that blurs a single frame; None for averages
+    augment      seed and settings of what was changed; None where nothing was
     """
+
+    corpus: str
+    identity: str
+    video: str
+    backend: str
+    content: str
+    schedule: str
+    start: int
+    length: int
+    reverse: bool
+    kernel_seed: int | None
+    response: str
+    crop: CropBox
+    size: int
+    psnr: float
+    landmarks: np.ndarray
+    row: int
+    kernel: Schedule | None = None
+    augment: tuple[int, AugmentSettings] | None = None
+
+    @property
+    def cut(self) -> Cut:
+        """What has to be read; a schedule of single frames needs its sharp frame alone."""
+        return Cut(self.start, self.length, self.crop, self.response if self.kernel is None else "identity")
+
+    def window(self) -> dict[str, Any]:
+        """Which window of which video it is, as rows name it."""
+        names = ("corpus", "identity", "video", "schedule", "start", "length", "reverse")
+        return {name: getattr(self, name) for name in names}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for files; `augment` is {"seed", and its settings}."""
+        augment = self.augment and {"seed": self.augment[0], **asdict(self.augment[1])}
+        kernel = None if self.kernel is None else _fields(self.kernel)
+        return {**vars(self), "crop": tuple(self.crop), "kernel": kernel, "augment": augment}
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """`blurry` and `sharp`: RGB uint8 (size, size, 3), and what they are."""
 
     blurry: np.ndarray
     sharp: np.ndarray
-    meta: dict[str, Any]
+    meta: PairMeta
 
 
-def describe(window: PlannedWindow, row: int, size: int, schedules: Mapping[str, Schedule]) -> dict[str, Any]:
+def describe(window: PlannedWindow, row: int, size: int, schedules: Mapping[str, Schedule]) -> PairMeta:
     """The meta data of a planned window at `size` pixels; `schedules` are those that differ from their defaults."""
     kernel = None
     if window.kernel_seed is not None:
-        schedule = schedules.get(window.schedule) or named_schedule(window.schedule)
-        kernel = _fields(replace(schedule, response=window.response))
-    return {
-        "corpus": window.corpus,
-        "identity": window.identity,
-        "video": window.window.video,
-        "backend": window.backend,
-        "content": window.content,
-        "schedule": window.schedule,
-        "start": window.window.start,
-        "length": window.window.length,
-        "reverse": window.window.reverse,
-        "kernel_seed": window.kernel_seed,
-        "response": window.response,
-        "crop": tuple(window.crop),
-        "size": size,
-        "psnr": window.psnr,
-        "landmarks": points_to_crop(window.landmarks, window.crop, size),
-        "row": row,
-        "kernel": kernel,
-        "augment": None,
-    }
+        kernel = _with_response(schedules.get(window.schedule), window.schedule, window.response)
+    return PairMeta(
+        corpus=window.corpus,
+        identity=window.identity,
+        video=window.window.video,
+        backend=window.backend,
+        content=window.content,
+        schedule=window.schedule,
+        start=window.window.start,
+        length=window.window.length,
+        reverse=window.window.reverse,
+        kernel_seed=window.kernel_seed,
+        response=window.response,
+        crop=window.crop,
+        size=size,
+        psnr=window.psnr,
+        landmarks=points_to_crop(window.landmarks, window.crop, size),
+        row=row,
+        kernel=kernel,
+    )
 
 
-def open_video(meta: Mapping[str, Any]) -> FrameSource:
+def open_video(meta: PairMeta) -> FrameSource:
     """The video of a pair. Raises VideoError, also where another file has taken its place since it was planned."""
-    check_content(meta["video"], meta.get("content", ""))
-    return open_source(meta["video"], meta["backend"])
+    check_content(meta.video, meta.content)
+    return open_source(meta.video, meta.backend)
 
 
-def cut_of(meta: Mapping[str, Any]) -> Cut:
-    """What has to be read for a pair; a kernel schedule needs its sharp frame alone."""
-    curve = meta["response"] if meta["kernel"] is None else "identity"
-    return Cut(meta["start"], meta["length"], CropBox(*meta["crop"]), curve)
+def read_pairs(metas: Sequence[PairMeta]) -> Iterator[Pair]:
+    """Reads the pairs of one video, all of one size: forward once, each as its last frame comes by.
+
+    Raises VideoError where the video ends or stops decoding; the pairs before that have been given.
+    """
+    with open_video(metas[0]) as source:
+        for place, blurry, sharp in read_cuts(metas[0].video, source, [meta.cut for meta in metas], metas[0].size):
+            yield _finished(metas[place], blurry, sharp)
 
 
-def finish(meta: dict[str, Any], blurry: np.ndarray, sharp: np.ndarray) -> Pair:
-    """The pair of what was read: a schedule of single frames blurs the sharp crop (Section 5.2), of its final size."""
-    if meta["kernel"] is not None:
-        light = blur_single(sharp, named_schedule(**meta["kernel"]), meta["kernel_seed"], meta["landmarks"])
-        blurry = np.rint(light).astype(np.uint8)
-    return Pair(blurry, sharp, meta)
+def read_pair(meta: PairMeta) -> Pair:
+    """Reads one pair by itself, opening its video: for one window, not for an epoch. Raises VideoError."""
+    return next(read_pairs([meta]))
 
 
 def augmented(pair: Pair, settings: AugmentSettings, seed: int) -> Pair:
     """The pair after augmentation, its meta data saying how."""
     if not settings.active:
         return pair
-    blurry, sharp, landmarks = augment(pair.blurry, pair.sharp, pair.meta["landmarks"], settings, seed)
-    record = {"augment": {"seed": seed, **asdict(settings)}, "landmarks": landmarks}
-    return Pair(blurry, sharp, pair.meta | record)
+    blurry, sharp, landmarks = augment(pair.blurry, pair.sharp, pair.meta.landmarks, settings, seed)
+    return Pair(blurry, sharp, replace(pair.meta, augment=(seed, settings), landmarks=landmarks))
 
 
-def read_pair(meta: dict[str, Any]) -> Pair:
-    """Reads one pair by itself, opening its video: for one window, not for an epoch. Raises VideoError."""
-    with open_video(meta) as source:
-        done = next(read_cuts(meta["video"], source, [cut_of(meta)], meta["size"]))
-    return finish(meta, done.blurry, done.sharp)
+def _finished(meta: PairMeta, blurry: np.ndarray, sharp: np.ndarray) -> Pair:
+    """The pair of what was read: a schedule of single frames blurs the sharp crop (Section 5.2), of its final size."""
+    if meta.kernel is not None:
+        blurry = np.rint(blur_single(sharp, meta.kernel, meta.kernel_seed, meta.landmarks)).astype(np.uint8)
+    return Pair(blurry, sharp, meta)
 
 
-def regenerate(meta: Mapping[str, Any]) -> Pair:
-    """The pair that had this meta data, bit for bit, read again from its video. Raises VideoError."""
-    pair = read_pair(dict(meta))
-    if meta["augment"] is not None:
-        settings = dict(meta["augment"])
-        pair = augmented(pair, seed=settings.pop("seed"), settings=AugmentSettings(**settings))
-    return Pair(pair.blurry, pair.sharp, dict(meta))
+@lru_cache
+def _with_response(schedule: Schedule | None, name: str, response: str) -> Schedule:
+    return replace(schedule or named_schedule(name), response=response)
 
 
 @lru_cache

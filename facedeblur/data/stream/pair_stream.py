@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from typing import Any
 
 import numpy as np
 import torch
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.data.pairs.augment import NO_AUGMENTATION, AugmentSettings, item_seed
-from facedeblur.data.pairs.pair import Pair, augmented, cut_of, describe, finish, open_video, read_pair
-from facedeblur.data.pairs.reading import read_cuts
+from facedeblur.data.pairs.pair import Pair, PairMeta, augmented, describe, read_pair, read_pairs
 from facedeblur.data.pairs.store import PairStore
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.epoch_stream import Batch, EpochStream
@@ -31,9 +29,9 @@ Problem = tuple[str, str]  # (video, reason)
 class PairStream(EpochStream):
     """Batches of pairs.
 
-    A batch is a dict: "blurry" and "sharp", uint8 (B, 3, S, S) in channels-last memory; "meta", a list of B dicts (see
-    `Pair`); "replaced", a list of B: (video, reason) where a window could not be read and the pair is of another, else
-    None.
+    A batch is a dict: "blurry" and "sharp", uint8 (B, 3, S, S) in channels-last memory; "meta", a list of B
+    dicts (see `PairMeta`); "replaced", a list of B: (video, reason) where a window could not be read and the pair is
+    of another, else None.
 
     Args:
         plan: the windows; `mixture` draws from it for every epoch. Without a mixture the stream gives the whole plan,
@@ -115,7 +113,7 @@ class PairStream(EpochStream):
                 arrived, pair, problem = next(arriving)
                 held[arrived] = pair, problem
             pair, problem = held.pop(row)
-            yield augmented(pair, self.augment, item_seed(self.settings.seed, epoch, pair.meta["row"])), problem
+            yield augmented(pair, self.augment, item_seed(self.settings.seed, epoch, pair.meta.row)), problem
 
     def _arriving(self, read: np.ndarray, drawn: np.ndarray) -> Iterator[tuple[int, Pair, Problem | None]]:
         """(row, its pair, None) as they are read, video by video; or the pair that stands in, and for what reason."""
@@ -126,18 +124,16 @@ class PairStream(EpochStream):
             if self.store is not None:
                 yield from self._stored(video, metas, drawn)
                 continue
-            rows = list(metas)
             try:
-                with open_video(metas[rows[0]]) as source:
-                    cuts = [cut_of(meta) for meta in metas.values()]
-                    for place, blurry, sharp in read_cuts(video, source, cuts, self.settings.size):
-                        yield rows[place], finish(metas.pop(rows[place]), blurry, sharp), None
+                for pair in read_pairs(list(metas.values())):
+                    del metas[pair.meta.row]
+                    yield pair.meta.row, pair, None
             except VideoError as error:
                 for row in metas:  # those still missing
                     yield row, self._stand_in(row, drawn, error), (video, error.reason)
 
     def _stored(
-        self, video: str, metas: dict[int, dict[str, Any]], drawn: np.ndarray
+        self, video: str, metas: dict[int, PairMeta], drawn: np.ndarray
     ) -> Iterator[tuple[int, Pair, Problem | None]]:
         """As `_arriving`, for the windows of one video, from the store of finished pairs."""
         for row, meta in metas.items():
@@ -151,17 +147,17 @@ class PairStream(EpochStream):
         failed = set()
         for other in stand_ins(self.plan, row, drawn):
             meta = self.describe(other)
-            if meta["video"] in failed:
+            if meta.video in failed:
                 continue
             try:
                 return read_pair(meta)
             except VideoError:
-                failed.add(meta["video"])
+                failed.add(meta.video)
         meta = self.describe(row)
-        where = f"corpus {meta['corpus']}, schedule {meta['schedule']}"
+        where = f"corpus {meta.corpus}, schedule {meta.schedule}"
         raise VideoError(error.path, f"{error.reason}; and no other video of {where} can be read") from error
 
-    def describe(self, row: int) -> dict[str, Any]:
+    def describe(self, row: int) -> PairMeta:
         """The meta data of one row of the plan."""
         return describe(self.plan[row], row, self.settings.size, self.schedules)
 
@@ -171,7 +167,7 @@ def collate(items: Sequence[tuple[Pair, Problem | None]]) -> Batch:
     return {
         "blurry": _stack([pair.blurry for pair in pairs]),
         "sharp": _stack([pair.sharp for pair in pairs]),
-        "meta": [pair.meta for pair in pairs],
+        "meta": [pair.meta.to_dict() for pair in pairs],  # Lightning moves batches, and refuses frozen objects in them
         "replaced": [problem for _, problem in items],
     }
 

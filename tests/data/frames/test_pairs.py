@@ -47,10 +47,9 @@ def test_pairs_are_those_of_the_stream(stored, store, length):
         found = maker.pair(maker.item(int(row), 0))
         truth = read_pair(describe(stored.plan[int(row)], int(row), SIZE, {}))
         differences += [np.abs(found.blurry.astype(int) - truth.blurry), np.abs(found.sharp.astype(int) - truth.sharp)]
-        assert {k: v for k, v in found.meta.items() if k != "landmarks"} == {
-            k: v for k, v in truth.meta.items() if k != "landmarks"
-        }
-        np.testing.assert_allclose(found.meta["landmarks"], truth.meta["landmarks"], atol=1e-3)
+        same = [{**vars(pair.meta), "landmarks": None} for pair in (found, truth)]
+        assert same[0] == same[1]
+        np.testing.assert_allclose(found.meta.landmarks, truth.meta.landmarks, atol=1e-3)
     assert np.mean(differences) <= 0.5
 
 
@@ -64,7 +63,7 @@ def test_augmentation_moves_images_and_landmarks_together(stored, store):
         a, b = plain.pair(plain.item(row, 0)), moved.pair(moved.item(row, 0))
         from facedeblur.faces.mirror import MIRRORED_POINT
 
-        p, q = a.meta["landmarks"], b.meta["landmarks"][MIRRORED_POINT]  # undoes the renumbering
+        p, q = a.meta.landmarks, b.meta.landmarks[MIRRORED_POINT]  # undoes the renumbering
         inside = ((np.minimum(p, q) > 2) & (np.maximum(p, q) < 61)).all(1)
         pick = lambda image, at: image[np.rint(at[:, 1]).astype(int), np.rint(at[:, 0]).astype(int)].astype(int)  # noqa: E731
         differences.append(np.abs(pick(a.sharp, p[inside]) - pick(b.sharp, q[inside])).mean())
@@ -85,11 +84,11 @@ def test_redrawn_windows_begin_elsewhere_in_their_run_and_kernels_differ(stored,
     maker = ItemMaker(stored.plan, store, SIZE, {}, redraw=True)
     long = int(np.flatnonzero(stored.plan.column("length") == 9)[2])
     metas = [maker.meta(maker.item(long, epoch)) for epoch in range(40)]
-    starts = {meta["start"] for meta in metas}
+    starts = {meta.start for meta in metas}
     planned = int(stored.plan.column("start")[long])
     assert starts <= set(range(planned - 4, planned + 5)) and len(starts) >= 7
     for meta in metas:  # the crop is that of the new middle frame
-        points = stored.runs[0].landmarks[meta["start"] + 4]
-        assert meta["crop"] == tuple(crop_box(points))
+        points = stored.runs[0].landmarks[meta.start + 4]
+        assert meta.crop == tuple(crop_box(points))
     single = int(np.flatnonzero(stored.plan.column("length") == 1)[0])
     assert len({maker.item(single, epoch).kernel_seed for epoch in range(20)}) == 20

@@ -69,9 +69,9 @@ def test_folders_hold_every_pair_and_its_meta_data(plan, tmp_path, monkeypatch, 
         np.testing.assert_array_equal(image(tmp_path / "blurry" / f"{line['key']}.png"), pair.blurry)
         np.testing.assert_array_equal(image(tmp_path / "sharp" / f"{line['key']}.png"), pair.sharp)
         assert (line["video"], line["start"], line["length"]) == (
-            pair.meta["video"], pair.meta["start"], pair.meta["length"],
+            pair.meta.video, pair.meta.start, pair.meta.length,
         )  # fmt: skip
-        np.testing.assert_allclose(line["landmarks"], pair.meta["landmarks"], atol=0.01)
+        np.testing.assert_allclose(line["landmarks"], pair.meta.landmarks, atol=0.01)
 
 
 def test_webdataset_reads_the_shards(plan, tmp_path):
@@ -84,7 +84,7 @@ def test_webdataset_reads_the_shards(plan, tmp_path):
         pair = expected(plan, int(sample["__key__"]))
         np.testing.assert_array_equal(sample["blurry.png"], pair.blurry)
         np.testing.assert_array_equal(sample["sharp.png"], pair.sharp)
-        assert sample["json"]["identity"] == pair.meta["identity"]
+        assert sample["json"]["identity"] == pair.meta.identity
 
 
 def test_what_was_interrupted_goes_on_and_equals_an_unbroken_export(plan, tmp_path, monkeypatch, small_parts):

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from facedeblur.data.pairs import pair as pair_module
 from facedeblur.data.pairs.augment import AugmentSettings
-from facedeblur.data.pairs.pair import regenerate
+from facedeblur.data.pairs.pair import describe, read_pair
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream import epoch_stream
-from facedeblur.data.stream import pair_stream as stream_module
 from facedeblur.data.stream.interleave import deal
 from facedeblur.data.stream.loader import TrainLoader, ValLoader
 from facedeblur.data.stream.pair_stream import PairStream
@@ -72,7 +72,7 @@ def test_batches_have_the_promised_form(clip_set):
     assert len(batch["meta"]) == 8
     assert batch["replaced"] == [None] * 8
     for i, meta in enumerate(batch["meta"]):
-        pair = regenerate(meta)
+        pair = read_pair(describe(clip_set.plan[meta["row"]], meta["row"], 16, {}))
         assert torch.equal(batch["blurry"][i], torch.from_numpy(pair.blurry).permute(2, 0, 1))
         assert torch.equal(batch["sharp"][i], torch.from_numpy(pair.sharp).permute(2, 0, 1))
 
@@ -122,8 +122,8 @@ def test_resuming_at_any_batch_goes_on_alike(clip_set, monkeypatch, workers):
 def test_resuming_reads_no_window_that_has_left(clip_set, monkeypatch):
     stream = PairStream(clip_set.plan, SETTINGS, MIXTURE)
     asked = []
-    read_cuts = stream_module.read_cuts
-    monkeypatch.setattr(stream_module, "read_cuts", lambda *a: asked.append(len(a[2])) or read_cuts(*a))
+    read_cuts = pair_module.read_cuts
+    monkeypatch.setattr(pair_module, "read_cuts", lambda *a: asked.append(len(a[2])) or read_cuts(*a))
     list(stream)
     assert sum(asked) == 56
     asked.clear()
@@ -134,8 +134,8 @@ def test_resuming_reads_no_window_that_has_left(clip_set, monkeypatch):
 
 def test_every_video_is_opened_once_per_epoch(clip_set, monkeypatch):
     opened = Counter()
-    open_video = stream_module.open_video
-    monkeypatch.setattr(stream_module, "open_video", lambda meta: opened.update([meta["video"]]) or open_video(meta))
+    open_video = pair_module.open_video
+    monkeypatch.setattr(pair_module, "open_video", lambda meta: opened.update([meta.video]) or open_video(meta))
     list(PairStream(clip_set.plan, SETTINGS, MIXTURE))
     assert set(opened.values()) == {1}
     assert set(opened) == set(clip_set.frames)
@@ -189,7 +189,7 @@ def test_windows_of_a_broken_video_are_replaced_and_counted(clip_set, tmp_path, 
 def test_windows_before_the_damage_are_kept(clip_set, monkeypatch):
     short = min(clip_set.frames)
     frames = clip_set.frames | {short: clip_set.frames[short][:20]}
-    monkeypatch.setattr(stream_module, "open_video", lambda meta: ArraySource(frames[meta["video"]]))
+    monkeypatch.setattr(pair_module, "open_video", lambda meta: ArraySource(frames[meta.video]))
     batches = list(PairStream(clip_set.plan, SETTINGS, MIXTURE))
     kept = [meta for batch in batches for meta in batch["meta"] if meta["video"] == short]
     assert kept
