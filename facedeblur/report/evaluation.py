@@ -10,7 +10,7 @@ from facedeblur.report import html
 from facedeblur.report.breakdowns import breakdown, column_parts, length_parts, strength_parts
 from facedeblur.report.bundle import Report
 from facedeblur.report.gallery import best_sliders, gallery
-from facedeblur.report.paper_tables import comparison_table, paper_table
+from facedeblur.report.paper_tables import comparison_table, order_table, paper_table
 from facedeblur.report.plots import ced_figure, cosine_figure
 from facedeblur.report.protocol import flattened, is_nested, protocol_sentence, value_text
 from facedeblur.report.rows import BLURRED, ORACLE, Rows, common_protocol
@@ -89,6 +89,9 @@ def _tables(
     published = comparison_table(rows, summaries)
     if published:
         content.append(report.table("published", published))
+    order = order_table(rows, summaries)
+    if order:
+        content.append(report.table("order", order))
     for name, table in (
         ("scores", score_table(rows, summaries, f"All scores on {corpora}")),
         ("differences", difference_table(rows, blurs, "Paired differences")),

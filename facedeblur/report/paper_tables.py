@@ -96,6 +96,47 @@ def comparison_table(rows: Rows, summaries: Summaries, tables: Sequence[int] = (
     return Table(tuple(columns), tuple(lines), "Beside the published figures", tuple(notes))
 
 
+def order_table(rows: Rows, summaries: Summaries, tables: Sequence[int] = (5, 6, 7)) -> Table | None:
+    """How far our order of the methods is the paper's, for each blur and measure; None where fewer than three compare.
+
+    Spearman's correlation of the ranks, over the methods that both have, the oracle apart.
+    """
+    columns = [Column("Blur", numeric=False), Column("Methods")]
+    columns += [Column(title, "Rank correlation") for title in ("AUC", "Failure rate", "SSIM")]
+    columns += [Column(title, "Order by AUC, best first", numeric=False) for title in ("ours", "printed")]
+    variants = {method: paper_variant(method, rows.method_sources(method))[0] for method, _ in summaries}
+    lines = []
+    for blur in dict.fromkeys(blur for _, blur in summaries):
+        both = [
+            (method, s, row)
+            for (method, b), s in summaries.items()
+            if b == blur and method != ORACLE and (row := counterpart(variants[method], blur, tables)) is not None
+        ]
+        if len(both) < 3:
+            continue
+        correlations = [
+            _rank_correlation([measure(s) for _, s, _ in both], [measure(row) for _, _, row in both])
+            for measure in (lambda x: x.auc, lambda x: x.failure, lambda x: x.ssim)
+        ]
+        orders = [sorted(both, key=lambda item, i=i: -(item[i].auc or 0)) for i in (1, 2)]
+        names = [label(", ".join(method for method, _, _ in order)) for order in orders]
+        lines.append((label(blur_title(blur)), number(len(both), 0), *(number(c, 2) for c in correlations), *names))
+    if not lines:
+        return None
+    notes = ["1: the same order; 0: none in common; -1: the opposite. A value of few methods says little."]
+    return Table(tuple(columns), tuple(lines), "The order of the methods beside the paper's", tuple(notes))
+
+
+def _rank_correlation(ours: Sequence[float | None], printed: Sequence[float | None]) -> float | None:
+    """Spearman's, over what both have; None where that is less than three, or all alike."""
+    from scipy.stats import spearmanr
+
+    pairs = [(a, b) for a, b in zip(ours, printed, strict=True) if a is not None and b is not None and a == a]
+    if len(pairs) < 3 or any(len(set(values)) < 2 for values in zip(*pairs, strict=True)):
+        return None
+    return float(spearmanr(*zip(*pairs, strict=True)).statistic)
+
+
 def not_compared(variants: Mapping[str, tuple[str, str]]) -> list[str]:
     """Notes on methods (method -> `paper_variant`) whose names promise more than they keep."""
     return [f"{method} is not beside the printed figures: {why}." for method, (_, why) in variants.items() if why]

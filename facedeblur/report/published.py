@@ -23,6 +23,19 @@ ALIASES = {
     "gt": "oracle",
 }
 VARIANTS = set(ALIASES.values()) - {"blurred", "oracle"}  # what is trained
+# the compared methods, by the names that `facedeblur.baselines.names` knows
+COMPARED = {
+    "Krishnan et al (2011)": "krishnan11",
+    "Babacan et al (2012)": "babacan12",
+    "Zhang et al (2013)": "zhang13",
+    "Xu et al (2013)": "xu13",
+    "Pan et al (2014a)": "pan14_faces",
+    "Pan et al (2014b)": "pan14_text",
+    "Pan et al (2016)": "pan16",
+    "Chakrabarti (2016)": "chakrabarti16",
+    "Nah et al (2017)": "nah17",
+    "Kupyn et al (2017)": "kupyn17",
+}
 NAMED = re.compile(r"([a-z0-9_]+)(-s\d+)?( \(.*\))?", re.DOTALL)
 BLUR_ALIASES = {"synthetic": "trajectory"}
 
@@ -87,8 +100,23 @@ def named_variant(method: str) -> str:
     return name[1] if name and name[1] in VARIANTS else ""
 
 
+def compared_method(method: str, sources: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """(the compared method that rows called `method` are of, ""), ("", why not), or ("", "") for anything else.
+
+    The sources must say that the rows were made by that method. Networks count with their authors' weights alone.
+    """
+    name = method.partition(" (")[0]
+    if name not in COMPARED.values() or not any(source.get("kind") == "baseline" for source in sources):
+        return "", ""
+    if not all(str(source.get("fingerprint", "")).startswith(f"{name}-") for source in sources):
+        return "", f"its rows are not all of {name}"
+    if any(source.get("weights", "authors' weights") != "authors' weights" for source in sources):
+        return "", "it was trained anew, not by its authors"
+    return name, ""
+
+
 def paper_variant(method: str, sources: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """(variant of the paper that a method may be compared with, ""), or ("", why its name promises too much).
+    """(what of the paper a method may be compared with, ""), or ("", why its name promises too much).
 
     A name alone proves nothing: where the method comes from must bear it out, a run or weights of that experiment with
     the paper's network at any size. Weights are known by what they say of their run, whatever they are called.
@@ -97,6 +125,9 @@ def paper_variant(method: str, sources: Sequence[Mapping[str, Any]]) -> tuple[st
     """
     if method in ("blurred", "oracle"):
         return method, ""
+    compared = compared_method(method, sources)
+    if any(compared):
+        return compared
     named = named_variant(method)
     found = [_borne_out(named, source) for source in sources]
     doubt = next((why for _, why in found if why), "")
@@ -134,7 +165,7 @@ def _lines(name: str) -> list[dict[str, str]]:
 def _names(line: dict[str, str]) -> tuple[int, str, int | None, str, str]:
     images = int(line["test_images"]) if line.get("test_images") else None
     blur = BLUR_ALIASES.get(line["blur"], line["blur"])
-    return int(line["table"]), blur, images, line["method"], ALIASES.get(line["method"], "")
+    return int(line["table"]), blur, images, line["method"], (ALIASES | COMPARED).get(line["method"], "")
 
 
 def _number(text: str) -> float | None:

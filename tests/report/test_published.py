@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from facedeblur.report.paper_tables import comparison_table, printed_gap
+from facedeblur.report.paper_tables import comparison_table, order_table, printed_gap
 from facedeblur.report.published import counterpart, named_variant, paper_variant, printed, published
 from facedeblur.report.rows import read_rows
 from facedeblur.report.score_tables import all_summaries
@@ -58,6 +58,8 @@ PAPERS = {"generator": "table3", "global_residual": False}
 RUN = {"kind": "run", "experiment": "final", "model": PAPERS}
 WEIGHTS = {"kind": "weights", "provenance": {"experiment": "final"}, "model": PAPERS}
 
+NAH = {"kind": "baseline", "fingerprint": "nah17-1-ab12", "weights": "authors' weights"}
+
 
 @pytest.mark.parametrize(
     ("method", "sources", "variant", "why"),
@@ -77,6 +79,12 @@ WEIGHTS = {"kind": "weights", "provenance": {"experiment": "final"}, "model": PA
         ("final", [RUN | {"experiment": "no_identity"}], "", "no run of experiment=final"),
         ("final", [{"kind": "file"}], "", "no run of experiment=final"),
         ("final", [{}], "", "protocol does not say what it is"),
+        ("pan14_faces", [{"kind": "baseline", "fingerprint": "pan14_faces-1"}], "pan14_faces", ""),
+        ("pan16", [{"kind": "baseline", "fingerprint": "xu13-1"}], "", "not all of pan16"),
+        ("pan16", [{"kind": "file"}], "", ""),
+        ("l0", [{"kind": "baseline", "fingerprint": "l0-1"}], "", ""),  # not in the paper
+        ("nah17 (authors' weights)", [NAH], "nah17", ""),
+        ("nah17 (retrained)", [NAH | {"weights": "retrained"}], "", "trained anew"),
     ],
 )
 def test_a_name_has_to_be_borne_out_by_where_the_method_comes_from(method, sources, variant, why):
@@ -94,6 +102,32 @@ def test_a_light_network_is_not_printed_beside_the_papers(make_evaluation, tmp_p
     assert any(note.startswith("final-small-v1 is not beside") and "light" in note for note in table.notes)
     lines = {row[0].text: row for row in variant_table(rows, "pravg7", "Table 4").rows}
     assert lines["final"][3].value == 0.798 and lines["final-small-v1"][3].value is None
+
+
+def test_every_compared_method_of_the_paper_has_a_name_here():
+    from facedeblur.baselines.names import CLASSICAL, LEARNED
+
+    compared = {
+        row.method: row.ours for row in printed((5,), "pravg7") if row.ours not in ("final", "blurred", "oracle")
+    }
+    assert len(compared) == 10 and set(compared.values()) <= {*CLASSICAL, *LEARNED}
+    # section 5.2 of the paper: 2014a is the method with exemplars of faces, 2014b the one for text
+    assert (compared["Pan et al (2014a)"], compared["Pan et al (2014b)"]) == ("pan14_faces", "pan14_text")
+
+
+def test_rank_correlation_of_our_order_with_the_papers(make_evaluation, tmp_path):
+    removed = {"pan16": 0.8, "krishnan11": 0.6, "xu13": 0.4, "l0": 0.9, "final-s0": 0.95}
+    sources = {n: {"kind": "baseline", "fingerprint": f"{n}-1"} for n in ("pan16", "krishnan11", "xu13", "l0")}
+    protocol = {"methods": sources | {"final-s0": RUN}}
+    rows = read_rows([make_evaluation(tmp_path / "e", removed, people=3, images=False, protocol=protocol)])
+    table = order_table(rows, all_summaries(rows, ["pravg7", "vla"]))
+    line = {row[0].text: row for row in table.rows}["PrAvg 7"]
+    # printed AUC under PrAvg 7: final .798, pan16 .768, blurred .743, krishnan11 .706, xu13 .451; l0 is not printed
+    assert line[6].text == "final-s0, pan16, blurred, krishnan11, xu13" and line[1].value == 5
+    # ours has blurred last instead of third: ranks 1 2 5 3 4 against 1 2 3 4 5
+    assert line[5].text == "final-s0, pan16, krishnan11, xu13, blurred"
+    assert line[2].value == pytest.approx(1 - 6 * (2**2 + 1 + 1) / (5 * 24))
+    assert order_table(rows, all_summaries(rows.select(rows["method"] != "pan16"), ["pravg9"])) is None
 
 
 def test_the_paper_closes_two_thirds_of_the_gap_under_pravg7():
