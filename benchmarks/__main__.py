@@ -16,6 +16,7 @@ from benchmarks import (
     frames,
     inference,
     launcher,
+    methods,
     neighbour,
     networks,
     prepare,
@@ -57,6 +58,8 @@ def main() -> None:
         for part in (prepare, sources):
             for line in part.report(folder_of_videos, Path(folder), 2):
                 print(line, flush=True)
+        for line in methods.report():
+            print(line, flush=True)
         for line in scale.report(Path(folder)):
             print(line, flush=True)
         for line in deblurring.report(arguments.deblur, Path(folder), arguments.rounds):

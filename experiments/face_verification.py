@@ -6,6 +6,7 @@ threshold that is best on the others; mean and standard deviation over the folds
 folds; on other corpora balanced pairs of half videos, nobody in two folds, fewer folds where there are few people.
 
     python experiments/face_verification.py                               the demo corpus, minutes on two cores
+    python experiments/face_verification.py --methods all data=clips data.root=~/videos images=100
     python experiments/face_verification.py data=ytf data.root=~/YouTubeFaces
 """
 

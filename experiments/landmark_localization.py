@@ -4,10 +4,12 @@ Protocol: every test clip is blurred by averaging 7, 9, 11, 15 and 21 frames, by
 synthetic (trajectory) kernels on the ground truths of the latter; each method restores the crops; a localiser finds 68
 landmarks in them. The error is the mean distance to the true landmarks over the diagonal of their box; AUC and failure
 rate are at 0.08, and a face that is not found is a failure. Beside it SSIM, and the cosine between the embeddings of
-the restored and the sharp face. Rows: blurred, oracle, the trained `final`, and whatever --methods names.
+the restored and the sharp face. Rows: blurred, oracle, the trained `final`, and whatever --methods names: `all` are the
+compared methods that need no weights, and `nah17:FILE` and the like add networks with their authors' (docs/methods.md).
 
     python experiments/landmark_localization.py                           the demo corpus, minutes on two cores
     python experiments/landmark_localization.py data=vw300 data.root=~/300VW    the paper's corpus
+    python experiments/landmark_localization.py --methods all data=clips data.root=~/videos images=100
     python experiments/landmark_localization.py --methods my.py:Method data=clips data.root=~/videos images=200
 """
 
