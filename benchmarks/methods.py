@@ -74,7 +74,7 @@ def blurred_portrait(seed: int, extent: int = 12) -> tuple[torch.Tensor, torch.T
 
 
 def write_pictures(folder: Path, names: list[str], seed: int = 3) -> None:
-    """<folder>/<name>.jpg for each method: blurry, restored and sharp, with the kernels that were found and that is true."""
+    """<folder>/<name>.jpg for each method: blurry, restored and sharp, with the kernel found and the true one."""
     folder.mkdir(parents=True, exist_ok=True)
     sharp, blurry, kernel = blurred_portrait(seed)
     for name in names:
