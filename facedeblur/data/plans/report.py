@@ -133,6 +133,10 @@ class Report:
         if blurred := sum(facts.blurred for facts in self.clips):
             faces = blurred + sum(facts.faces for facts in self.clips)
             lines.append(f"too blurred to be ground truth: {blurred} of {faces} faces")
+        albums = [facts for facts in self.clips if facts.backend == "album" and facts.reason is None]
+        if bare := sum(facts.frames - facts.faces - facts.blurred for facts in albums):
+            photos = sum(facts.frames for facts in albums)
+            lines.append(f"no face found, or not decoded: {bare} of {photos} photos")
         return lines
 
     def to_dict(self) -> dict[str, Any]:

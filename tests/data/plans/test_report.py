@@ -3,7 +3,7 @@ import json
 import pytest
 
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.plans.report import Group, Report, listed
+from facedeblur.data.plans.report import ClipFacts, Group, Report, listed
 
 
 def rows():
@@ -90,3 +90,11 @@ def test_a_file_that_is_no_report_is_named(tmp_path):
 def test_an_empty_plan_has_a_report():
     report = Report.of(Plan.concat([]), videos=1, skipped=[("a.mp4", "one frame only")])
     assert report.groups == () and report.lines()[0] == "0 of 1 videos used; skipped: one frame only 1"
+
+
+def test_photos_without_a_face_are_counted():
+    album = ClipFacts("a.album", "people", "train/0", "train", "album", frames=128, faces=120, blurred=3, windows=120)
+    clip = ClipFacts("b.mp4", "clips", "id", "train", "decord", frames=50, faces=40, windows=3)
+    plan = Plan.from_rows(rows())
+    assert "no face found, or not decoded: 5 of 128 photos" in Report.of(plan, 2, (), clips=[album, clip]).lines()
+    assert not any("photos" in line for line in Report.of(plan, 1, (), clips=[clip]).lines())
