@@ -286,12 +286,12 @@ def _work(
         run = RunFolder(folder, resume=bool(settings.resume), owner=is_main_process())
         from facedeblur.training.train import train
 
-        train(plain, run, overrides)
-        if plain["pieces"] is not None and plain["stage"] == "adversarial" and is_main_process():
+        train(settings, plain, run, overrides)
+        if settings.pieces is not None and settings.stage == "adversarial" and is_main_process():
             from facedeblur.export.weights import write_run_in_pieces
 
-            pieces = write_run_in_pieces(folder, plain["pieces"])
-            print(f"weights: {len(pieces)} pieces of at most {plain['pieces']} MB in {folder}")
+            pieces = write_run_in_pieces(folder, settings.pieces)
+            print(f"weights: {len(pieces)} pieces of at most {settings.pieces} MB in {folder}")
     except ValueError as error:
         if os.environ.get("FACEDEBLUR_TRACEBACK"):
             raise
