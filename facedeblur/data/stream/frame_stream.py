@@ -84,7 +84,7 @@ class FrameStream(EpochStream):
                 yield collate([(self.maker.pair(item), problem) for item, problem in found])
                 continue
             items = [item for item, _ in found]
-            metas = [self.maker.meta(item) for item in items]
+            metas = [self.maker.meta(item).to_dict() for item in items]
             yield {"items": items, "meta": metas, "replaced": [problem for _, problem in found]}
 
     def _found(self, row: int, epoch: int, drawn: np.ndarray) -> tuple[Item, Problem | None]:

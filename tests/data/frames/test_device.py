@@ -28,7 +28,7 @@ def both(stored, store, rows, augment=VIEWS, schedules=None):
     maker = ItemMaker(stored.plan, store, SIZE, schedules or {}, augment, redraw=True, seed=2)
     items = [maker.item(row, 1) for row in rows]
     pairs = [maker.pair(item) for item in items]
-    made = DeviceFrames(store, augment).images(items, [maker.meta(item) for item in items], CPU)
+    made = DeviceFrames(store, augment).images(items, [maker.meta(item).to_dict() for item in items], CPU)
     one = [np.stack([getattr(pair, name) for pair in pairs]).astype(float) for name in ("blurry", "sharp")]
     return one, [255 * image.permute(0, 2, 3, 1).double().numpy() for image in made]
 
