@@ -12,13 +12,13 @@ _NOT_THERE = ("file not found", "no permission to read it", "cannot be read (") 
 _OF_THE_CALL = {errno.EINVAL, errno.ERANGE, errno.EDOM, errno.ENOSYS, errno.EISDIR}  # the next one would end alike
 
 
-def is_passing(reason: str) -> bool:
+def is_transient(reason: str) -> bool:
     """Whether the operating system stood in the way: rights, a disk that is full or away, too many open files."""
     numbers = {int(number) for number in re.findall(r"\[Errno (\d+)\]", reason)}
     return reason.startswith(_NOT_THERE) or any(n in errno.errorcode and n not in _OF_THE_CALL for n in numbers)
 
 
-def is_costly(reason: str) -> bool:
+def is_expensive(reason: str) -> bool:
     """Whether a child ran out of time or memory, or died. That may have been the machine's fault, but also the file's,
     and another attempt may cost minutes."""
     return is_hung(reason) or "crashed (" in reason or "MemoryError" in reason

@@ -16,7 +16,7 @@ import numpy as np
 
 from facedeblur.files import write_atomic
 from facedeblur.processes import Failure, run_limited
-from facedeblur.video.failures import is_costly, is_hung, is_passing
+from facedeblur.video.failures import is_expensive, is_hung, is_transient
 from facedeblur.video.fingerprint import fingerprint
 from facedeblur.video.open import has_decord, open_source
 from facedeblur.video.source import VideoError
@@ -87,12 +87,12 @@ def index_videos(
     infos: dict[int, VideoInfo] = {}
     for number, path in enumerate(paths):
         found = _from_cache(path, cache, timeout, backend)
-        if found and not (retry and found.error and is_costly(found.error)):
+        if found and not (retry and found.error and is_expensive(found.error)):
             infos[number] = found
 
     def settle(number: int, info: VideoInfo) -> None:
         infos[number] = info
-        if info.fingerprint and not is_passing(info.error or ""):
+        if info.fingerprint and not is_transient(info.error or ""):
             _to_cache(info, cache, timeout, backend)
         if progress:
             progress(len(infos), len(paths), info.path)
@@ -185,7 +185,7 @@ def _from_cache(path: str, cache: Path, timeout: float, backend: str) -> VideoIn
     if entry.pop("format", None) != FORMAT:
         return None
     error = entry["error"] or ""
-    if is_passing(error) or (entry.pop("timeout") < timeout and is_hung(error)):
+    if is_transient(error) or (entry.pop("timeout") < timeout and is_hung(error)):
         return None  # more patience is offered than last time
     times = entry["times"] and tuple(entry["times"])
     info = VideoInfo(**{**entry, "path": path, "gaps": tuple(entry["gaps"]), "times": times})

@@ -3,21 +3,21 @@ import os
 
 import pytest
 
-from facedeblur.video.failures import is_costly, is_passing
+from facedeblur.video.failures import is_expensive, is_transient
 from facedeblur.video.source import VideoError, check_file
 
 
 @pytest.mark.parametrize("number", (errno.ENOSPC, errno.EACCES, errno.EIO, errno.EMFILE, errno.ESTALE))
 def test_what_the_system_refuses_may_pass(number):
     error = OSError(number, os.strerror(number), "/a b/c.npz")
-    assert is_passing(f"cannot be tracked: {type(error).__name__}: {error}")
-    assert not is_costly(str(error))
+    assert is_transient(f"cannot be tracked: {type(error).__name__}: {error}")
+    assert not is_expensive(str(error))
 
 
 def test_a_missing_file_may_come(tmp_path):
     with pytest.raises(VideoError) as error:
         check_file(tmp_path / "none.mp4")
-    assert is_passing(error.value.reason)
+    assert is_transient(error.value.reason)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_a_missing_file_may_come(tmp_path):
     ),
 )
 def test_what_a_file_holds_stays(reason):
-    assert not is_passing(reason) and not is_costly(reason)
+    assert not is_transient(reason) and not is_expensive(reason)
 
 
 @pytest.mark.parametrize("reason", ("decoder hung for 60 s", "crashed (killed by SIGKILL)", "MemoryError: "))
 def test_what_may_cost_minutes_is_no_passing_thing(reason):
-    assert is_costly(reason) and not is_passing(reason)
+    assert is_expensive(reason) and not is_transient(reason)

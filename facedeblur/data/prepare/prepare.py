@@ -25,7 +25,7 @@ from facedeblur.data.prepare.job import Job, Prepared, PrepareError, Progress, m
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.prepare.video_windows import CLIP_COLUMNS, VideoWindows
 from facedeblur.files import shown
-from facedeblur.video.failures import is_costly, is_passing
+from facedeblur.video.failures import is_expensive, is_transient
 from facedeblur.video.index import VideoInfo
 from facedeblur.video.source import VideoError, check_file
 
@@ -52,7 +52,7 @@ def prepare_plan(
 
     Returns:
         The plan and the report. A file that cannot be used is skipped and named in the report; where the reason may
-        have passed it is tried again by the next call, as `_may_pass` says.
+        have passed it is tried again by the next call, as `_worth_retrying` says.
 
     Raises:
         PrepareError: no file gives a window.
@@ -73,9 +73,9 @@ def prepare_plan(
         if keep in names:
             return _read(folder, keep)
         known = Report.read(folder / f"{names[-1]}.json").skipped if names else ()
-        again = {path for path, reason in known if _may_pass(path, reason, job.settings.retry)}
+        again = {path for path, reason in known if _worth_retrying(path, reason, job.settings.retry)}
         if not names or again:
-            given_up = {path: reason for path, reason in known if path not in again and is_costly(reason)}
+            given_up = {path: reason for path, reason in known if path not in again and is_expensive(reason)}
             if job.settings.cluster.where != "here":
                 run_shards(replace(job, clips=tuple(c for c in job.clips if c.path not in given_up)), jobs, told)
             # Another name than the plan before: who trains on that one looks up landmarks in its file.
@@ -102,12 +102,12 @@ def _read(folder: Path, name: str) -> tuple[Plan, Report]:
     return Plan.read(folder / f"{name}.parquet"), Report.read(folder / f"{name}.json")
 
 
-def _may_pass(path: str, reason: str, retry: bool) -> bool:
+def _worth_retrying(path: str, reason: str, retry: bool) -> bool:
     """Whether a skipped file is worth another attempt: with `retry` what hung or crashed, and at any time what the
     operating system refused, unless it still does so for the same reason."""
-    if is_costly(reason):
+    if is_expensive(reason):
         return retry
-    if not is_passing(reason):
+    if not is_transient(reason):
         return False
     try:
         check_file(path)
