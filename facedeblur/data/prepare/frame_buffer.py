@@ -9,7 +9,7 @@ from facedeblur.faces.crop import CropBox, crop_box
 from facedeblur.faces.track import FaceTrack
 
 
-class Reel:
+class FrameBuffer:
     """Frames of one video by index; they are added in order and forgotten from the oldest on.
 
     A segment (frames of one shot without a gap) has one region, the part of the frame that its crop boxes cover, so

@@ -28,7 +28,7 @@ from facedeblur.blur.response import response
 from facedeblur.blur.schedule import Schedule, blur_single
 from facedeblur.blur.vla import reversed_vla_windows, vla_windows
 from facedeblur.blur.windows import pravg_windows, reversed_range, without_duplicates
-from facedeblur.data.prepare.frame_buffer import Reel
+from facedeblur.data.prepare.frame_buffer import FrameBuffer
 from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.track import FaceTrack
 from facedeblur.video.source import FrameSource
@@ -50,7 +50,7 @@ class VideoPlan:
 
 @dataclass(frozen=True)
 class _Task:
-    """Rows that can be made once frames [start, stop) are on the reel."""
+    """Rows that can be made once frames [start, stop) are in the buffer."""
 
     start: int
     stop: int
@@ -67,15 +67,15 @@ def plan_video(
     forward window are dropped. A video that ends before its track gives the windows it can. Raises VideoError when the
     file cannot be read.
     """
-    planner = _Planner(Reel(track, source.width, source.height), track, fingerprint, reverse)
+    planner = _Planner(FrameBuffer(track, source.width, source.height), track, fingerprint, reverse)
     tasks = [task for schedule in schedules for task in planner.tasks(schedule)]
-    rows = list(_run(source, sorted(tasks, key=lambda task: task.stop), planner.reel))
+    rows = list(_run(source, sorted(tasks, key=lambda task: task.stop), planner.buffer))
     order = {schedule.name: position for position, schedule in enumerate(schedules)}
     rows.sort(key=lambda row: (order[row["schedule"]], row["reverse"], row["start"], row["length"]))
     return VideoPlan(rows, planner.rejects)
 
 
-def _run(source: FrameSource, tasks: list[_Task], reel: Reel) -> Iterator[Row]:
+def _run(source: FrameSource, tasks: list[_Task], buffer: FrameBuffer) -> Iterator[Row]:
     """Read the frames in order and do each task at its last frame; frames that no later task needs are forgotten."""
     if not tasks:
         return
@@ -83,13 +83,13 @@ def _run(source: FrameSource, tasks: list[_Task], reel: Reel) -> Iterator[Row]:
     done = 0
     for index, frame in enumerate(source.frames(0, tasks[-1].stop)):
         if index >= needed_from[done]:
-            reel.add(index, frame)
+            buffer.add(index, frame)
         while done < len(tasks) and tasks[done].stop <= index + 1:
             yield from tasks[done].rows()
             done += 1
         if done == len(tasks):
             return
-        reel.forget(needed_from[done])
+        buffer.forget(needed_from[done])
 
 
 def pieces(start: int, stop: int, frame_bytes: int, max_length: int) -> list[tuple[int, int]]:
@@ -110,8 +110,8 @@ def kernel_seed(fingerprint: str, frame: int, schedule: Schedule) -> int:
 class _Planner:
     """Cuts the segments of a track into tasks and tells what each window looks like."""
 
-    def __init__(self, reel: Reel, track: FaceTrack, fingerprint: str, reverse: bool) -> None:
-        self.reel = reel
+    def __init__(self, buffer: FrameBuffer, track: FaceTrack, fingerprint: str, reverse: bool) -> None:
+        self.buffer = buffer
         self.rejects: dict[str, Counter[str]] = {}
         self._track, self._fingerprint, self._reverse = track, fingerprint, reverse
 
@@ -122,7 +122,7 @@ class _Planner:
                 for frame in range(start, stop, schedule.kernel_stride):
                     yield _Task(frame, frame + 1, partial(self._kernel_row, schedule, frame))
             elif schedule.kind == "vla":
-                for first, last in pieces(start, stop, self.reel.area(start), schedule.vla.max_length):
+                for first, last in pieces(start, stop, self.buffer.area(start), schedule.vla.max_length):
                     yield _Task(first, last, partial(self._vla_rows, schedule, first, last))
             else:
                 yield from self._pravg_tasks(schedule, start, stop)
@@ -141,15 +141,15 @@ class _Planner:
                 yield _Task(first, first + length, partial(self._pravg_row, schedule, first, length, is_reverse))
 
     def _pravg_row(self, schedule: Schedule, start: int, length: int, reverse: bool) -> Iterator[Row]:
-        box = self.reel.local_box(start + length // 2)
-        crops = [crop(self.reel[index], box) for index in range(start, start + length)]
+        box = self.buffer.local_box(start + length // 2)
+        crops = [crop(self.buffer[index], box) for index in range(start, start + length)]
         quality = average_quality(crops, response(schedule.response))
         yield self._row(schedule, start, length, quality, "length", reverse)
 
     def _vla_rows(self, schedule: Schedule, start: int, stop: int) -> Iterator[Row]:
         quality = WindowQuality(
-            frame=lambda index: self.reel[start + index],
-            box=lambda index: self.reel.local_box(start + index),
+            frame=lambda index: self.buffer[start + index],
+            box=lambda index: self.buffer.local_box(start + index),
             response=response(schedule.response),
         )
         landmarks = self._track.landmarks[start:stop]
@@ -168,9 +168,9 @@ class _Planner:
 
     def _kernel_row(self, schedule: Schedule, frame: int) -> Iterator[Row]:
         seed = kernel_seed(self._fingerprint, frame, schedule)
-        sharp = crop(self.reel[frame], self.reel.local_box(frame))
+        sharp = crop(self.buffer[frame], self.buffer.local_box(frame))
         if schedule.kind == "motion":
-            points = points_to_crop(self._track.landmarks[frame], self.reel.boxes[frame], MEASURE_SIZE)
+            points = points_to_crop(self._track.landmarks[frame], self.buffer.boxes[frame], MEASURE_SIZE)
             sharp = resize(sharp, MEASURE_SIZE)
             quality = blur_quality(quantised(blur_single(sharp, schedule, seed, points)), sharp)
         else:
@@ -181,7 +181,7 @@ class _Planner:
         self, schedule: Schedule, start: int, length: int, quality: tuple[float, float], stop: str, reverse: bool
     ) -> Row:
         target = start + length // 2
-        x, y, side = self.reel.boxes[target]
+        x, y, side = self.buffer.boxes[target]
         return {
             "schedule": schedule.name,
             "response": response(schedule.response).name,
