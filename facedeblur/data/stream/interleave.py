@@ -2,7 +2,7 @@
 
 A worker reads its videos one after another, so its shuffle buffer holds windows of few of them at a time; the windows
 of a batch are as different as can be when they come from all workers. Handing over costs, though. So workers hand over
-packs as large as a batch, and of a round, one pack from each worker, that many batches are dealt, window by window:
+packs as large as a batch, and of a round, one pack from each worker, that many batches are interleaved, window by window:
 place p of a rank's epoch is worker p % workers' to fill, and batch k is places k * size to (k + 1) * size - 1.
 """
 
@@ -17,15 +17,15 @@ import torch
 Batch = dict[str, Any]  # tensors and lists, all of one length
 
 
-def deal(packs: Iterator[Batch], workers: int, size: int) -> Iterator[Batch]:
+def interleave(packs: Iterator[Batch], workers: int, size: int) -> Iterator[Batch]:
     """Batches of `size` out of packs of `size`, which come from worker 0, 1, ... in turn; the last may be smaller.
 
     The packs of the last round may be smaller, as far as the places that are left fall to their workers.
     """
-    while dealt := list(islice(packs, max(1, workers))):
-        total = sum(len(pack["meta"]) for pack in dealt)
+    while round_ := list(islice(packs, max(1, workers))):
+        total = sum(len(pack["meta"]) for pack in round_)
         for start in range(0, total, size):
-            yield _joined(dealt, range(start, min(start + size, total)))
+            yield _joined(round_, range(start, min(start + size, total)))
 
 
 def _joined(packs: Sequence[Batch], places: range) -> Batch:

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from facedeblur.data.stream.epoch_stream import EpochStream
-from facedeblur.data.stream.interleave import Batch, deal
+from facedeblur.data.stream.interleave import Batch, interleave
 
 
 class TrainLoader:
@@ -49,7 +49,7 @@ class TrainLoader:
         return self._run(self._waiting)
 
     def _run(self, packs: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in deal(_taken(packs), self._workers, self.stream.batch):
+        for batch in interleave(_taken(packs), self._workers, self.stream.batch):
             self._waiting = None
             self.batch += 1
             if self.batch == len(self.stream):
@@ -68,7 +68,7 @@ class ValLoader:
         return len(self.stream)
 
     def __iter__(self) -> Iterator[Batch]:
-        return deal(_taken(iter(self._loader)), self._workers, self.stream.batch)
+        return interleave(_taken(iter(self._loader)), self._workers, self.stream.batch)
 
 
 def _taken(packs: Iterator[Batch]) -> Iterator[Batch]:

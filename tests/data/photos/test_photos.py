@@ -15,7 +15,7 @@ from facedeblur.data.photos.augment import JitterSettings
 from facedeblur.data.photos.photo_stream import FaceDataModule, FaceStream
 from facedeblur.data.photos.photos import read_faces
 from facedeblur.data.stream import epoch_stream
-from facedeblur.data.stream.interleave import deal
+from facedeblur.data.stream.interleave import interleave
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.dlib_models import landmark_box
@@ -110,7 +110,7 @@ def test_workers_make_the_same_batches(clips, monkeypatch, first):
         monkeypatch.setattr(epoch_stream, "get_worker_info", lambda info=info: info)
         workers.append(iter(stream))
     packs = (pack for turn in zip_longest(*workers) for pack in turn if pack is not None)
-    for a, b in zip(whole, deal(packs, 3, 4), strict=True):
+    for a, b in zip(whole, interleave(packs, 3, 4), strict=True):
         assert torch.equal(a["image"], b["image"]) and torch.equal(a["points"], b["points"])
         assert (a["meta"], a["replaced"]) == (b["meta"], b["replaced"])
 

@@ -56,13 +56,13 @@ def test_memory_disk_and_resumption_give_the_same_bits(stored, store, tmp_path):
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_any_number_of_workers_gives_the_same_batches(stored, store, workers, monkeypatch):
     """As the loader deals them, with each worker's packs made in turn in this process."""
-    from facedeblur.data.stream.interleave import deal
+    from facedeblur.data.stream.interleave import interleave
 
     whole = stream(stored, store)
     packs = [list(whole._run(0, worker, workers)) for worker in range(workers)]
     turns = [packs[worker][turn] for turn in range(max(map(len, packs))) for worker in range(workers)
              if turn < len(packs[worker])]  # fmt: skip
-    same(images(whole), images(deal(iter(turns), workers, whole.batch)))
+    same(images(whole), images(interleave(iter(turns), workers, whole.batch)))
 
 
 def test_two_processes_give_the_batches_of_one(stored, store, tmp_path):

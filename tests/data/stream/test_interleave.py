@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facedeblur.data.stream.interleave import deal
+from facedeblur.data.stream.interleave import interleave
 
 
 def pack(places) -> dict:
@@ -22,7 +22,7 @@ def test_places_come_in_order_wherever_it_begins(workers, size, total, first):
     packs = [
         pack(places[i : i + size]) for i in range(0, total, size) for places in own if places[i : i + size]
     ]  # those of worker 0, 1, ... in turn
-    batches = list(deal(iter(packs), workers, size))
+    batches = list(interleave(iter(packs), workers, size))
     places = [place for batch in batches for place in batch["meta"]]
     assert places == list(range(begin, total))
     assert all(len(batch["meta"]) == size for batch in batches[:-1])
@@ -36,5 +36,5 @@ def test_places_come_in_order_wherever_it_begins(workers, size, total, first):
 def test_a_batch_is_whole_before_the_next_round_is_asked_for():
     taken = []
     packs = (taken.append(i) or pack([i, i]) for i in range(6))
-    next(deal(packs, 3, 2))
+    next(interleave(packs, 3, 2))
     assert taken == [0, 1, 2]

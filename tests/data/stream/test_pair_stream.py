@@ -16,7 +16,7 @@ from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.pairs.pair import describe, read_pair
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream import epoch_stream
-from facedeblur.data.stream.interleave import deal
+from facedeblur.data.stream.interleave import interleave
 from facedeblur.data.stream.loader import TrainLoader, ValLoader
 from facedeblur.data.stream.pair_stream import PairStream
 from facedeblur.data.stream.sample_windows import MixtureRow
@@ -35,7 +35,7 @@ AUGMENT = AugmentSettings(flip=0.5, photometric=0.5, noise=0.5)
 
 
 def batches_of(monkeypatch, stream: PairStream, workers: int, epoch: int = 0, first: int = 0) -> list[dict]:
-    """What a loader with so many workers would give: batches dealt from their packs in turn, in this process."""
+    """What a loader with so many workers would give: batches interleaved from their packs in turn, in this process."""
     stream.set_position(epoch, first)
     running = []
     for worker in range(workers):
@@ -45,7 +45,7 @@ def batches_of(monkeypatch, stream: PairStream, workers: int, epoch: int = 0, fi
         running.append(iter(stream))
     monkeypatch.undo()
     packs = (pack for turn in zip_longest(*running) for pack in turn if pack is not None)
-    return list(deal(packs, workers, stream.batch))
+    return list(interleave(packs, workers, stream.batch))
 
 
 def problems_of(batches: list[dict]) -> list[tuple[str, str]]:
