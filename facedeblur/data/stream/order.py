@@ -19,19 +19,19 @@ _WARM = 4  # the buffer starts to emit when it is 1 / _WARM full, so that an epo
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class WorkerShare:
     """One worker's share of an epoch, as rows of the plan: `read` in the order they are read, `emit` as they leave."""
 
     read: np.ndarray
     emit: np.ndarray
 
-    def skip(self, count: int) -> Part:
+    def skip(self, count: int) -> WorkerShare:
         """What is left after the first `count` windows have left: these need not be read again."""
         emit = self.emit[count:]
-        return Part(self.read[np.isin(self.read, emit)], emit)
+        return WorkerShare(self.read[np.isin(self.read, emit)], emit)
 
 
-def lay_out(plan: Plan, chosen: np.ndarray, seed: int, epoch: int, shuffle: bool = True) -> np.ndarray:
+def reading_order(plan: Plan, chosen: np.ndarray, seed: int, epoch: int, shuffle: bool = True) -> np.ndarray:
     """The rows `chosen`, video after video (in shuffled or, without `shuffle`, alphabetical order), forward in each."""
     videos, video = np.unique(plan.codes("video")[1][chosen], return_inverse=True)
     place = np.arange(len(videos))
@@ -48,9 +48,9 @@ def cut(total: int, parts: int) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
 
-def worker_part(
+def worker_share(
     plan: Plan, rows: np.ndarray, seed: int, epoch: int, rank: int, worker: int, workers: int, buffer: int
-) -> Part:
+) -> WorkerShare:
     """The part of `worker` out of `workers`, where `rows` are the laid-out windows of its rank.
 
     It holds as many windows as places fall to the worker when all are filled by the workers in turn. `buffer` pairs are
@@ -62,11 +62,11 @@ def worker_part(
     video = plan.codes("video")[1][rows]
     visit = np.cumsum(np.concatenate([[0], video[1:] != video[:-1]])) if len(rows) else np.zeros(0, int)
     read = rows[np.lexsort((rows, stop, visit))]
-    leave = leaving_order(len(read), buffer, np.random.default_rng([_BUFFER, seed, epoch, rank, worker]))
-    return Part(read, read[leave])
+    leave = shuffle_buffer_order(len(read), buffer, np.random.default_rng([_BUFFER, seed, epoch, rank, worker]))
+    return WorkerShare(read, read[leave])
 
 
-def leaving_order(count: int, buffer: int, rng: np.random.Generator) -> np.ndarray:
+def shuffle_buffer_order(count: int, buffer: int, rng: np.random.Generator) -> np.ndarray:
     """The order (a permutation) in which items 0, 1, ..., count - 1, arriving in turn, leave a shuffle buffer.
 
     A random item leaves each time. The buffer starts a quarter full and takes two items in for each that leaves until

@@ -18,7 +18,7 @@ from facedeblur.data.pairs.pair import Pair, PairMeta, augmented, describe, read
 from facedeblur.data.pairs.store import PairStore
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.epoch_stream import Batch, EpochStream
-from facedeblur.data.stream.order import Part, cut, lay_out, worker_part
+from facedeblur.data.stream.order import WorkerShare, cut, reading_order, worker_share
 from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, draw_epoch, stand_ins
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.video.source import VideoError
@@ -76,7 +76,7 @@ class PairStream(EpochStream):
 
     def _share(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """This rank's share of an epoch's rows, in reading order."""
-        laid_out = lay_out(self.plan, rows, self.settings.seed, epoch, shuffle=self.mixture is not None)
+        laid_out = reading_order(self.plan, rows, self.settings.seed, epoch, shuffle=self.mixture is not None)
         return laid_out[cut(len(rows), self.world)[self.rank]]
 
     def _run(self, epoch: int, place: int, workers: int) -> Iterator[Batch]:
@@ -91,9 +91,9 @@ class PairStream(EpochStream):
         rows, _ = self.epoch_rows(epoch)
         return self._leaving(self.part(rows, epoch, worker, workers), rows, epoch)
 
-    def part(self, rows: np.ndarray, epoch: int, worker: int, workers: int) -> Part:
+    def part(self, rows: np.ndarray, epoch: int, worker: int, workers: int) -> WorkerShare:
         """What one of this rank's workers reads and gives of an epoch of `rows`."""
-        return worker_part(
+        return worker_share(
             self.plan,
             self._share(rows, epoch),
             seed=self.settings.seed,
@@ -104,7 +104,7 @@ class PairStream(EpochStream):
             buffer=self.settings.buffer if self.mixture is not None else 1,
         )
 
-    def _leaving(self, part: Part, drawn: np.ndarray, epoch: int) -> Iterator[tuple[Pair, Problem | None]]:
+    def _leaving(self, part: WorkerShare, drawn: np.ndarray, epoch: int) -> Iterator[tuple[Pair, Problem | None]]:
         """The pairs of a part as they leave: reads on until the next to leave is there."""
         arriving = self._arriving(part.read, drawn)
         held: dict[int, tuple[Pair, Problem | None]] = {}

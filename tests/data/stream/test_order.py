@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facedeblur.data.stream.order import Part, cut, lay_out, leaving_order, worker_part
+from facedeblur.data.stream.order import WorkerShare, cut, reading_order, shuffle_buffer_order, worker_share
 
 
 def test_lay_out_keeps_videos_together_and_forward(clip_set):
     plan = clip_set.plan
     chosen = np.random.default_rng(0).permutation(len(plan))[:70]
-    rows = lay_out(plan, chosen, seed=0, epoch=0)
+    rows = reading_order(plan, chosen, seed=0, epoch=0)
     assert sorted(rows) == sorted(chosen)
     video, start = plan.column("video")[rows], plan.column("start")[rows]
     assert (video[1:] != video[:-1]).sum() == len(set(video)) - 1
@@ -18,9 +18,9 @@ def test_lay_out_keeps_videos_together_and_forward(clip_set):
 
 def test_video_order_is_shuffled_by_epoch(clip_set):
     plan, everything = clip_set.plan, np.arange(len(clip_set.plan))
-    orders = {tuple(dict.fromkeys(plan.column("video")[lay_out(plan, everything, 0, e)])) for e in range(6)}
+    orders = {tuple(dict.fromkeys(plan.column("video")[reading_order(plan, everything, 0, e)])) for e in range(6)}
     assert len(orders) > 1
-    fixed = lay_out(plan, everything, 0, 3, shuffle=False)
+    fixed = reading_order(plan, everything, 0, 3, shuffle=False)
     assert list(dict.fromkeys(plan.column("video")[fixed])) == sorted(clip_set.frames)
 
 
@@ -34,7 +34,7 @@ def test_cut_covers_everything_once(total, parts):
 
 @pytest.mark.parametrize("buffer", [1, 2, 8, 1000])
 def test_leaving_order_is_a_permutation_within_the_buffer(buffer):
-    order = leaving_order(200, buffer, np.random.default_rng(0))
+    order = shuffle_buffer_order(200, buffer, np.random.default_rng(0))
     assert sorted(order) == list(range(200))
     place = np.argsort(order)
     assert (np.arange(200) - place < buffer).all()
@@ -43,19 +43,19 @@ def test_leaving_order_is_a_permutation_within_the_buffer(buffer):
 
 
 def test_leaving_order_mixes_and_starts_before_the_buffer_is_full():
-    order = leaving_order(2000, 400, np.random.default_rng(0))
+    order = shuffle_buffer_order(2000, 400, np.random.default_rng(0))
     assert order[0] < 100
     assert np.abs(order - np.arange(2000))[:1500].mean() > 100
 
 
 def test_golden_leaving_order():
-    assert leaving_order(8, 4, np.random.default_rng(0)).tolist() == [0, 1, 2, 4, 7, 5, 3, 6]
+    assert shuffle_buffer_order(8, 4, np.random.default_rng(0)).tolist() == [0, 1, 2, 4, 7, 5, 3, 6]
 
 
 def test_worker_parts_are_even_and_read_forward(clip_set):
     plan = clip_set.plan
-    rows = lay_out(plan, np.arange(88), 0, 0)
-    parts = [worker_part(plan, rows, 0, 0, rank=0, worker=w, workers=3, buffer=16) for w in range(3)]
+    rows = reading_order(plan, np.arange(88), 0, 0)
+    parts = [worker_share(plan, rows, 0, 0, rank=0, worker=w, workers=3, buffer=16) for w in range(3)]
     assert [len(part.emit) for part in parts] == [30, 29, 29]
     assert sorted(np.concatenate([part.emit for part in parts])) == list(range(88))
     stop = plan.column("start") + plan.column("length")
@@ -66,7 +66,7 @@ def test_worker_parts_are_even_and_read_forward(clip_set):
 
 
 def test_skipping_drops_what_has_left_and_keeps_both_orders():
-    part = Part(np.array([5, 6, 7, 8, 9]), np.array([7, 5, 9, 6, 8])).skip(2)
+    part = WorkerShare(np.array([5, 6, 7, 8, 9]), np.array([7, 5, 9, 6, 8])).skip(2)
     assert part.emit.tolist() == [9, 6, 8]
     assert part.read.tolist() == [6, 8, 9]
     assert len(part.skip(3).read) == 0
