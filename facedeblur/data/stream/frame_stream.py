@@ -18,7 +18,7 @@ from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.epoch_stream import EpochStream
 from facedeblur.data.stream.interleave import Batch
 from facedeblur.data.stream.pair_stream import Problem, collate
-from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, draw_epoch, stand_ins
+from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, replacement_windows, sample_epoch
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.video.source import VideoError
 
@@ -66,7 +66,7 @@ class FrameStream(EpochStream):
         if self.mixture is None:
             return np.arange(len(self.plan)), 0
         s = self.settings
-        drawn = draw_epoch(self.plan, self.mixture, s.seed, epoch, s.epoch_windows, s.strength)
+        drawn = sample_epoch(self.plan, self.mixture, s.seed, epoch, s.epoch_windows, s.strength)
         kept, remainder = cut_to_batches(drawn, s.batch)
         return kept, len(remainder)
 
@@ -92,7 +92,7 @@ class FrameStream(EpochStream):
         try:
             return self.maker.item(row, epoch), None
         except VideoError as error:
-            for other in stand_ins(self.plan, row, drawn):
+            for other in replacement_windows(self.plan, row, drawn):
                 try:
                     return self.maker.item(other, epoch), (str(error.path), error.reason)
                 except VideoError:

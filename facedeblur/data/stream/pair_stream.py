@@ -19,7 +19,7 @@ from facedeblur.data.pairs.store import PairStore
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.epoch_stream import Batch, EpochStream
 from facedeblur.data.stream.order import WorkerShare, cut, reading_order, worker_share
-from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, draw_epoch, stand_ins
+from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, replacement_windows, sample_epoch
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.video.source import VideoError
 
@@ -70,7 +70,7 @@ class PairStream(EpochStream):
         if self.mixture is None:
             return np.arange(len(self.plan)), 0
         s = self.settings
-        drawn = draw_epoch(self.plan, self.mixture, s.seed, epoch, s.epoch_windows, s.strength)
+        drawn = sample_epoch(self.plan, self.mixture, s.seed, epoch, s.epoch_windows, s.strength)
         kept, remainder = cut_to_batches(drawn, s.batch)
         return kept, len(remainder)
 
@@ -116,7 +116,7 @@ class PairStream(EpochStream):
             yield augmented(pair, self.augment, item_seed(self.settings.seed, epoch, pair.meta.row)), problem
 
     def _arriving(self, read: np.ndarray, drawn: np.ndarray) -> Iterator[tuple[int, Pair, Problem | None]]:
-        """(row, its pair, None) as they are read, video by video; or the pair that stands in, and for what reason."""
+        """(row, its pair, None) as they are read, video by video; or the pair that replaces it, and for what reason."""
         names, codes = self.plan.codes("video")
         for code, group in groupby(read.tolist(), key=codes.__getitem__):
             video = names[code]
@@ -130,7 +130,7 @@ class PairStream(EpochStream):
                     yield pair.meta.row, pair, None
             except VideoError as error:
                 for row in metas:  # those still missing
-                    yield row, self._stand_in(row, drawn, error), (video, error.reason)
+                    yield row, self._replacement(row, drawn, error), (video, error.reason)
 
     def _stored(
         self, video: str, metas: dict[int, PairMeta], drawn: np.ndarray
@@ -140,12 +140,12 @@ class PairStream(EpochStream):
             try:
                 yield row, Pair(*self.store.read(row, video), meta), None
             except VideoError as error:
-                yield row, self._stand_in(row, drawn, error), (video, error.reason)
+                yield row, self._replacement(row, drawn, error), (video, error.reason)
 
-    def _stand_in(self, row: int, drawn: np.ndarray, error: VideoError) -> Pair:
+    def _replacement(self, row: int, drawn: np.ndarray, error: VideoError) -> Pair:
         """The first readable pair in place of an unreadable one; raises `error` where there is none."""
         failed = set()
-        for other in stand_ins(self.plan, row, drawn):
+        for other in replacement_windows(self.plan, row, drawn):
             meta = self.describe(other)
             if meta.video in failed:
                 continue

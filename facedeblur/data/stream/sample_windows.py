@@ -55,7 +55,7 @@ class _Part:
     candidates: np.ndarray
 
 
-def draw_epoch(
+def sample_epoch(
     plan: Plan, mixture: Sequence[MixtureRow], seed: int, epoch: int, size: int | None = None, strength: float = 1.0
 ) -> np.ndarray:
     """Rows of the plan that make up an epoch, in random order: (n,) int64 without repetition.
@@ -112,7 +112,7 @@ def validation_windows(plan: Plan, count: int) -> np.ndarray:
     return np.array(sorted(chosen), np.int64)
 
 
-def stand_ins(plan: Plan, row: int, drawn: np.ndarray) -> Iterator[int]:
+def replacement_windows(plan: Plan, row: int, drawn: np.ndarray) -> Iterator[int]:
     """Rows to try, in turn, in place of an unreadable one: the next in plan order of its corpus, schedule and pass.
 
     Rows of other videos that the epoch (`drawn`) does not hold come first, those it holds only after them. A function

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, draw_epoch, stand_ins, validation_windows
+from facedeblur.data.stream.sample_windows import (
+    MixtureRow,
+    cut_to_batches,
+    replacement_windows,
+    sample_epoch,
+    validation_windows,
+)
 
 from ..conftest import plan_row
 
@@ -38,14 +44,14 @@ def count(plan: Plan, drawn: np.ndarray, **wanted: object) -> int:
 
 def test_same_epoch_same_draw_other_epoch_or_seed_another():
     mixture = (MixtureRow(None, (PRAVG,), weight=1.0),)
-    first = draw_epoch(PLAN, mixture, seed=3, epoch=1, size=40)
-    np.testing.assert_array_equal(first, draw_epoch(PLAN, mixture, seed=3, epoch=1, size=40))
-    assert set(first) != set(draw_epoch(PLAN, mixture, seed=3, epoch=2, size=40))
-    assert set(first) != set(draw_epoch(PLAN, mixture, seed=4, epoch=1, size=40))
+    first = sample_epoch(PLAN, mixture, seed=3, epoch=1, size=40)
+    np.testing.assert_array_equal(first, sample_epoch(PLAN, mixture, seed=3, epoch=1, size=40))
+    assert set(first) != set(sample_epoch(PLAN, mixture, seed=3, epoch=2, size=40))
+    assert set(first) != set(sample_epoch(PLAN, mixture, seed=4, epoch=1, size=40))
 
 
 def test_golden_draw():
-    drawn = draw_epoch(PLAN, (MixtureRow("B", (PRAVG,), weight=1.0),), seed=0, epoch=0, size=6)
+    drawn = sample_epoch(PLAN, (MixtureRow("B", (PRAVG,), weight=1.0),), seed=0, epoch=0, size=6)
     assert drawn.tolist() == [172, 177, 144, 145, 146, 170]
 
 
@@ -55,7 +61,7 @@ def test_no_window_twice_and_every_row_its_share():
         MixtureRow("A", (PRAVG,), reverse=True, count=11),
         MixtureRow("B", (PRAVG,), weight=1.0),
     )
-    drawn = draw_epoch(PLAN, mixture, seed=0, epoch=0, size=71)
+    drawn = sample_epoch(PLAN, mixture, seed=0, epoch=0, size=71)
     assert len(drawn) == len(set(drawn)) == 71
     assert drawn.dtype == np.int64
     assert count(PLAN, drawn, corpus="A", schedule="pravg", reverse=False) == 10
@@ -66,19 +72,19 @@ def test_no_window_twice_and_every_row_its_share():
 
 def test_with_a_size_the_others_fill_what_a_scarce_part_lacks():
     mixture = (MixtureRow("A", (PRAVG,), weight=1.0), MixtureRow("B", (PRAVG,), weight=1.0))
-    drawn = draw_epoch(PLAN, mixture, seed=0, epoch=0, size=90)
+    drawn = sample_epoch(PLAN, mixture, seed=0, epoch=0, size=90)
     assert count(PLAN, drawn, corpus="B") == 40 and count(PLAN, drawn, corpus="A") == 50
-    assert len(draw_epoch(PLAN, mixture, seed=0, epoch=0, size=10_000)) == 100  # all there is
+    assert len(sample_epoch(PLAN, mixture, seed=0, epoch=0, size=10_000)) == 100  # all there is
 
 
 def test_without_a_size_the_scarcest_part_decides():
     mixture = (MixtureRow("A", (PRAVG,), weight=1.0), MixtureRow("B", (PRAVG,), weight=1.0))
-    drawn = draw_epoch(PLAN, mixture, seed=0, epoch=0)
+    drawn = sample_epoch(PLAN, mixture, seed=0, epoch=0)
     assert count(PLAN, drawn, corpus="A") == count(PLAN, drawn, corpus="B") == 40
 
 
 def test_one_row_and_no_size_is_everything():
-    drawn = draw_epoch(PLAN, (MixtureRow("A", (VLA,), weight=1.0),), seed=0, epoch=0)
+    drawn = sample_epoch(PLAN, (MixtureRow("A", (VLA,), weight=1.0),), seed=0, epoch=0)
     assert sorted(drawn) == list(range(60, 110))
 
 
@@ -89,14 +95,14 @@ def test_first_draws_follow_rmse_to_the_strength():
     for strength in (0.0, 1.0, 2.0):
         hits = np.zeros(3)
         for epoch in range(3000):
-            hits[draw_epoch(plan, mixture, seed=1, epoch=epoch, size=1, strength=strength)] += 1
+            hits[sample_epoch(plan, mixture, seed=1, epoch=epoch, size=1, strength=strength)] += 1
         expected = rmse**strength / (rmse**strength).sum()
         np.testing.assert_allclose(hits / 3000, expected, atol=4 * np.sqrt(0.25 / 3000))
 
 
 def test_rows_mix_so_that_the_remainder_is_fair():
     mixture = (MixtureRow("A", (PRAVG,), weight=1.0), MixtureRow("B", (PRAVG,), weight=1.0))
-    half = draw_epoch(PLAN, mixture, seed=0, epoch=0, size=80)[:40]
+    half = sample_epoch(PLAN, mixture, seed=0, epoch=0, size=80)[:40]
     assert 8 < count(PLAN, half, corpus="A") < 32
 
 
@@ -106,7 +112,7 @@ def test_a_reversed_pass_whose_windows_all_repeat_forward_ones_is_left_out():
         MixtureRow("A", (PRAVG, VLA), reverse=True, weight=1.0),
         MixtureRow("B", (PRAVG,), reverse=True, weight=1.0),
     )
-    drawn = draw_epoch(PLAN, mixture, seed=0, epoch=0, size=40)
+    drawn = sample_epoch(PLAN, mixture, seed=0, epoch=0, size=40)
     assert count(PLAN, drawn, corpus="A", reverse=True, schedule="pravg") == 6  # 40 by 1.5 : 1.5 : 0.5
     assert len(drawn) == 40 and count(PLAN, drawn, corpus="B") == 0
 
@@ -122,12 +128,12 @@ def test_a_reversed_pass_whose_windows_all_repeat_forward_ones_is_left_out():
 )
 def test_impossible_mixtures_name_the_row(mixture, message):
     with pytest.raises(ValueError, match=message):
-        draw_epoch(PLAN, mixture, seed=0, epoch=0)
+        sample_epoch(PLAN, mixture, seed=0, epoch=0)
 
 
 def test_counts_beyond_the_epoch_are_an_error():
     with pytest.raises(ValueError, match="epoch_windows: 10 is too few"):
-        draw_epoch(PLAN, (MixtureRow("B", (PRAVG,), count=20),), seed=0, epoch=0, size=10)
+        sample_epoch(PLAN, (MixtureRow("B", (PRAVG,), count=20),), seed=0, epoch=0, size=10)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +186,6 @@ def test_stand_ins_are_the_next_of_the_same_part_not_drawn_first():
         [plan_row(f"{name}.mp4", i, 7) for name in "abc" for i in range(3)] + [plan_row("z.mp4", 0, 7, corpus="B")]
     )
     drawn = np.array([0, 1, 4, 6])
-    assert list(stand_ins(plan, 0, drawn)) == [3, 5, 7, 8, 4, 6]
-    assert list(stand_ins(plan, 1, drawn)) == [5, 7, 8, 3, 6, 4]  # the second drawn window of the video
-    assert list(stand_ins(plan, 9, drawn)) == []
+    assert list(replacement_windows(plan, 0, drawn)) == [3, 5, 7, 8, 4, 6]
+    assert list(replacement_windows(plan, 1, drawn)) == [5, 7, 8, 3, 6, 4]  # the second drawn window of the video
+    assert list(replacement_windows(plan, 9, drawn)) == []
