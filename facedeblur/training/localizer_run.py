@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facedeblur.data.corpora import find_clips
-from facedeblur.data.photos.augment import JitterSettings
+from facedeblur.data.photos.augment import CropAugmentSettings
 from facedeblur.data.photos.photo_stream import FaceDataModule
 from facedeblur.data.photos.photos import Face, Faces, read_faces
 from facedeblur.data.settings import DataSettings
@@ -64,8 +64,8 @@ def train_localizer(settings: RunSettings, plain: dict, folder: RunFolder) -> No
         for photo, reason in faces.skipped:
             print(f"skipped {photo}: {reason}", file=sys.stderr)
     train, val = splits["train"].items, _spread(splits["val"].items, data.val_windows)
-    jitter = JitterSettings(flip=data.flip, light=data.photometric)
-    module = FaceDataModule(train, val, loader_settings(data, size, settings.seed, data.epoch_windows), jitter)
+    augment = CropAugmentSettings(flip=data.flip, light=data.photometric)
+    module = FaceDataModule(train, val, loader_settings(data, size, settings.seed, data.epoch_windows), augment)
     check_batches(module, settings.trainer)
     if is_main_process():
         write_json(folder.path / "data.json", {split: _described(faces) for split, faces in splits.items()})

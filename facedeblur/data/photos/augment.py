@@ -11,7 +11,7 @@ from facedeblur.faces.mirror import mirror_points
 
 
 @dataclass(frozen=True)
-class JitterSettings:
+class CropAugmentSettings:
     """How far a face's crop and its pixels are changed; all zeros change nothing.
 
     rotation     standard deviation in degrees
@@ -42,9 +42,9 @@ class JitterSettings:
 
 
 def placement(
-    centre: np.ndarray, side: float, box_side: float, size: int, settings: JitterSettings, rng: np.random.Generator
+    centre: np.ndarray, side: float, box_side: float, size: int, settings: CropAugmentSettings, rng: np.random.Generator
 ) -> np.ndarray:
-    """The (2, 3) affine map of pixels from an image to a jittered crop of it.
+    """The (2, 3) affine map of pixels from an image to an augmented crop of it.
 
     Args:
         centre, side: of the square to be cut out, in pixels of the image; its edges are half a pixel outside pixel
@@ -66,8 +66,8 @@ def placement(
     return np.column_stack([linear, offset])
 
 
-def jittered(
-    image: np.ndarray, points: np.ndarray, matrix: np.ndarray, size: int, settings: JitterSettings, rng
+def augmented_crop(
+    image: np.ndarray, points: np.ndarray, matrix: np.ndarray, size: int, settings: CropAugmentSettings, rng
 ) -> tuple[np.ndarray, np.ndarray]:
     """The crop that `matrix` cuts out of an RGB uint8 image, changed, and its points.
 

@@ -1,4 +1,4 @@
-"""Batches of annotated faces, for Lightning: jittered for training, as the localiser sees them for validation."""
+"""Batches of annotated faces, for Lightning: augmented_crop for training, as the localiser sees them for validation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 
-from facedeblur.data.photos.augment import JitterSettings, jittered, placement
+from facedeblur.data.photos.augment import CropAugmentSettings, augmented_crop, placement
 from facedeblur.data.photos.photos import Face
 from facedeblur.data.stream.epoch_stream import Batch, EpochStream
 from facedeblur.data.stream.loader import TrainLoader, ValLoader
@@ -25,7 +25,7 @@ class FaceStream(EpochStream):
     (seed, epoch, batch, ranks) alone.
 
     Args:
-        jitter: of training; without it every face comes once, in order, as `HourglassLocalizer` crops it.
+        augment: of training; without it every face comes once, in order, as `HourglassLocalizer` crops it.
         rank, world: this process among those that share the epoch.
 
     Raises ValueError where the batch cannot be shared, or an epoch has less than one batch.
@@ -35,18 +35,18 @@ class FaceStream(EpochStream):
         self,
         faces: Sequence[Face],
         settings: LoaderSettings,
-        jitter: JitterSettings | None = None,
+        augment: CropAugmentSettings | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
         super().__init__(settings, rank, world)
-        self.faces, self.jitter = list(faces), jitter
-        self.drawn = (settings.epoch_windows or len(self.faces)) if jitter is not None else len(self.faces)
-        if jitter is not None and self.drawn < settings.batch:
+        self.faces, self.augment = list(faces), augment
+        self.drawn = (settings.epoch_windows or len(self.faces)) if augment is not None else len(self.faces)
+        if augment is not None and self.drawn < settings.batch:
             raise ValueError(f"epoch_windows: an epoch of {self.drawn} faces has no batch of {settings.batch}")
 
     def __len__(self) -> int:
-        if self.jitter is None:
+        if self.augment is None:
             return -(-len(self._order(0)) // self.batch)
         return self.drawn // self.settings.batch
 
@@ -64,7 +64,7 @@ class FaceStream(EpochStream):
 
     def _order(self, epoch: int) -> np.ndarray:
         """The faces of this rank: its share of an epoch, which goes through all faces again and again."""
-        if self.jitter is None:
+        if self.augment is None:
             return np.arange(self.rank, len(self.faces), self.world)
         rng = np.random.default_rng([self.settings.seed, epoch])
         passes = -(-self.drawn // len(self.faces))
@@ -74,12 +74,12 @@ class FaceStream(EpochStream):
     def _item(self, face: Face, epoch: int, place: int) -> tuple[np.ndarray, np.ndarray]:
         size = self.settings.size
         square = localizer_crop(face.box)
-        if self.jitter is None:
+        if self.augment is None:
             return resize(crop(face.image, square), size), points_to_crop(face.landmarks, square, size)
         rng = np.random.default_rng([self.settings.seed, epoch, place, self.rank])
         centre = np.array([square.x, square.y]) + (square.side - 1) / 2
-        matrix = placement(centre, square.side, square.side / MARGIN, size, self.jitter, rng)
-        return jittered(face.image, face.landmarks, matrix, size, self.jitter, rng)
+        matrix = placement(centre, square.side, square.side / MARGIN, size, self.augment, rng)
+        return augmented_crop(face.image, face.landmarks, matrix, size, self.augment, rng)
 
 
 class FaceDataModule(LightningDataModule):
@@ -92,11 +92,11 @@ class FaceDataModule(LightningDataModule):
     items, samples = "faces", "faces"
 
     def __init__(
-        self, train: Sequence[Face], val: Sequence[Face], settings: LoaderSettings, jitter: JitterSettings
+        self, train: Sequence[Face], val: Sequence[Face], settings: LoaderSettings, augment: CropAugmentSettings
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer validation faces than ranks
-        self.train, self.val, self.settings, self.jitter = list(train), list(val), settings, jitter
+        self.train, self.val, self.settings, self.augment = list(train), list(val), settings, augment
         self._start = (0, 0)
         self._loader: TrainLoader | None = None
 
@@ -110,12 +110,12 @@ class FaceDataModule(LightningDataModule):
 
     def batches_per_epoch(self, world: int = 1) -> int:
         """Training batches that every one of `world` ranks gets. Raises ValueError as `FaceStream` does."""
-        return len(FaceStream(self.train, self.settings, self.jitter, 0, world))
+        return len(FaceStream(self.train, self.settings, self.augment, 0, world))
 
     def train_dataloader(self) -> TrainLoader:
         """One loader for all epochs, however often it is asked for."""
         if self._loader is None:
-            stream = FaceStream(self.train, self.settings, self.jitter, *self._rank())
+            stream = FaceStream(self.train, self.settings, self.augment, *self._rank())
             self._loader = TrainLoader(stream, self.settings.workers)
             self._loader.set_position(*self._start)
         return self._loader

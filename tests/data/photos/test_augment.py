@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from facedeblur.data.photos.augment import JitterSettings, jittered, placement
+from facedeblur.data.photos.augment import CropAugmentSettings, augmented_crop, placement
 from facedeblur.faces.crop import CropBox, crop, points_to_crop, resize
 from facedeblur.faces.mirror import MIRRORED_POINT
 
-NOTHING = JitterSettings(
+NOTHING = CropAugmentSettings(
     **dict.fromkeys(("rotation", "scale", "shift", "stretch", "flip", "light", "grey"), 0.0), degrade=0, occlude=0
 )
-MOVES = JitterSettings(
+MOVES = CropAugmentSettings(
     rotation=20, scale=0.1, shift=0.06, stretch=0.05, flip=0.5, light=0, grey=0, degrade=0, occlude=0
 )
 
@@ -32,7 +32,7 @@ def test_without_jitter_it_is_the_crop():
     square = CropBox(40, 36, 120)
     centre = (square.x + (square.side - 1) / 2, square.y + (square.side - 1) / 2)
     matrix = placement(centre, square.side, 75, 100, NOTHING, np.random.default_rng(0))
-    face, moved = jittered(image, points, matrix, 100, NOTHING, np.random.default_rng(0))
+    face, moved = augmented_crop(image, points, matrix, 100, NOTHING, np.random.default_rng(0))
     np.testing.assert_allclose(moved, points_to_crop(points, square, 100), atol=1e-3)
     assert np.abs(face.astype(int) - resize(crop(image, square), 100)).max() <= 4
 
@@ -42,7 +42,7 @@ def test_points_stay_on_what_they_mark(seed):
     image, points = photo(seed=seed)
     rng = np.random.default_rng(seed)
     matrix = placement((100, 100), 120, 75, 128, MOVES, rng)
-    face, moved = jittered(image, points, matrix, 128, MOVES, rng)
+    face, moved = augmented_crop(image, points, matrix, 128, MOVES, rng)
     assert moved.dtype == np.float32
     flipped = not np.allclose(moved, points @ matrix[:, :2].T + matrix[:, 2], atol=1e-3)
     straight = moved[MIRRORED_POINT] if flipped else moved
@@ -64,7 +64,7 @@ def test_half_are_flipped_and_all_move_within_their_limits():
     assert 0.07 < np.log(scale).std() < 0.12 and np.abs(np.log(scale)).max() <= 0.2501
     flipped = sum(
         not np.allclose(
-            jittered(np.zeros((200, 200, 3), np.uint8), points, m, 128, MOVES, rng)[1],
+            augmented_crop(np.zeros((200, 200, 3), np.uint8), points, m, 128, MOVES, rng)[1],
             points @ m[:, :2].T + m[:, 2],
             atol=1e-3,
         )
@@ -77,11 +77,11 @@ def test_half_are_flipped_and_all_move_within_their_limits():
 def test_pixels_change_and_points_do_not(name):
     image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8), (0, 0), 2)
     points = np.random.default_rng(1).uniform(0, 128, (68, 2)).astype(np.float32)
-    settings = JitterSettings(**{**NOTHING.__dict__, name: 1.0})
+    settings = CropAugmentSettings(**{**NOTHING.__dict__, name: 1.0})
     identity = np.array([[1.0, 0, 0], [0, 1.0, 0]])
     for seed in range(12):
-        face, same = jittered(image, points, identity, 128, settings, np.random.default_rng(seed))
-        again, _ = jittered(image, points, identity, 128, settings, np.random.default_rng(seed))
+        face, same = augmented_crop(image, points, identity, 128, settings, np.random.default_rng(seed))
+        again, _ = augmented_crop(image, points, identity, 128, settings, np.random.default_rng(seed))
         assert face.shape == image.shape and face.dtype == np.uint8
         assert not np.array_equal(face, image)
         np.testing.assert_array_equal(face, again)
@@ -90,6 +90,6 @@ def test_pixels_change_and_points_do_not(name):
 
 def test_a_wrong_value_is_named():
     with pytest.raises(ValueError, match="occlude"):
-        JitterSettings(occlude=1.5)
+        CropAugmentSettings(occlude=1.5)
     with pytest.raises(ValueError, match="rotation"):
-        JitterSettings(rotation=-1)
+        CropAugmentSettings(rotation=-1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from facedeblur.data.corpora import CorpusSettings, find_clips
-from facedeblur.data.photos.augment import JitterSettings
+from facedeblur.data.photos.augment import CropAugmentSettings
 from facedeblur.data.photos.photo_stream import FaceDataModule, FaceStream
 from facedeblur.data.photos.photos import read_faces
 from facedeblur.data.stream import epoch_stream
@@ -83,9 +83,9 @@ def batches(stream, epoch=0, first=0):
 
 def test_an_epoch_depends_on_seed_and_epoch_alone(clips):
     faces = read_faces(clips(), 64).items
-    stream = FaceStream(faces, SETTINGS, JitterSettings())
+    stream = FaceStream(faces, SETTINGS, CropAugmentSettings())
     assert len(stream) == 5  # 22 faces are five whole batches
-    one, again = batches(stream), batches(FaceStream(faces, SETTINGS, JitterSettings()))
+    one, again = batches(stream), batches(FaceStream(faces, SETTINGS, CropAugmentSettings()))
     assert all(torch.equal(a[key], b[key]) for a, b in zip(one, again, strict=True) for key in ("image", "points"))
     assert one[0]["image"].shape == (4, 3, 64, 64) and one[0]["image"].dtype == torch.uint8
     assert one[0]["image"].is_contiguous(memory_format=torch.channels_last)
@@ -102,7 +102,7 @@ def test_an_epoch_depends_on_seed_and_epoch_alone(clips):
 @pytest.mark.parametrize("first", [0, 1])
 def test_workers_make_the_same_batches(clips, monkeypatch, first):
     faces = read_faces(clips(), 64).items
-    stream = FaceStream(faces, SETTINGS, JitterSettings())
+    stream = FaceStream(faces, SETTINGS, CropAugmentSettings())
     whole = batches(stream, first=first)
     workers = []
     for worker in range(3):
@@ -117,7 +117,7 @@ def test_workers_make_the_same_batches(clips, monkeypatch, first):
 
 def test_ranks_share_an_epoch(clips):
     faces = read_faces(clips(), 64).items
-    shares = [batches(FaceStream(faces, SETTINGS, JitterSettings(), rank, 2)) for rank in range(2)]
+    shares = [batches(FaceStream(faces, SETTINGS, CropAugmentSettings(), rank, 2)) for rank in range(2)]
     assert [len(share) for share in shares] == [5, 5]
     assert {batch["image"].shape[0] for share in shares for batch in share} == {2}
     seen = [meta["video"] for share in shares for batch in share for meta in batch["meta"]]
@@ -136,12 +136,12 @@ def test_validation_sees_what_the_localiser_sees(clips):
 
 def test_a_resumed_module_goes_on_with_the_next_batch(clips):
     faces = read_faces(clips(), 64).items
-    whole = FaceDataModule(faces, faces, SETTINGS, JitterSettings())
+    whole = FaceDataModule(faces, faces, SETTINGS, CropAugmentSettings())
     assert (whole.batches_per_epoch(), whole.train_count, whole.val_count) == (5, 5, 5)
     first = list(whole.train_dataloader())
     second = list(whole.train_dataloader())
     assert len(first) == len(second) == 5
-    resumed = FaceDataModule(faces, faces, SETTINGS, JitterSettings())
+    resumed = FaceDataModule(faces, faces, SETTINGS, CropAugmentSettings())
     resumed.set_position(0, 3)
     assert len(resumed.train_dataloader()) == 2
     rest = list(resumed.train_dataloader()) + list(resumed.train_dataloader())
@@ -155,4 +155,4 @@ def test_a_resumed_module_goes_on_with_the_next_batch(clips):
 def test_an_epoch_without_a_batch_is_refused(clips):
     faces = read_faces(clips(), 64).items
     with pytest.raises(ValueError, match="epoch_windows"):
-        FaceStream(faces, LoaderSettings(size=64, batch=8, epoch_windows=6), JitterSettings())
+        FaceStream(faces, LoaderSettings(size=64, batch=8, epoch_windows=6), CropAugmentSettings())
