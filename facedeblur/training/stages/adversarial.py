@@ -130,14 +130,14 @@ class AdversarialStage(RestorationStage):
             self.check_losses(losses, batch)
             self.manual_backward(d["total"] / self.settings.accumulate)
             if self.at_step_boundary:
-                losses |= {f"d_{name}": value for name, value in self.descend(optimizer_d).items()}
+                losses |= {f"d_{name}": value for name, value in self.step_optimizer(optimizer_d).items()}
 
         g = self._generator_losses(output, reconstruction, sharp, blurry if adversarial else None)
         losses |= {f"g_{name}": value.detach() for name, value in g.items()}
         self.check_losses(losses, batch)
         self.manual_backward(g["total"] / self.settings.accumulate)
         if self.at_step_boundary:
-            losses |= {f"g_{name}": value for name, value in self.descend(optimizer_g).items()}
+            losses |= {f"g_{name}": value for name, value in self.step_optimizer(optimizer_g).items()}
         return losses
 
     def _discriminator_losses(self, fake: Tensor, sharp: Tensor, blurry: Tensor) -> dict[str, Tensor]:

@@ -67,7 +67,7 @@ class ComparedStage(RestorationStage):
         self.check_losses(losses, batch)
         self.manual_backward(loss / self.settings.accumulate)
         if self.at_step_boundary:
-            losses |= self.descend(optimizer)
+            losses |= self.step_optimizer(optimizer)
         return losses
 
     def after_step(self) -> None:

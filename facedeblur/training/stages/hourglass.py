@@ -44,7 +44,7 @@ class HourglassStage(RestorationStage):
         self.check_losses(losses, batch)
         self.manual_backward(loss / self.settings.accumulate)
         if self.at_step_boundary:
-            losses |= self.descend(optimizer)
+            losses |= self.step_optimizer(optimizer)
         return losses
 
     def restore(self, blurry: Tensor) -> dict[str, Tensor]:

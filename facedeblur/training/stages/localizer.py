@@ -56,7 +56,7 @@ class LocalizerStage(Stage):
         self.check_losses(losses, batch)
         self.manual_backward(total / self.settings.accumulate)
         if self.at_step_boundary:
-            losses |= self.descend(optimizer)
+            losses |= self.step_optimizer(optimizer)
         return losses
 
     def after_step(self) -> None:

@@ -85,7 +85,7 @@ class Stage(LightningModule):
             )
         return torch.optim.Adam(parameters, lr=rate, betas=betas, foreach=True)
 
-    def descend(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    def step_optimizer(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """One step on the gradients gathered so far, limited to `clip`; their norm, where they are limited."""
         if self._dry:
             return {}

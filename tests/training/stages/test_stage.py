@@ -85,7 +85,7 @@ def test_gradients_are_limited_to_the_norm_that_is_set(make_stage, clip):
     stage = make_stage(weights=LossWeights(adversarial=0, projection=0), clip=clip)
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.tensor([3.0, 4.0])
-    (norm,) = stage.descend(torch.optim.SGD([parameter], lr=1.0)).values()
+    (norm,) = stage.step_optimizer(torch.optim.SGD([parameter], lr=1.0)).values()
     assert norm == 5 and parameter.grad is None
     torch.testing.assert_close(parameter.detach(), -torch.tensor([3.0, 4.0]) * min(1, clip / 5))
 
@@ -94,7 +94,7 @@ def test_without_a_limit_no_norm_is_measured(make_stage):
     stage = make_stage()
     parameter = torch.nn.Parameter(torch.zeros(1))
     parameter.grad = torch.full((1,), 1e3)
-    assert stage.descend(torch.optim.SGD([parameter], lr=1.0)) == {}
+    assert stage.step_optimizer(torch.optim.SGD([parameter], lr=1.0)) == {}
     assert parameter.item() == -1e3
 
 
