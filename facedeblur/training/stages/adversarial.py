@@ -123,7 +123,7 @@ class AdversarialStage(RestorationStage):
         reconstruction = networks.identity(sharp) if networks.identity is not None else None
 
         losses: dict[str, Tensor] = {}
-        adversarial = self.discriminator_plays()
+        adversarial = self.discriminator_active()
         if adversarial:
             d = self._discriminator_losses(output.detach(), sharp, blurry)
             losses |= {f"d_{name}": value.detach() for name, value in d.items()}
@@ -149,7 +149,7 @@ class AdversarialStage(RestorationStage):
             )
         return self.discriminator_loss(real_logits, fake_logits)
 
-    def discriminator_plays(self) -> bool:
+    def discriminator_active(self) -> bool:
         """Whether this step has a discriminator: its terms have weight, and their share of the run has come."""
         return self.adversarial and self.generator_step >= self.settings.adversarial_start * self.planned_steps
 
@@ -158,7 +158,7 @@ class AdversarialStage(RestorationStage):
     ) -> dict[str, Tensor]:
         """Eq. 6 with the discriminator as it is after its step, whose weights get no gradient from this pass.
 
-        Without `blurry` the discriminator does not play.
+        Without `blurry` the discriminator takes no part.
         """
         terms: dict[str, Tensor | None] = {"reconstruction": reconstruction}
         if blurry is not None:
