@@ -57,7 +57,7 @@ def gather_rng_states(trainer: Trainer) -> list[dict]:
 
 class Checkpointer(Callback):
     """Writes `checkpoints/last.ckpt` every few minutes, after each validation and at the end, and `best.ckpt`,
-    whenever the stage's `merit` has not been as high before.
+    whenever the stage's `monitored_score` has not been as high before.
 
     Args:
         folder: the run folder.
@@ -92,8 +92,8 @@ class Checkpointer(Callback):
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         if trainer.state.fn != "fit":  # the closing validation of weights that are saved already
             return
-        if module.validation_rows and module.merit() > self.best:
-            self.best = module.merit()
+        if module.validation_rows and module.monitored_score() > self.best:
+            self.best = module.monitored_score()
             self.save(trainer, module, "best.ckpt")
         self.save(trainer, module)
 

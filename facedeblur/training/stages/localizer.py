@@ -77,5 +77,5 @@ class LocalizerStage(Stage):
         errors = [row["error"] for row in self.validation_rows]
         return {"val/error": float(np.mean(errors)), "val/failures": float(failure_rate(errors))}
 
-    def merit(self) -> float:
+    def monitored_score(self) -> float:
         return -self.validation_scores["val/error"]

@@ -49,5 +49,5 @@ class RestorationStage(Stage):
                 scores[f"val/{label}"] = float(np.mean(values))
         return scores
 
-    def merit(self) -> float:
+    def monitored_score(self) -> float:
         return self.validation_scores["val/psnr"]

@@ -31,7 +31,7 @@ class Stage(LightningModule):
 
     Subclasses define `build_optimizers`, `networks_state`, `update(batch)` (one batch: backward, and an optimizer step
     where `self.at_step_boundary`), `trial_batch` for timing it, `validation_step` filling `validation_rows`, and
-    `scores` and `merit` of those rows. See `RestorationStage` for the stages that restore images.
+    `scores` and `monitored_score` of those rows. See `RestorationStage` for the stages that restore images.
 
     Args:
         settings: of this stage's trainer.

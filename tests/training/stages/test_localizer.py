@@ -68,7 +68,9 @@ def test_it_learns_one_rendered_face_by_heart(tmp_path, fit, face):
     assert normalised_error(before, face.landmarks) > 0.1
     assert normalised_error(after, face.landmarks) < 0.04
     scores = stage.validation_scores
-    assert scores["val/error"] < 0.04 and scores["val/failures"] == 0 and stage.merit() == -scores["val/error"]
+    assert (
+        scores["val/error"] < 0.04 and scores["val/failures"] == 0 and stage.monitored_score() == -scores["val/error"]
+    )
     assert [row["photo"] for row in stage.validation_rows] == ["rendered.png"] * 2
 
     picture = point_grid(stage, [face, face], SIZE)
