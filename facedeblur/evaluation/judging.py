@@ -31,7 +31,7 @@ PROCESS_DIED = "a judging process died (out of memory?); the same command goes o
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class EvalItem:
     """One window: the sharp image, its landmarks (None: unknown), and each method's image (None: nothing to look at).
 
     Images are RGB uint8 (S, S, 3); landmarks (68, 2) in their pixels.
@@ -43,7 +43,7 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class FaceMeasurement:
     """Of one image: `landmarks` (68, 2) in its pixels, None where no face was found; `error` +inf then, None without
     truth; `embedding` (D,) and `cosine` to the sharp face, None where there is none."""
 
@@ -53,7 +53,7 @@ class Judgement:
     cosine: float | None
 
 
-def judge(question: Question, settings: JudgeSettings) -> list[Judgement]:
+def judge(question: EvalItem, settings: JudgeSettings) -> list[FaceMeasurement]:
     """The judgement of every image of a window; the sharp face's embedding is computed once."""
     size = question.sharp.shape[0]
     truth = None if question.truth is None else _scaled(question.truth, size, settings.size)
@@ -72,7 +72,7 @@ def judge(question: Question, settings: JudgeSettings) -> list[Judgement]:
     judgements = []
     for image in question.images:
         if image is None:
-            judgements.append(Judgement(None, None if truth is None else float("inf"), None, None))
+            judgements.append(FaceMeasurement(None, None if truth is None else float("inf"), None, None))
             continue
         seen = resize(image, settings.size)
         points = locate(seen, truth, settings)
@@ -84,7 +84,7 @@ def judge(question: Question, settings: JudgeSettings) -> list[Judgement]:
         if embedding is not None and reference is not None:
             similarity = float(cosine(embedding, reference))
         landmarks = None if points is None else _scaled(points, settings.size, size)
-        judgements.append(Judgement(landmarks, error, embedding, similarity))
+        judgements.append(FaceMeasurement(landmarks, error, embedding, similarity))
     return judgements
 
 
@@ -146,18 +146,18 @@ class JudgePool:
         """Calls another function in one of the judging processes."""
         return self._pool.submit(work, argument)
 
-    def submit(self, questions: Sequence[Question]) -> list[Future | Question]:
+    def submit(self, questions: Sequence[EvalItem]) -> list[Future | EvalItem]:
         """Starts judging; `results` gives the answers."""
         if self._pool is None:
             return list(questions)
         return [self._pool.submit(judge, question, self.settings) for question in questions]
 
     @staticmethod
-    def ready(submitted: Sequence[Future | Question]) -> int:
+    def ready(submitted: Sequence[Future | EvalItem]) -> int:
         """How many of what was submitted are judged already, in whatever order."""
         return sum(item.done() for item in submitted if isinstance(item, Future))
 
-    def results(self, submitted: Sequence[Future | Question]) -> Iterator[list[Judgement]]:
+    def results(self, submitted: Sequence[Future | EvalItem]) -> Iterator[list[FaceMeasurement]]:
         """The judgements of what was submitted, in order, as they come."""
         for item in submitted:
             try:

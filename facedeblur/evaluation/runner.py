@@ -25,7 +25,7 @@ from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.forecast import Forecast
 from facedeblur.evaluation.front_door import FrontDoor, front_doors, through
-from facedeblur.evaluation.judging import Judgement, JudgePool, Question
+from facedeblur.evaluation.judging import EvalItem, FaceMeasurement, JudgePool
 from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
 from facedeblur.evaluation.restoring import PooledRestorer, Restored, Restorer
@@ -70,7 +70,7 @@ class _InFlight:
     pairs: list[TestPair]
     lost: list[Loss]
     restored: dict[str, list[Restored]]
-    answers: list[Future | Question]
+    answers: list[Future | EvalItem]
 
 
 class Evaluation:
@@ -198,7 +198,7 @@ class Evaluation:
         doors = [method for method in wanted if isinstance(method, FrontDoor)]
         restored |= through(doors, shard.blur, [pair.row for pair in pairs], self.size)
         questions = [
-            Question(pair.sharp, pair.truth, [r[i].image if r[i].usable else None for r in restored.values()])
+            EvalItem(pair.sharp, pair.truth, [r[i].image if r[i].usable else None for r in restored.values()])
             for i, pair in enumerate(pairs)
         ]
         files = {method.name: shard.files[method.name] for method in methods}
@@ -294,7 +294,12 @@ def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
 
 
 def _row(
-    method: str, pair: TestPair, restored: Restored, judged: Judgement, score: tuple[float, float], image: str | None
+    method: str,
+    pair: TestPair,
+    restored: Restored,
+    judged: FaceMeasurement,
+    score: tuple[float, float],
+    image: str | None,
 ) -> dict[str, Any]:
     flags = set(restored.flags)
     if judged.landmarks is None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.command import summary_text
-from facedeblur.evaluation.judging import Judgement, JudgePool, Question
+from facedeblur.evaluation.judging import EvalItem, FaceMeasurement, JudgePool
 from facedeblur.evaluation.names import file_name
 from facedeblur.evaluation.protocol import FILE, METRICS, judges_told, write_protocol
 from facedeblur.evaluation.rows import FOLDER, SCHEMA, flat, joined, write_rows
@@ -163,7 +163,7 @@ def _load(name: str, truths: dict[str, Path], found: dict[str, dict[str, Path]],
         return name, None, sharp, images, None
     truth = points_to_crop(face.truth, face.box, face.box.side)
     seen = [None if "error" in flags else _cut(image, face.box) for image, flags in images.values()]
-    return name, face, sharp, images, Question(_cut(sharp, face.box), truth, seen)
+    return name, face, sharp, images, EvalItem(_cut(sharp, face.box), truth, seen)
 
 
 def _partner(file: Path | None, sharp: np.ndarray) -> tuple[np.ndarray, set[str]]:
@@ -203,7 +203,7 @@ def _rows(
     face: _Face | None,
     sharp: np.ndarray,
     images: dict[str, tuple[np.ndarray, set[str]]],
-    judgements: Sequence[Judgement | None],
+    judgements: Sequence[FaceMeasurement | None],
     corpus: str,
 ) -> Iterator[dict[str, Any]]:
     for (method, (image, flags)), judged in zip(images.items(), judgements, strict=True):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facedeblur.errors import UsageError
-from facedeblur.evaluation.judging import JudgePool, Question, judge
+from facedeblur.evaluation.judging import EvalItem, JudgePool, judge
 from facedeblur.evaluation.settings import JudgeSettings, evaluation_settings
 from facedeblur.evaluation.testset import make_test_set
 from facedeblur.faces.dlib_models import has_dlib
@@ -25,7 +25,7 @@ def pair(plain):
 @dlib_only
 def test_dlib_finds_the_sharp_face_and_loses_a_flat_one(pair):
     flat = np.full_like(pair.sharp, 128)
-    sharp, lost, nothing = judge(Question(pair.sharp, pair.truth, [pair.sharp, flat, None]), JudgeSettings())
+    sharp, lost, nothing = judge(EvalItem(pair.sharp, pair.truth, [pair.sharp, flat, None]), JudgeSettings())
     assert sharp.error < 0.05 and sharp.landmarks.shape == (68, 2) and sharp.embedding.shape == (128,)
     assert sharp.cosine == pytest.approx(1)
     assert abs(sharp.landmarks - pair.truth).mean() < 5
@@ -37,7 +37,7 @@ def test_dlib_finds_the_sharp_face_and_loses_a_flat_one(pair):
 @dlib_only
 def test_the_true_box_always_gives_landmarks_and_the_judges_alignment_only_where_found(pair):
     flat = np.full_like(pair.sharp, 128)
-    question = Question(pair.sharp, pair.truth, [flat])
+    question = EvalItem(pair.sharp, pair.truth, [flat])
     assert np.isfinite(judge(question, JudgeSettings(box="truth"))[0].error)
     aligned = judge(question, JudgeSettings(align="judge"))[0]
     assert aligned.embedding is None and aligned.cosine is None
@@ -46,13 +46,13 @@ def test_the_true_box_always_gives_landmarks_and_the_judges_alignment_only_where
 def test_without_truth_there_is_no_error_and_no_reference(judges_file):
     settings = JudgeSettings(f"{judges_file}:Localizer", "dlib", f"{judges_file}:Embedder", box="truth")
     image = np.full((64, 64, 3), 9, np.uint8)
-    found = judge(Question(image, None, [image]), settings)[0]
+    found = judge(EvalItem(image, None, [image]), settings)[0]
     assert found.landmarks is None and found.error is None and found.cosine is None
 
 
 def test_an_embedder_of_none_embeds_nothing(pair, judges_file):
     settings = JudgeSettings(f"{judges_file}:Localizer", "dlib", "none", box="truth")
-    found = judge(Question(pair.sharp, pair.truth, [pair.blurry]), settings)[0]
+    found = judge(EvalItem(pair.sharp, pair.truth, [pair.blurry]), settings)[0]
     assert found.landmarks is not None and found.embedding is None and found.cosine is None
 
 
