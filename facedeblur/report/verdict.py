@@ -14,7 +14,7 @@ from facedeblur.report.summary import blur_title, paired, per_image
 # keys of protocol.json that decide what a score is
 DECISIVE = ("corpus", "image_size", "judges", "metrics", "schedule")
 # what became of images that a method did not deliver as it should
-FATES = {
+FAILURE_LABELS = {
     "nan": "had pixels that are no numbers: they count as black, the face as not found",
     "error": "were not delivered: they count as black, the face as not found",
     "size_mismatch": "had another size and were resized",
@@ -40,10 +40,10 @@ def remarks(rows: Rows, summaries: Summaries) -> list[html.Html]:
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{method} {count}" for method, count in counts.items())
             warnings.append(f"{blur_title(blur)}: not all methods have all images ({listed}).")
-    for flag, fate in FATES.items():
+    for flag, label in FAILURE_LABELS.items():
         hit = {s.method for s in summaries.values() if s.flags.get(flag)}
         if hit:
-            warnings.append(f"Some images of {', '.join(sorted(hit))} {fate}.")
+            warnings.append(f"Some images of {', '.join(sorted(hit))} {label}.")
     return [html.callout(remark, "warning") for remark in warnings]
 
 

@@ -30,7 +30,7 @@ def close_job(job: Job, exit_status: int, pid: int, stopping: bool) -> None:
     else:
         job.state = "failed"
         job.reason = _reason(job, exit_status)
-    _bury(job, pid)
+    _mark_as_failed(job, pid)
     job.record()
 
 
@@ -46,7 +46,7 @@ def _reason(job: Job, exit_status: int) -> str:
     return lines[-1][:300] if lines else f"exit status {exit_status}"
 
 
-def _bury(job: Job, pid: int) -> None:
+def _mark_as_failed(job: Job, pid: int) -> None:
     """A process killed by -9 leaves `running` behind: readers need not wait for its heartbeat to grow old."""
     status = read_status(job.folder)
     if status and status["state"] == "running" and status.get("pid") == pid:
