@@ -15,7 +15,7 @@ from facedeblur.data.stream.settings import LoaderSettings
 class EpochStream(IterableDataset):
     """Batches, ready made; iterating gives what is left of the epoch that `set_position` names.
 
-    A worker among several gives its windows of those batches, in packs to be dealt (`stream.interleave`).
+    A worker among several gives its windows of those batches, in packs (see `stream.interleave`).
     Subclasses write `__len__`, the batches that this rank gets per epoch, and `_run`.
 
     Args:

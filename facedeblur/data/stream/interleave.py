@@ -2,8 +2,8 @@
 
 A worker reads its videos one after another, so its shuffle buffer holds windows of few of them at a time; the windows
 of a batch are as different as can be when they come from all workers. Handing over costs, though. So workers hand over
-packs as large as a batch, and of a round, one pack from each worker, that many batches are interleaved, window by window:
-place p of a rank's epoch is worker p % workers' to fill, and batch k is places k * size to (k + 1) * size - 1.
+packs as large as a batch, and a round, one pack from each worker, is interleaved into that many batches, window by
+window: place p of a rank's epoch is worker p % workers' to fill, and batch k is places k * size to (k + 1) * size - 1.
 """
 
 from __future__ import annotations
