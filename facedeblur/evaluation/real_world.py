@@ -17,7 +17,7 @@ import numpy as np
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.restoring import Restorer
-from facedeblur.evaluation.rows import FOLDER, flat, joined, write_rows
+from facedeblur.evaluation.rows import FOLDER, ScoreRow, flat, joined, write_rows
 from facedeblur.faces import judges
 from facedeblur.faces.crop import CropBox, crop, crop_box, points_to_crop, resize
 from facedeblur.faces.follow_all import FacesFollower
@@ -120,26 +120,19 @@ def score_video(
             image = Path("images", BLUR, file_name(video.stem), f"{face.frame:06}", f"{file_name(method.name)}.png")
             write_png(folder / image, result.image)
             rows.append(
-                {
-                    "method": method.name,
-                    "corpus": CORPUS,
-                    "category": "",
-                    "identity": "",
-                    "blur": BLUR,
-                    "video": video.name,
-                    "frame": face.frame,
-                    "L": 1,
-                    "psnr": None,
-                    "ssim": None,
-                    "landmark_error": None,
-                    "identity_cosine": None if embedding is None else float(cosine(embedding, reference)),
-                    "seconds": result.seconds,
-                    "flags": joined({*result.flags, "no_truth"}),
-                    "landmarks": None,
-                    "truth": None,
-                    "embedding": flat(embedding),
-                    "image": image.as_posix(),
-                }
+                ScoreRow(
+                    method=method.name,
+                    corpus=CORPUS,
+                    blur=BLUR,
+                    video=video.name,
+                    frame=face.frame,
+                    L=1,
+                    identity_cosine=None if embedding is None else float(cosine(embedding, reference)),
+                    seconds=result.seconds,
+                    flags=joined({*result.flags, "no_truth"}),
+                    embedding=flat(embedding),
+                    image=image.as_posix(),
+                )
             )
             if progress:
                 progress(number * len(faces) + len(rows), len(methods) * len(faces), method.name)

@@ -1,6 +1,6 @@
 """The score rows: one per method and image, in Parquet files of one shard each.
 
-Whoever makes tables reads all of `<folder>/rows/*.parquet`; the columns are `SCHEMA`:
+Whoever makes tables reads all of `<folder>/rows/*.parquet`; the columns are the fields of `ScoreRow`:
 
     method, corpus, category, identity, blur, video     names; video relative to its corpus
     frame, L                   target frame; frames averaged (1 for a kernel)
@@ -17,8 +17,8 @@ Whoever makes tables reads all of `<folder>/rows/*.parquet`; the columns are `SC
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,28 +32,33 @@ FLAGS = ("no_face", "nan", "no_truth", "size_mismatch", "error")
 FOLDER = "rows"
 KEY = "facedeblur"  # of what a file says about itself, see `shards`
 
-SCHEMA = pa.schema(
-    [
-        ("method", pa.string()),
-        ("corpus", pa.string()),
-        ("category", pa.string()),
-        ("identity", pa.string()),
-        ("blur", pa.string()),
-        ("video", pa.string()),
-        ("frame", pa.int64()),
-        ("L", pa.int64()),
-        ("psnr", pa.float64()),
-        ("ssim", pa.float64()),
-        ("landmark_error", pa.float64()),
-        ("identity_cosine", pa.float64()),
-        ("seconds", pa.float64()),
-        ("flags", pa.string()),
-        ("landmarks", pa.list_(pa.float32())),
-        ("truth", pa.list_(pa.float32())),
-        ("embedding", pa.list_(pa.float32())),
-        ("image", pa.string()),
-    ]
-)
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """What is written of one method and image; the columns are explained above. What is not known is null."""
+
+    method: str
+    corpus: str
+    category: str = ""
+    identity: str = ""
+    blur: str
+    video: str
+    frame: int = 0
+    L: int = 0
+    psnr: float | None = None
+    ssim: float | None = None
+    landmark_error: float | None = None
+    identity_cosine: float | None = None
+    seconds: float | None = None
+    flags: str = ""
+    landmarks: list[float] | None = None
+    truth: list[float] | None = None
+    embedding: list[float] | None = None
+    image: str | None = None
+
+
+_COLUMNS = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "list[float]": pa.list_(pa.float32())}
+SCHEMA = pa.schema([(field.name, _COLUMNS[field.type.removesuffix(" | None")]) for field in fields(ScoreRow)])
 
 
 def joined(flags: Iterable[str]) -> str:
@@ -67,9 +72,14 @@ def flat(points: np.ndarray | None) -> list[float] | None:
     return None if points is None else np.asarray(points, np.float32).reshape(-1).tolist()
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], about: Mapping[str, str] | None = None) -> None:
+def table_of(rows: Iterable[ScoreRow], about: Mapping[str, str] | None = None) -> pa.Table:
+    """The rows as a table of SCHEMA, with `about` in its metadata."""
+    return pa.Table.from_pylist([vars(row) for row in rows], schema=SCHEMA.with_metadata(about))
+
+
+def write_rows(path: Path, rows: Iterable[ScoreRow], about: Mapping[str, str] | None = None) -> None:
     """Writes one shard, atomically; `about` is kept in the file's metadata."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA.with_metadata(about))
+    table = table_of(rows, about)
     write_atomic(Path(path), lambda file: pq.write_table(table, file, compression="zstd"))
 
 

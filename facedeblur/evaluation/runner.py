@@ -29,7 +29,7 @@ from facedeblur.evaluation.judging import EvalItem, FaceMeasurement, JudgePool
 from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
 from facedeblur.evaluation.restoring import PooledRestorer, Restored, Restorer
-from facedeblur.evaluation.rows import FOLDER, flat, joined
+from facedeblur.evaluation.rows import FOLDER, ScoreRow, flat, joined
 from facedeblur.evaluation.settings import EvaluationSettings
 from facedeblur.evaluation.shards import (
     Loss,
@@ -206,7 +206,7 @@ class Evaluation:
 
     def _finish(self, flying: _InFlight, pool: JudgePool, done: int, windows: int) -> int:
         """Scores and saves images while their judgements come in, and writes their rows; returns the windows done."""
-        rows: dict[str, list[dict]] = {name: [] for name in flying.files}
+        rows: dict[str, list[ScoreRow]] = {name: [] for name in flying.files}
         sharp = [pair.sharp for pair in flying.pairs]
         scores = {name: image_scores([r.image for r in made], sharp) for name, made in flying.restored.items()}
         paths = [self._save(pair, flying.restored, i) for i, pair in enumerate(flying.pairs)]
@@ -300,24 +300,24 @@ def _row(
     judged: FaceMeasurement,
     score: tuple[float, float],
     image: str | None,
-) -> dict[str, Any]:
+) -> ScoreRow:
     flags = set(restored.flags)
     if judged.landmarks is None:
         flags.add("no_face")
-    return {
-        "method": method,
+    return ScoreRow(
+        method=method,
         **asdict(pair.case),
-        "psnr": score[0],
-        "ssim": score[1],
-        "landmark_error": judged.error,
-        "identity_cosine": judged.cosine,
-        "seconds": restored.seconds,
-        "flags": joined(flags),
-        "landmarks": flat(judged.landmarks),
-        "truth": flat(pair.truth),
-        "embedding": flat(judged.embedding),
-        "image": image,
-    }
+        psnr=score[0],
+        ssim=score[1],
+        landmark_error=judged.error,
+        identity_cosine=judged.cosine,
+        seconds=restored.seconds,
+        flags=joined(flags),
+        landmarks=flat(judged.landmarks),
+        truth=flat(pair.truth),
+        embedding=flat(judged.embedding),
+        image=image,
+    )
 
 
 def _device(name: str) -> str:

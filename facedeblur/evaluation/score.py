@@ -11,13 +11,12 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import pyarrow as pa
 
 from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
@@ -25,7 +24,7 @@ from facedeblur.evaluation.command import summary_text
 from facedeblur.evaluation.judging import EvalItem, FaceMeasurement, JudgePool
 from facedeblur.evaluation.names import file_name
 from facedeblur.evaluation.protocol import FILE, METRICS, judges_told, write_protocol
-from facedeblur.evaluation.rows import FOLDER, SCHEMA, flat, joined, write_rows
+from facedeblur.evaluation.rows import FOLDER, ScoreRow, flat, joined, table_of, write_rows
 from facedeblur.evaluation.runner import image_scores
 from facedeblur.evaluation.settings import JudgeSettings
 from facedeblur.faces import judges
@@ -99,13 +98,13 @@ def main(argv: Sequence[str]) -> int:
     folders = {name: options.restored, **folders}
     told = _protocol(options.out, folders, settings) if options.out else {}
     rows = score(folders, options.sharp, settings, usable_cores() if options.jobs is None else options.jobs)
-    if any(not row["identity"] for row in rows):
+    if any(not row.identity for row in rows):
         print(f"{options.sharp}: images in no folder of a person of their own: nobody knows which are of one person, "
               "so no interval is given over people", file=sys.stderr)  # fmt: skip
     if options.out:
         _write(options.out, rows, folders, told)
-    print(summary_text(pa.Table.from_pylist(rows, schema=SCHEMA)), end="")
-    flagged = sorted({(row["video"], row["flags"]) for row in rows if row["method"] == name and row["flags"]})
+    print(summary_text(table_of(rows)), end="")
+    flagged = sorted({(row.video, row.flags) for row in rows if row.method == name and row.flags})
     for video, flags in flagged[:10]:
         print(f"{video}: {flags}", file=sys.stderr)
     if len(flagged) > 10:
@@ -113,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def score(folders: dict[str, Path], sharp: Path, settings: JudgeSettings, jobs: int = 0) -> list[dict[str, Any]]:
+def score(folders: dict[str, Path], sharp: Path, settings: JudgeSettings, jobs: int = 0) -> list[ScoreRow]:
     """One row per method and sharp image (see `rows`); an image that a folder lacks counts as black, flagged "error".
 
     Raises UsageError for a folder that is missing or holds no image, and where no image of a folder has a partner.
@@ -205,7 +204,7 @@ def _rows(
     images: dict[str, tuple[np.ndarray, set[str]]],
     judgements: Sequence[FaceMeasurement | None],
     corpus: str,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[ScoreRow]:
     for (method, (image, flags)), judged in zip(images.items(), judgements, strict=True):
         psnr, ssim = image_scores([image], [sharp])[0]
         flags = set(flags)
@@ -217,26 +216,21 @@ def _rows(
         else:
             landmarks = points_from_crop(judged.landmarks, face.box, face.box.side)
         parts = Path(name).parts
-        yield {
-            "method": method,
-            "corpus": corpus,
-            "category": "",
-            "identity": parts[0] if len(parts) > 1 else "",
-            "blur": BLUR,
-            "video": name,
-            "frame": 0,
-            "L": 0,
-            "psnr": psnr,
-            "ssim": ssim,
-            "landmark_error": None if judged is None else judged.error,
-            "identity_cosine": None if judged is None else judged.cosine,
-            "seconds": None,
-            "flags": joined(flags),
-            "landmarks": flat(landmarks),
-            "truth": None if face is None else flat(face.truth),
-            "embedding": None if judged is None else flat(judged.embedding),
-            "image": None,
-        }
+        yield ScoreRow(
+            method=method,
+            corpus=corpus,
+            identity=parts[0] if len(parts) > 1 else "",
+            blur=BLUR,
+            video=name,
+            psnr=psnr,
+            ssim=ssim,
+            landmark_error=None if judged is None else judged.error,
+            identity_cosine=None if judged is None else judged.cosine,
+            flags=joined(flags),
+            landmarks=flat(landmarks),
+            truth=None if face is None else flat(face.truth),
+            embedding=None if judged is None else flat(judged.embedding),
+        )
 
 
 def _protocol(folder: Path, folders: dict[str, Path], settings: JudgeSettings) -> dict[str, Any]:
@@ -269,21 +263,23 @@ def _protocol(folder: Path, folders: dict[str, Path], settings: JudgeSettings) -
     return told | {"methods": {**held, **methods}}
 
 
-def _write(folder: Path, rows: list[dict[str, Any]], folders: dict[str, Path], told: dict[str, Any]) -> None:
+def _write(folder: Path, rows: list[ScoreRow], folders: dict[str, Path], told: dict[str, Any]) -> None:
     roots = {name: Path(os.path.relpath(path, folder)) for name, path in folders.items()}
     files = {name: images_in(path) for name, path in folders.items()}
+    placed = []
     for row in rows:
-        file = files[row["method"]].get(row["video"])
+        file, image = files[row.method].get(row.video), None
         if file is not None:
-            row["image"] = (roots[row["method"]] / file.relative_to(folders[row["method"]])).as_posix()
+            image = (roots[row.method] / file.relative_to(folders[row.method])).as_posix()
+        placed.append(replace(row, image=image))
     for name in folders:
         file = folder / FOLDER / f"{BLUR}-{file_name(name)}.parquet"
-        write_rows(file, [row for row in rows if row["method"] == name])
-    images = len({row["video"] for row in rows})
+        write_rows(file, [row for row in placed if row.method == name])
+    images = len({row.video for row in rows})
     content = {
         "format": 1,
         "image_size": "as given",
-        "corpus": {"name": rows[0]["corpus"], "kind": "images", "images": images},
+        "corpus": {"name": rows[0].corpus, "kind": "images", "images": images},
         "blurs": {BLUR: {"windows": images}},
         "metrics": METRICS,
     }

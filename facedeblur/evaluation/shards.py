@@ -10,12 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facedeblur.evaluation.rows import FOLDER, KEY, write_rows
+from facedeblur.evaluation.rows import FOLDER, KEY, ScoreRow, write_rows
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,11 @@ class Record:
     lost: tuple[Loss, ...]
 
 
-def write_shard(file: Path, shard: str, method: str, rows: Sequence[dict[str, Any]], lost: Sequence[Loss]) -> Record:
+def write_shard(file: Path, shard: str, method: str, rows: Sequence[ScoreRow], lost: Sequence[Loss]) -> Record:
     """Writes a method's rows of a shard, atomically."""
     about = {"shard": shard, "method": method, "lost": [asdict(loss) for loss in lost]}
     write_rows(file, rows, {KEY: json.dumps(about)})
-    return Record(shard, method, _counted(row["flags"] for row in rows), tuple(lost))
+    return Record(shard, method, _counted(row.flags for row in rows), tuple(lost))
 
 
 def is_complete(file: Path, windows: int) -> bool:

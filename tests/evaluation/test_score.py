@@ -48,18 +48,18 @@ def folders(tmp_path):
 def test_rows_of_two_folders(folders, settings, capsys):
     restored, sharp = folders
     rows = score({"theirs": restored, "oracle": sharp}, sharp, settings)
-    theirs = [row for row in rows if row["method"] == "theirs"]
-    assert [row["video"] for row in theirs] == [f"ann/{n}" for n in range(4)] and theirs[0]["identity"] == "ann"
-    assert [row["flags"] for row in theirs] == ["", "size_mismatch", "no_face,error", ""]
+    theirs = [row for row in rows if row.method == "theirs"]
+    assert [row.video for row in theirs] == [f"ann/{n}" for n in range(4)] and theirs[0].identity == "ann"
+    assert [row.flags for row in theirs] == ["", "size_mismatch", "no_face,error", ""]
     for number, suffix in ((0, "png"), (3, "bmp")):
         a, b = (cv2.imread(str(f)) for f in (sharp / f"ann/{number}.png", restored / f"ann/{number}.{suffix}"))
-        assert theirs[number]["psnr"] == pytest.approx(peak_signal_noise_ratio(a, b), abs=1e-3)
-    assert theirs[2]["landmark_error"] == np.inf and theirs[2]["identity_cosine"] is None
-    np.testing.assert_allclose(np.reshape(theirs[0]["truth"], (68, 2)), POINTS, atol=1e-3)
-    found = np.reshape(theirs[0]["landmarks"], (68, 2))  # back in pixels of the photo
+        assert theirs[number].psnr == pytest.approx(peak_signal_noise_ratio(a, b), abs=1e-3)
+    assert theirs[2].landmark_error == np.inf and theirs[2].identity_cosine is None
+    np.testing.assert_allclose(np.reshape(theirs[0].truth, (68, 2)), POINTS, atol=1e-3)
+    found = np.reshape(theirs[0].landmarks, (68, 2))  # back in pixels of the photo
     assert (np.abs(found - POINTS.mean(axis=0)) < 60).all()
-    oracle = [row for row in rows if row["method"] == "oracle"]
-    assert all(row["psnr"] == 60 and row["identity_cosine"] == pytest.approx(1) for row in oracle)
+    oracle = [row for row in rows if row.method == "oracle"]
+    assert all(row.psnr == 60 and row.identity_cosine == pytest.approx(1) for row in oracle)
     assert "other has no partner" in capsys.readouterr().err
 
 
@@ -153,7 +153,7 @@ def test_a_photo_without_a_face_is_kept_without_truth(folders, settings, monkeyp
     monkeypatch.setattr("facedeblur.faces.judges.detector", Nothing)
     (sharp / "ann/0.pts").unlink()
     row = score({"theirs": restored}, sharp, settings)[0]
-    assert row["flags"] == "no_truth" and row["landmark_error"] is None and row["truth"] is None and row["psnr"] > 20
+    assert row.flags == "no_truth" and row.landmark_error is None and row.truth is None and row.psnr > 20
 
 
 def test_folders_that_do_not_belong_together_are_refused(folders, settings, tmp_path):
