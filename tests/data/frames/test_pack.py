@@ -27,7 +27,7 @@ def test_a_pack_holds_the_faces_and_their_windows(stored, store, pack):
     ours, theirs = (ItemMaker(stored.plan, each, 16, {}) for each in (again, store))
     a, b = (maker.pair(maker.item(20, 0)) for maker in (ours, theirs))
     assert np.abs(a.blurry.astype(int) - b.blurry).mean() < 3
-    np.testing.assert_array_equal(a.meta["landmarks"], b.meta["landmarks"])
+    np.testing.assert_array_equal(a.meta.landmarks, b.meta.landmarks)
 
 
 def test_it_takes_a_fraction_of_the_store(store, pack):
