@@ -4,7 +4,7 @@
     python -m benchmarks.front_door outputs/evaluation/<name>
 
 Gains are over the blurred crop, or the crop of the blurred frame; quarters are those of PSNR(blurred, sharp) within a
-blur, the strongest first.
+blur, the strongest first. Under kernels the two begin with images that differ at the border, where a frame goes on.
 """
 
 from __future__ import annotations
