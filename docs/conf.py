@@ -26,7 +26,7 @@ exclude_patterns = ["_build"]
 root_doc = "index"
 highlight_language = "text"  # indented blocks are command lines
 myst_heading_anchors = 3
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "html_image"]
 # README.md and the changelog are not numbered from a first heading of this folder
 suppress_warnings = ["myst.header"]
 
@@ -101,8 +101,12 @@ def plain_docstring(_app, _what, _name, _object, _options, lines: list[str]) -> 
 def setup(app) -> None:
     """Links to files of the repository become links to the pages that hold them."""
 
-    def read(_app, _name, content) -> None:
+    def read(_app, name, content) -> None:
         content[0] = _rewrite(content[0])
+        if name == root_doc:  # pages that its lists do not name come last
+            listed = set(re.findall(r"^(?:.*<)?([\w/-]+)>?$", content[0], re.MULTILINE))
+            pages = sorted(page.stem for page in Path(__file__).parent.glob("*.md"))
+            content[0] = content[0].replace("MORE\n", "".join(f"{p}\n" for p in pages if p not in {*listed, root_doc}))
 
     def include(_app, _path, _name, content) -> None:
         content[0] = _rewrite(content[0])
