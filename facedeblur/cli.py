@@ -29,6 +29,7 @@ usage: facedeblur <command> [key=value ...]
   export     a run's network as weights to ship, or for other runtimes
   serve      a page on this machine to try it: drop a photo or a clip, compare, download
   doctor     versions, devices, codecs and one training step on every device
+  new        a plug-in of your own, with its test: facedeblur new plugin network my_net.py
   --version  print the version; FACEDEBLUR_TRACEBACK=1 shows where an error comes from
   --help     print this; `facedeblur train --help` lists groups, keys and examples
 
@@ -39,6 +40,8 @@ examples:
   facedeblur evaluate method=outputs/final/demo-s0         its rows beside those of the blurry and the sharp images
   facedeblur train resume=auto                             continue where the last run was stopped
   facedeblur sweep ablations                               the whole table 4, three seeds each
+  facedeblur train --config-dir my_conf experiment=mine    with code of your own: docs/extend.md
+  facedeblur deblur photo.jpg -o out/ --weights outputs/mine/demo-s0 --plugin my_net.py:Net
 """
 
 # commands that take Hydra overrides, with the tree in conf/ they compose; see hydra_commands.py
@@ -49,6 +52,7 @@ FLAGGED = {
     "doctor": "facedeblur.training.doctor",
     "exemplars": "facedeblur.data.exemplars",
     "export": "facedeblur.export.command",
+    "new": "facedeblur.scaffold",
     "report": "facedeblur.report.command",
     "score": "facedeblur.evaluation.score",
     "serve": "facedeblur.serve.command",
@@ -56,6 +60,24 @@ FLAGGED = {
 }
 # what a command needs beyond the light core
 NEEDED = dict.fromkeys((*COMPOSED, "sweep"), ("hydra", "omegaconf", "pytorch_lightning")) | {"report": ("matplotlib",)}
+
+
+def without_plugins(words: list[str]) -> list[str]:
+    """The words but for `--plugin <target>`, whose code may be imported from here on."""
+    kept, named, waiting = [], [], iter(words)
+    for word in waiting:
+        flag, equals, value = word.partition("=")
+        if flag == "--plugin":
+            named.append(value if equals else next(waiting, ""))
+        else:
+            kept.append(word)
+    if named:
+        from facedeblur.plugins import check_target, trust
+
+        for target in named:
+            check_target(target, "--plugin")
+        trust(named)
+    return kept
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
             else:
                 run_command(command, COMPOSED[command], rest)
         elif command in FLAGGED:
-            return import_module(FLAGGED[command]).main(rest)
+            return import_module(FLAGGED[command]).main(without_plugins(rest))
         else:
             raise UsageError(f"{command}: no such command; there are {', '.join([*COMPOSED, *FLAGGED])}")
     except UsageError as error:

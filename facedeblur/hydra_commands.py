@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 
 from facedeblur.errors import UsageError
 from facedeblur.extras import need
-from facedeblur.overrides import as_plain, compose_config, compose_run, conf_dir, constant, listed, quoted, with_init
+from facedeblur.overrides import (
+    as_plain,
+    compose_config,
+    compose_run,
+    conf_dir,
+    constant,
+    listed,
+    quoted,
+    with_config_dir,
+    with_init,
+)
+from facedeblur.plugins import check_plugins, targets, trust
 
 if TYPE_CHECKING:
     from facedeblur.evaluation.settings import EvaluationSettings
@@ -44,6 +55,7 @@ keys people change most:
   trainer.devices=<n>       processes (default auto: every GPU)
   model.global_residual=true, loss.projection=0, blur.stride=3, ...: any key of the tree
 
+  --config-dir <folder>     options of your own, such as <folder>/experiment/mine.yaml: experiment=mine; docs/extend.md
   --cfg job                 print the composed configuration and stop
   -m                        multirun: every combination of comma-separated values
 """
@@ -67,6 +79,7 @@ keys people change most:
   judge.box=detect|truth    a face the judge does not find is a failure, or it is given the true box
   judge.embedder=dlib|none|<weight file of a FaceNet>    tells people apart
   jobs=<n>                  judging processes (default: one per core)
+  plugins=[my_net.py:Net]   networks of your own that a run was trained with
 
 examples:
   facedeblur evaluate method=outputs/final/demo-s0,outputs/no_identity/demo-s0
@@ -99,6 +112,7 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
     Raises UsageError for everything that the user can mend.
     """
     refuse_missing_launcher(arguments)
+    arguments = with_config_dir(arguments)
     words = with_init([*map(quoted, arguments)]) if config == "train" else [*map(listed, arguments)]
     if any(word.startswith(("-", "hydra.mode=")) for word in words):
         _run_by_hydra(command, config, words)
@@ -231,10 +245,14 @@ def _begin_job(folder: Path, overrides: list[str]) -> str:
 def checked(cfg) -> tuple[RunSettings | EvaluationSettings, dict]:
     """The configuration as settings and as plain numbers, after every check that needs neither torch nor a video."""
     plain = as_plain(cfg)
+    check_plugins(plain)
+    trust(targets(plain).values())  # this command's own words name them
     if "judge" in plain:
         from facedeblur.evaluation.settings import evaluation_settings
 
-        return evaluation_settings(plain), plain
+        settings = evaluation_settings(plain)
+        trust(settings.plugins)
+        return settings, plain
     from facedeblur.training.checks import check_files
     from facedeblur.training.settings import run_settings
 

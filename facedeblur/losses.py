@@ -9,11 +9,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from facedeblur.models.settings import LossWeights
+from facedeblur.plugins import TARGET, PluginError, function_of
 
 __all__ = [
     "DiscriminatorLoss",
@@ -92,12 +96,14 @@ class GeneratorLoss:
 
     def __init__(self, weights: LossWeights | None = None) -> None:
         self.weights = weights if weights is not None else LossWeights()
+        self.own_terms = {name: OwnTerm(name, term) for name, term in self.weights.terms.items()}
 
     def __call__(
         self,
         output: Tensor,
         sharp: Tensor,
         *,
+        blurry: Tensor | None = None,
         fake_logits: Tensor | None = None,
         fake_features: Tensor | None = None,
         real_features: Tensor | None = None,
@@ -111,13 +117,46 @@ class GeneratorLoss:
             "reconstruction": (reconstruction_loss, (reconstruction, sharp)),
             "adversarial": (adversarial_loss, (fake_logits,)),
         }
+        given = {
+            "output": output,
+            "sharp": sharp,
+            "blurry": blurry,
+            "reconstruction": reconstruction,
+            "fake_logits": fake_logits,
+            "fake_features": fake_features,
+            "real_features": real_features,
+        }
         weights = {name: getattr(self.weights, name) for name in inputs}
+        for name, own in self.own_terms.items():
+            inputs[name] = own, tuple(given[wanted] for wanted in own.inputs)
+            weights[name] = own.weight
         terms = {
             name: term(*tensors)
             for name, (term, tensors) in inputs.items()
             if weights[name] > 0 and all(tensor is not None for tensor in tensors)
         }
         return _weigh(terms, weights)
+
+
+class OwnTerm:
+    """A loss term of the user's own, behind the one number that Eq. 6 adds up.
+
+    Raises PluginError for a term that cannot be made, and at its first call for one that does not give a number that
+    depends on the network.
+    """
+
+    def __init__(self, name: str, plugin: Mapping[str, Any]) -> None:
+        self.key, self.target = f"loss.terms.{name}", plugin[TARGET]
+        self.weight = float(plugin.get("weight", 1.0))
+        self.inputs = tuple(plugin.get("inputs", ("output", "sharp")))
+        self.term = function_of(plugin, self.key, ignored=("weight", "inputs"))
+
+    def __call__(self, *tensors: Tensor) -> Tensor:
+        value = self.term(*map(_full, tensors))
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise PluginError(f"{self.key}: {self.target} must give one number for a batch, a tensor (), got {got}")
+        return value.reshape(())
 
 
 class DiscriminatorLoss:

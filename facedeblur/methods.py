@@ -5,7 +5,8 @@
     blurred, oracle                     the two that come with every table: the input itself, and the sharp image
     <run folder>, <run>/checkpoints/last.ckpt    a run of `facedeblur train`, by the checkpoint that validation chose
     <name of weights>, <file>.safetensors, <file>.onnx    weights that are shipped, or a file that export wrote
-    <file>.py:<Class>                   a class of yours: `Class()` is called with (B, 3, H, W) in [0, 1] and gives same
+    <file>.py:<Class>, <module>.<Class>, <entry point>    a class of yours: `Class()` is called with (B, 3, H, W) in
+                                        [0, 1] and gives the same
     pan16, krishnan11, nah17:<file>...  a compared method, see `facedeblur.baselines.names`
     all                                 every compared method that needs no file
 
@@ -33,6 +34,7 @@ from facedeblur.models.onnx_runtime import OnnxDeblurrer
 from facedeblur.models.registry import SUFFIX, known
 from facedeblur.models.settings import ModelSettings
 from facedeblur.models.weights import load_weights
+from facedeblur.plugins import TARGET, is_target, make, registered, source_of
 
 LABEL = re.compile(r"([A-Za-z0-9 ()&'.+_-]+)=(.+)", re.DOTALL)
 
@@ -120,6 +122,8 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
         return Method(path.stem, exported, source, exported.size)
     if path.is_dir():
         raise UsageError(f"method: {spec} is no run folder: it has no config.yaml")
+    if spec in registered() or _of_a_module(spec):
+        return _plugin(spec)
     names = ", ".join([*ALWAYS, *CLASSICAL, *LEARNED, *known()])
     raise UsageError(f"method: {spec} is no run folder, no <file>.py:<Class> and none of {names}")
 
@@ -129,23 +133,19 @@ def _network(settings: ModelSettings) -> dict[str, Any]:
     return {"generator": settings.generator, "global_residual": settings.global_residual}
 
 
+def _of_a_module(spec: str) -> bool:
+    return is_target(spec) and importlib.util.find_spec(spec.partition(".")[0]) is not None
+
+
 def _plugin(spec: str) -> Method:
-    """An instance of the class in `<file>.py:<Class>`, named by its attribute `name` or else by the class."""
-    file, _, name = spec.rpartition(":")
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise UsageError(f"method: {path}: no such file")
-    module_spec = importlib.util.spec_from_file_location(f"facedeblur_method_{path.stem}", path)
-    module = importlib.util.module_from_spec(module_spec)
-    try:
-        module_spec.loader.exec_module(module)
-        cls = getattr(module, name)
-        deblurrer = cls()
-    except Exception as error:  # whatever a file of the user's may do
-        raise UsageError(f"method: {spec}: {type(error).__name__}: {error}") from error
+    """An instance of the class that a target names, called by its attribute `name` or else by the class."""
+    deblurrer = make({TARGET: spec}, "method")
+    name = re.split(r"[.:]", spec)[-1]
     if not callable(deblurrer):
         raise UsageError(f"method: {spec}: {name}() must be callable with images (B, 3, H, W) in [0, 1]")
-    source = {"kind": "file", "path": str(path.resolve()), "class": name, "fingerprint": _hash(path.read_bytes())}
+    code = source_of(spec, "method")
+    fingerprint = code.get("sha256", spec)[:16]
+    source = {"kind": "file", "path": code.get("file", spec), "class": name, "fingerprint": fingerprint}
     return Method(str(getattr(deblurrer, "name", name)), deblurrer, source, getattr(deblurrer, "image_size", None))
 
 

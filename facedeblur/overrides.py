@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from facedeblur.errors import UsageError
+from facedeblur.plugins import normalised, targets, trusted
 
 PATH_KEYS = (
     "root",
@@ -58,7 +59,7 @@ def compose_run(overrides: list[str]):
     """
     import json
 
-    cfg = compose_config(overrides)
+    cfg = asked = compose_config(overrides)
     if not cfg.resume:
         return cfg
     folder = Path(cfg.hydra.run.dir if cfg.resume == "auto" else cfg.resume)
@@ -72,10 +73,22 @@ def compose_run(overrides: list[str]):
     by_key["hydra.run.dir"] = f'hydra.run.dir="{folder}"'
     cfg = compose_config(list(by_key.values()))
     plain = as_plain(cfg)
+    unnamed = set(targets(plain).values()) - set(targets(as_plain(asked)).values()) - trusted()
+    if unnamed:
+        told = "name it again, by its key or --config-dir: code is not imported because a run folder says so"
+        raise UsageError(f"resume: {folder} was begun with the plug-in {sorted(unnamed)[0]}; {told}")
     for key, value in saved["identity"].items():
-        if plain[key] != value:
+        if _without_plugins(plain[key]) != _without_plugins(value):
             raise UsageError(f"resume: {folder} was trained with {key}={value}, not {plain[key]}")
     return cfg
+
+
+def _without_plugins(model: object) -> object:
+    """Settings of a model as they were before there were plug-ins, where it has none."""
+    if not isinstance(model, dict):
+        return model
+    plugins = {role: plugin for role, plugin in (model.get("plugins") or {}).items() if plugin}
+    return {k: v for k, v in model.items() if k != "plugins"} | ({"plugins": plugins} if plugins else {})
 
 
 def with_init(overrides: list[str]) -> list[str]:
@@ -104,7 +117,26 @@ def as_plain(cfg) -> dict:
 
     own = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
     plain = OmegaConf.to_container(own, resolve=True)
+    plain = normalised(plain)
     return plain | {"scale": plain["scale"]["name"]} if "scale" in plain else plain
+
+
+def with_config_dir(words: list[str]) -> list[str]:
+    """`--config-dir <folder>`, which holds options of the user's own, as the override that it stands for.
+
+    Raises UsageError for a folder that is not there.
+    """
+    kept, folders, waiting = [], [], iter(words)
+    for word in waiting:
+        flag, equals, value = word.partition("=")
+        if flag not in ("--config-dir", "-cd"):
+            kept.append(word)
+            continue
+        folder = Path(value if equals else next(waiting, "")).expanduser()
+        if not str(folder) or not folder.is_dir():
+            raise UsageError(f"{flag}: {folder} is not a folder; it holds options of yours, as experiment/mine.yaml")
+        folders.append(f'"file://{folder.resolve()}"')
+    return [*kept, f"hydra.searchpath=[{','.join(folders)}]"] if folders else kept
 
 
 def compose_config(overrides: list[str], name: str = "train", resolve: bool = True):

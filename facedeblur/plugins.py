@@ -19,10 +19,11 @@ import difflib
 import hashlib
 import importlib
 import inspect
+import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
@@ -33,6 +34,13 @@ from facedeblur.errors import UsageError
 
 TARGET = "_target_"
 GROUP = "facedeblur.plugins"
+SOURCE = "_source_"  # of a plug-in as text: its file and that file's hash
+# where a configuration may hold plug-ins
+STAGE_PLACES = ("blur.plugins.*", "data.augmentation", "trainer.callbacks.*", "trainer.metrics.*", "trainer.optimizer")
+PLACES = (
+    *(f"{stage}{place}" for stage in ("", "hourglass.") for place in (*STAGE_PLACES, "trainer.schedule")),
+    *("model.plugins.*", "loss.terms.*", "logger.loggers.*"),
+)
 TRUSTED = "FACEDEBLUR_PLUGINS"  # environment variable: targets that may be imported, one a line
 
 
@@ -70,6 +78,34 @@ def registered() -> dict[str, str]:
     return found
 
 
+def as_plugins(
+    given: Mapping[str, Any], key: str = "", allowed: Sequence[str] = (), refused: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Named plug-ins of a configuration, those that are null left out; a bare text is a target without options.
+
+    Args:
+        allowed: the names there are; () for any.
+        refused: names that something else has.
+
+    Raises:
+        PluginError: another name, or something that is no plug-in.
+    """
+    plugins = {}
+    for name, value in given.items():
+        where = f"{key}.{name}" if key else str(name)
+        if allowed and name not in allowed:
+            raise PluginError(f"{where}: no such plug-in; there are {', '.join(allowed)}")
+        if name in refused:
+            raise PluginError(f"{where}: the name is taken; choose another")
+        if value is None:
+            continue
+        plugin = {TARGET: value} if isinstance(value, str) else value
+        if not is_plugin(plugin):
+            raise PluginError(f"{where}: must be <file>.py:<Name> or {{{TARGET}: ..., options}}, got {value!r}")
+        plugins[name] = dict(plugin)
+    return plugins
+
+
 def check_target(target: object, key: str) -> None:
     """Looks for a target without importing it. Raises PluginError: one line with the key and the remedy."""
     if not isinstance(target, str):
@@ -89,16 +125,43 @@ def check_target(target: object, key: str) -> None:
         raise PluginError(f"{key}: {file} has no {name}; " + (f"did you mean {near[0]}?" if near else f"it has {own}"))
 
 
-def check_plugins(plain: object, key: str = "") -> None:
-    """`check_target` for every `_target_` in nested mappings and lists of a configuration."""
+def normalised(plain: dict[str, Any]) -> dict[str, Any]:
+    """A composed configuration in which every plug-in is a mapping: a bare text at its place is a target."""
+    for place in PLACES:
+        *parents, last = place.split(".")
+        node: Any = plain
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, Mapping) else None
+        if not isinstance(node, dict):
+            continue
+        for name in list(node) if last == "*" else [last]:
+            value = node.get(name)
+            if isinstance(value, str) and (is_target(value) or value in registered()):
+                node[name] = {TARGET: value}
+    return plain
+
+
+def targets(plain: object, key: str = "") -> dict[str, Any]:
+    """Key -> target of every plug-in of a configuration, corpora by their `kind` among them."""
+    found: dict[str, Any] = {}
     if isinstance(plain, Mapping):
         if TARGET in plain:
-            check_target(plain[TARGET], key)
+            found[key] = plain[TARGET]
         for name, value in plain.items():
-            check_plugins(value, f"{key}.{name}" if key else str(name))
+            where = f"{key}.{name}" if key else str(name)
+            if name == "kind" and isinstance(value, str) and is_target(value):
+                found[where] = value
+            found |= targets(value, where)
     elif isinstance(plain, (list, tuple)):
         for place, value in enumerate(plain):
-            check_plugins(value, f"{key}[{place}]")
+            found |= targets(value, f"{key}[{place}]")
+    return found
+
+
+def check_plugins(plain: object) -> None:
+    """`check_target` for every plug-in of a configuration."""
+    for key, target in targets(plain).items():
+        check_target(target, key)
 
 
 def load_target(target: str, key: str) -> Any:
@@ -141,6 +204,38 @@ def make(plugin: Mapping[str, Any], key: str, *arguments: Any, **named: Any) -> 
         raise PluginError(f"{key}: {plugin[TARGET]}: {type(error).__name__}: {_first_line(error)}") from error
 
 
+def function_of(plugin: Mapping[str, Any], key: str, ignored: Sequence[str] = ()) -> Callable[..., Any]:
+    """What a plug-in computes: a class is made once with its options, a function gets them at every call.
+
+    Args:
+        ignored: options that are not for the plug-in itself.
+
+    Raises:
+        PluginError: as `make`.
+    """
+    options = {name: value for name, value in plugin.items() if name not in (TARGET, *ignored)}
+    target = load_target(plugin[TARGET], key)
+    if isinstance(target, type):
+        made = make({TARGET: plugin[TARGET], **options}, key)
+        require(made, key, "callable", ("__call__",))
+        return made
+    if not callable(target):
+        raise PluginError(f"{key}: {plugin[TARGET]} must be a class or a function, got {type(target).__name__}")
+    return partial(target, **options)
+
+
+def as_text(plugin: Mapping[str, Any] | None, key: str) -> str:
+    """A plug-in as text that changes with its options and its file, "" for none: for settings that are hashed."""
+    if plugin is None:
+        return ""
+    return json.dumps({**plugin, SOURCE: source_of(plugin[TARGET], key)}, sort_keys=True)
+
+
+def from_text(text: str) -> dict[str, Any]:
+    """The plug-in of `as_text`."""
+    return {name: value for name, value in json.loads(text).items() if name != SOURCE}
+
+
 def require(value: object, key: str, what: str, methods: Sequence[str]) -> None:
     """Raises PluginError unless `value` has `methods`, each of them callable; `what` says what they would make it."""
     missing = [name for name in methods if not callable(getattr(value, name, None))]
@@ -161,11 +256,19 @@ def trusted() -> set[str]:
     return set(filter(None, os.environ.get(TRUSTED, "").split("\n")))
 
 
-def check_trusted(target: str, key: str) -> None:
-    """Raises PluginError where nobody but a file asks for the code of `target`."""
-    if _absolute(target) not in trusted():
-        told = "code is imported only when you name it: --plugin"
-        raise PluginError(f"{key}: was trained with {target}; {told} {target}")
+def trusted_target(target: str, key: str) -> str:
+    """What may be imported for `target`: itself, or a file of the same name that lies elsewhere now.
+
+    Raises PluginError where nobody but a file asks for its code.
+    """
+    known, wanted = trusted(), _absolute(target)
+    if wanted in known:
+        return wanted
+    moved = [other for other in known if other.endswith("/" + wanted.rpartition("/")[2])]
+    if moved:
+        return sorted(moved)[0]
+    told = "code is imported only when you name it: --plugin"
+    raise PluginError(f"{key}: was trained with {target}; {told} {target} (evaluate: plugins=[{target}])")
 
 
 def _absolute(target: str) -> str:
@@ -173,18 +276,9 @@ def _absolute(target: str) -> str:
     return f"{Path(file).expanduser().resolve()}:{name}" if colon and file.endswith(".py") else target
 
 
-def described(plain: object, key: str = "") -> dict[str, dict[str, str]]:
-    """Key -> target, file and SHA-256 of every plug-in that a configuration names: what a run writes down."""
-    found: dict[str, dict[str, str]] = {}
-    if isinstance(plain, Mapping):
-        if TARGET in plain:
-            found[key] = source_of(plain[TARGET], key)
-        for name, value in plain.items():
-            found |= described(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(plain, (list, tuple)):
-        for place, value in enumerate(plain):
-            found |= described(value, f"{key}[{place}]")
-    return found
+def described(plain: object) -> dict[str, dict[str, str]]:
+    """Key -> target, file and SHA-256 of every plug-in of a configuration: what a run writes down."""
+    return {key: source_of(target, key) for key, target in targets(plain).items()}
 
 
 def source_of(target: str, key: str) -> dict[str, str]:

@@ -73,6 +73,8 @@ def _convert(kind: object, value: object, path: str):
         return {str(key): _convert(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
     if kind is types.NoneType and value is None:
         return None
+    if kind is object:  # options of a plug-in: whatever its own code takes
+        return value
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):

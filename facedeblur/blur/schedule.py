@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from facedeblur.blur.trajectory import TrajectorySettings, trajectory_kernel
 from facedeblur.blur.vla import VLASettings
 from facedeblur.blur.weak import SharpSettings, weak_kernel
 from facedeblur.blur.windows import check_length
+from facedeblur.plugins import PluginError, from_text, function_of
 from facedeblur.settings import ADDED, hashed
 
 KERNEL_KINDS = ("trajectory", "camera_shake", "sharp")
-SINGLE_KINDS = (*KERNEL_KINDS, "motion")
+SINGLE_KINDS = (*KERNEL_KINDS, "motion", "plugin")
 KINDS = ("pravg", "vla", *SINGLE_KINDS)
 PRAVG_LENGTHS = (7, 9, 11, 15, 21)
 
@@ -33,12 +35,14 @@ class Schedule:
 
     kind      "pravg": averages of fixed `lengths`; "vla": averages whose length the content decides; "trajectory" and
               "camera_shake": a single frame convolved with a kernel; "sharp": the same with a weak one or none;
-              "motion": a single frame in motion around its landmarks
+              "motion": a single frame in motion around its landmarks; "plugin": a single frame through code of the
+              user's own
     lengths   odd numbers of frames, for "pravg" alone; every length tiles the shots by itself
     stride    frames between the starts of two windows; None: windows do not overlap, and kernel schedules take every
               7th frame
     response  "identity" or "gamma<exponent>": the curve under which light is averaged
     seed      of the kernels
+    plugin    for "plugin": the code, as `facedeblur.plugins.as_text` has it
 
     Raises ValueError naming the field for an impossible value.
     """
@@ -54,11 +58,14 @@ class Schedule:
     camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
     sharp: SharpSettings = field(default_factory=SharpSettings, metadata=ADDED)
     motion: MotionSettings = field(default_factory=MotionSettings, metadata=ADDED)
+    plugin: str = field(default="", metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind: one of {', '.join(KINDS)}, got {self.kind!r}")
         object.__setattr__(self, "lengths", tuple(self.lengths))
+        if (self.kind == "plugin") != bool(self.plugin):
+            raise ValueError(f"plugin: needed by the kind plugin and by no other, got {self.plugin!r} for {self.kind}")
         if (self.kind == "pravg") != bool(self.lengths):
             raise ValueError(f"lengths: needed by pravg and by no other kind, got {self.lengths} for {self.kind}")
         for length in self.lengths:
@@ -99,6 +106,8 @@ def named_schedule(name: str, **overrides: Any) -> Schedule:
         defaults = {"kind": "pravg", "lengths": PRAVG_LENGTHS}
     elif name in KINDS:
         defaults = {"kind": name}
+    elif "kind" in overrides:  # one that has a name of its own
+        defaults = {}
     else:
         names = ", ".join([*(f"pravg{length}" for length in PRAVG_LENGTHS), *KINDS])
         raise ValueError(f"blur: one of {names}, got {name!r}")
@@ -169,4 +178,21 @@ def blur_single(sharp: np.ndarray, schedule: Schedule, kernel_seed: int, landmar
         return motion_blur(
             sharp, landmarks, kernel_seed, schedule.motion, schedule.seed, response=response(schedule.response)
         )
+    if schedule.kind == "plugin":
+        return _blur_by_plugin(sharp, schedule, kernel_seed, landmarks)
     return blur_with_kernel(sharp, schedule, kernel_seed)
+
+
+def _blur_by_plugin(sharp: np.ndarray, schedule: Schedule, kernel_seed: int, landmarks: np.ndarray) -> np.ndarray:
+    key = f"blur.plugins.{schedule.name}"
+    blurry = np.asarray(_function(schedule.plugin, key)(sharp, kernel_seed, landmarks))
+    if blurry.shape != sharp.shape:
+        raise PluginError(f"{key}: must give an image {sharp.shape}, got {blurry.shape}")
+    if not np.isfinite(blurry).all():
+        raise PluginError(f"{key}: gives values that are not finite")
+    return np.clip(blurry, 0.0, 255.0).astype(np.float32)
+
+
+@lru_cache
+def _function(plugin: str, key: str) -> Callable[..., np.ndarray]:
+    return function_of(from_text(plugin), key)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from facedeblur.blur.camera_shake import CameraShakeSettings
 from facedeblur.blur.photo_motion import MotionSettings
-from facedeblur.blur.schedule import Schedule, named_schedule
+from facedeblur.blur.schedule import KINDS, Schedule, named_schedule
 from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
 from facedeblur.blur.weak import SharpSettings
+from facedeblur.plugins import as_plugins, as_text
 from facedeblur.settings import ADDED, check, is_positive
 
 
@@ -20,6 +21,8 @@ class BlurSettings:
 
     schedules: name -> share of the epoch. val_schedules: what validation windows are made of.
     stride: frames between the starts of two windows (None = their length: no overlap). response: psi of Eq. 7.
+    plugins: name of a schedule -> code of the user's own: (sharp, seed, landmarks) -> blurry, arrays (S, S[, 3]) in
+    [0, 255].
     """
 
     name: str
@@ -32,8 +35,10 @@ class BlurSettings:
     camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
     sharp: SharpSettings = field(default_factory=SharpSettings, metadata=ADDED)
     motion: MotionSettings = field(default_factory=MotionSettings, metadata=ADDED)
+    plugins: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "plugins", as_plugins(self.plugins, "plugins", refused=KINDS))
         check(len(self.schedules) > 0, "schedules", "at least one schedule", dict(self.schedules))
         for name, weight in self.schedules.items():
             check(is_positive(weight), f"schedules.{name}", "a positive weight", weight)
@@ -52,6 +57,9 @@ class BlurSettings:
         return tuple(self._schedule(name, None) for name in self.val_schedules)
 
     def _schedule(self, name: str, stride: int | None) -> Schedule:
+        if name in self.plugins:
+            plugin = as_text(self.plugins[name], f"blur.plugins.{name}")
+            return Schedule(name, "plugin", stride=stride, response=self.response, plugin=plugin)
         own = ("vla", "trajectory", "camera_shake", "sharp", "motion")
         shared = {kind: getattr(self, kind) for kind in own}
         return named_schedule(name, stride=stride, response=self.response, **shared)

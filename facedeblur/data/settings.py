@@ -10,9 +10,10 @@ from pathlib import Path
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.blur.settings import BlurSettings
-from facedeblur.data.corpora.settings import KINDS, CorpusSettings, Selection
+from facedeblur.data.corpora.settings import CorpusSettings, Selection, check_kind
 from facedeblur.data.demo import DemoSettings
 from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.plugins import as_plugins
 from facedeblur.settings import ADDED, check, hashed, is_count, is_positive
 
 KEEP = ("stream", "memory", "disk", "device")  # where training's faces are
@@ -93,11 +94,13 @@ class DataSettings(Selection):
     zoom: float = field(default=0.0, metadata=ADDED)
     shift: float = field(default=0.0, metadata=ADDED)
     turn: float = field(default=0.0, metadata=ADDED)
+    augmentation: object = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
-        kinds = ("demo", "mixture", "frames", *KINDS)
-        check(self.kind in kinds, "kind", f"one of {', '.join(kinds)}", self.kind)
-        if self.kind in ("frames", *KINDS) and not self.root:
+        own = as_plugins({"augmentation": self.augmentation})
+        object.__setattr__(self, "augmentation", own.get("augmentation"))
+        check_kind(self.kind, ("demo", "mixture", "frames"))
+        if self.kind not in ("demo", "mixture") and not self.root:
             raise ValueError(
                 f"root: data={self.kind} needs a folder; give data.root=<folder> (make: CLIPS=<folder>); "
                 "docs/data.md shows how it is laid out"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from facedeblur.blur.camera_shake import CameraShakeSettings
 from facedeblur.blur.schedule import Schedule, named_schedule
 from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
-from facedeblur.data.corpora.settings import KINDS, CorpusSettings
+from facedeblur.data.corpora import layout
+from facedeblur.data.corpora.settings import CorpusSettings, check_kind
 from facedeblur.data.demo import DemoSettings
 from facedeblur.models.settings import SIDE_MULTIPLE
 from facedeblur.settings import SettingsError, build, check, is_count
@@ -86,8 +86,8 @@ class EvaluationSettings:
     the trained methods, else 128. images: at most so many windows per blur, spread over people and strengths; None =
     all. front_door: every method also as `facedeblur.load()(frame)` applies it to whole frames, see
     `facedeblur.evaluation.front_door`. save: restored images are kept as PNG. jobs: judging processes; 0 judges in
-    the main process. batch: images deblurred at a time. shard: windows between two files of rows, what an
-    interruption costs at most.
+    the main process. batch: images deblurred at a time. plugins: networks of your own that runs were trained
+    with. shard: windows between two files of rows, what an interruption costs at most.
     """
 
     name: str
@@ -105,6 +105,7 @@ class EvaluationSettings:
     jobs: int | str = "auto"
     batch: int = 16
     shard: int = 128
+    plugins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(len(self.blurs) > 0, "blur", "at least one schedule", self.blurs)
@@ -142,11 +143,12 @@ def evaluation_settings(plain: Mapping[str, Any]) -> EvaluationSettings:
 def _test_data(data: Mapping[str, Any], split: str) -> dict[str, Any]:
     kind, corpus = data["kind"], None
     if kind != "demo":
-        if kind not in KINDS:
-            raise SettingsError(f"data.kind: one of demo, {', '.join(KINDS)}, got {kind!r}")
+        try:
+            check_kind(kind, ("demo",))
+        except ValueError as error:
+            raise SettingsError(f"data.{error}") from error
         if not data.get("root"):
-            layout = import_module(f"facedeblur.data.corpora.{kind}").LAYOUT
-            raise SettingsError(f"data.root: the folder of {data['name']} is missing; expected is {layout}")
+            raise SettingsError(f"data.root: the folder of {data['name']} is missing; expected is {layout(kind)}")
         known = {f.name for f in fields(CorpusSettings)}
         # nobody is held out by chance: a test set is all of a folder, or what its layout says
         corpus = {key: value for key, value in data.items() if key in known} | {"val_fraction": 0.0}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from facedeblur.models import plugged
 from facedeblur.models.decoder import Decoder
 from facedeblur.models.discriminator import Discriminator
 from facedeblur.models.encoder import Encoder
@@ -53,6 +54,8 @@ def build_hourglass(settings: ModelSettings) -> StackedHourglass:
     """Build the first step, to be trained on its own. Raises ValueError when the settings have no stacks."""
     if settings.hourglass_stacks == 0:
         raise ValueError("hourglass_stacks: must be at least 1 to build the hourglass, got 0")
+    if "first_step" in settings.plugins:
+        return plugged.first_step(settings)
     return StackedHourglass(
         settings.hourglass_features, settings.hourglass_stacks, settings.hourglass_head, settings.hourglass_residual
     )
@@ -65,15 +68,23 @@ def build_networks(settings: ModelSettings, hourglass: nn.Module | None = None) 
     """
     if hourglass is not None and not settings.conditioned:
         raise ValueError("two_step: must be true, with hourglass_stacks of at least 1, to use the given hourglass")
-    encoder, decoder = _pair(settings)
-    generator = DeblurGenerator(encoder(6 if settings.conditioned else 3), decoder, settings.global_residual)
+    channels = 6 if settings.conditioned else 3
     identity = two_step = None
+    if "generator" in settings.plugins:
+        generator = plugged.generator(settings, channels)
+    else:
+        encoder, decoder = plugged.pair(settings) if "pair" in settings.plugins else _pair(settings)
+        generator = DeblurGenerator(encoder(channels), decoder, settings.global_residual)
     if settings.identity:
         identity = IdentityStream(encoder(3), decoder, settings.global_residual)
     if settings.conditioned:
         two_step = TwoStep(hourglass if hourglass is not None else build_hourglass(settings))
     width = settings.base_width if settings.discriminator_width is None else settings.discriminator_width
-    return Networks(generator, Discriminator(width, settings.conditional), identity, two_step)
+    if "discriminator" in settings.plugins:
+        discriminator = plugged.discriminator(settings)
+    else:
+        discriminator = Discriminator(width, settings.conditional)
+    return Networks(generator, discriminator, identity, two_step)
 
 
 def _pair(settings: ModelSettings) -> tuple[Callable[[int], EncoderLike], DecoderLike]:

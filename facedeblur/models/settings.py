@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from facedeblur.plugins import as_plugins
 from facedeblur.settings import ADDED, check, is_count
 
+NETWORK_PLUGINS = ("generator", "pair", "first_step", "discriminator")
 # Seven stride-2 layers a side: Table 3 closes only on sides that are multiples of this.
 SIDE_MULTIPLE = 128
 
@@ -40,6 +43,7 @@ class ModelSettings:
     discriminator_width: channels of its first layer; None: base_width.
     conditional: the discriminator also sees the blurry image.
     projection_on: which player minimises the projection loss; the paper's generator, or RoCGAN's discriminator.
+    plugins: networks of the user's own in place of these, by their roles: see `facedeblur.models.plugged`.
     """
 
     image_size: int = 256
@@ -63,8 +67,15 @@ class ModelSettings:
     discriminator_width: int | None = None
     conditional: bool = True
     projection_on: str = "generator"
+    plugins: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "plugins", as_plugins(self.plugins, "plugins", NETWORK_PLUGINS))
+        if "generator" in self.plugins and ("pair" in self.plugins or self.identity):
+            raise ValueError(
+                "plugins.generator: a whole network has no decoder to share with the identity stream; set "
+                "model.identity=false, or give its halves as plugins.pair"
+            )
         # YAML and JSON know lists only.
         object.__setattr__(self, "unet_skips", tuple(tuple(pair) for pair in self.unet_skips))
         object.__setattr__(self, "keep", tuple(float(p) for p in self.keep))
@@ -98,6 +109,16 @@ UNET_SKIPS = tuple((f"E{k}", f"F{9 - k}") for k in range(1, 8))
 
 
 CONTENT_LOSSES = ("l1", "charbonnier", "log_mse")
+# what a loss term of the user's own may ask for by name
+TERM_INPUTS = (
+    "output",
+    "sharp",
+    "blurry",
+    "reconstruction",
+    "fake_logits",
+    "fake_features",
+    "real_features",
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,9 @@ class LossWeights:
     The values of section 5.1. A weight of 0 leaves the term out. Not in the paper: `fourier` weighs the L1 difference
     of the images' spectra (.05 to .1 of content_image is usual), and `content` measures the first term of Eq. 3 by
     another function than its L1 norm: "charbonnier" or "log_mse". Raises ValueError naming the field.
+
+    terms: name -> a term of the user's own, {_target_, weight, inputs, options}: called with `inputs`, by default the
+        output and the sharp image, it returns one number for the batch.
     """
 
     content_image: float = 100.0
@@ -116,11 +140,18 @@ class LossWeights:
     adversarial: float = 1.0
     fourier: float = field(default=0.0, metadata=ADDED)
     content: str = field(default="l1", metadata=ADDED)
+    terms: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.name == "content":
-                check(value in CONTENT_LOSSES, "content", f"one of {', '.join(CONTENT_LOSSES)}", value)
-            else:
-                check(math.isfinite(value) and value >= 0, each.name, "a finite number of at least 0", value)
+        check(self.content in CONTENT_LOSSES, "content", f"one of {', '.join(CONTENT_LOSSES)}", self.content)
+        own = [each.name for each in fields(self) if each.name not in ("content", "terms")]
+        for name in own:
+            value = getattr(self, name)
+            check(math.isfinite(value) and value >= 0, name, "a finite number of at least 0", value)
+        object.__setattr__(self, "terms", as_plugins(self.terms, "terms", refused=(*own, "total")))
+        for name, term in self.terms.items():
+            weight, inputs = term.get("weight", 1.0), term.get("inputs", TERM_INPUTS[:2])
+            valid = isinstance(weight, (int, float)) and not isinstance(weight, bool) and math.isfinite(weight)
+            check(valid and weight >= 0, f"terms.{name}.weight", "a finite number of at least 0", weight)
+            known = isinstance(inputs, (list, tuple)) and inputs and set(inputs) <= set(TERM_INPUTS)
+            check(bool(known), f"terms.{name}.inputs", f"a list of {', '.join(TERM_INPUTS)}", inputs)

@@ -12,13 +12,14 @@ from pathlib import Path
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
+from facedeblur.plugins import described
 from facedeblur.settings import hashed
 from facedeblur.status import read_status
 from facedeblur.training.settings import COMPARED, RunSettings
 
 KEY_FILE = "hourglass_key"  # in a finished hourglass run's folder: what `hourglass_key` said of it
 NOT_DECISIVE_DATA = ("name", "cache", "workers", "val_windows", "export", "export_layout", "export_image")
-NOT_DECISIVE = ("checkpoint_minutes", "validate_every", "log_every", "grid_faces", "threads")
+NOT_DECISIVE = ("checkpoint_minutes", "validate_every", "log_every", "grid_faces", "threads", "callbacks", "metrics")
 
 
 def hourglass_key(settings: RunSettings) -> str:
@@ -33,6 +34,11 @@ def hourglass_key(settings: RunSettings) -> str:
     }
     if settings.prepare.decisive() != PrepareSettings().decisive():  # other windows than those of the defaults
         decisive["prepare"] = settings.prepare.decisive()
+    first_step = settings.model.plugins.get("first_step")
+    plugins = {"first_step": first_step, "optimizer": own.trainer.optimizer, "schedule": own.trainer.schedule}
+    code = described(plugins)
+    if code:  # other code, another hourglass
+        decisive["plugins"] = [{"options": dict(plugins[name]), **source} for name, source in code.items()]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 

@@ -22,6 +22,7 @@ from facedeblur.data.settings import DataSettings
 from facedeblur.data.stream.datamodule import PairDataModule
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
+from facedeblur.plugins import PluginError, as_text, make
 from facedeblur.training import hardware
 from facedeblur.training.callbacks.checkpoint import Checkpointer
 from facedeblur.training.callbacks.cost import Cost
@@ -86,6 +87,7 @@ def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: 
     """The stage's pairs, `size` pixels square; `jobs` processes fill its cache, or store faces, where asked to."""
     loader = loader_settings(data, size, seed, corpus.epoch_windows)
     augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
+    augment = replace(augment, plugin=as_text(data.augmentation, "data.augmentation"))
     stores = pair_stores(data, corpus, size, jobs)
     frames = frame_store(data, corpus, size, jobs)
     if frames is not None:
@@ -189,6 +191,7 @@ def fit_stage(
             Checkpointer(folder, trainer.checkpoint_minutes),
             Cost(folder.path),
             *([TimeLimit(trainer.minutes)] if trainer.minutes else []),
+            *own_callbacks(trainer),
         ],
         use_distributed_sampler=False,
         enable_progress_bar=False,
@@ -215,6 +218,18 @@ def fit_stage(
                 log.finish(succeeded)
     stage.replaced = _gathered(stage.replaced, world)
     return stage
+
+
+def own_callbacks(trainer: TrainerSettings) -> list[pl.Callback]:
+    """Those that `trainer.callbacks` names. Raises PluginError for what is no callback of Lightning's."""
+    made = []
+    for name, plugin in trainer.callbacks.items():
+        callback = make(plugin, f"trainer.callbacks.{name}")
+        if not isinstance(callback, pl.Callback):
+            wanted = "a pytorch_lightning.Callback"
+            raise PluginError(f"trainer.callbacks.{name}: must be {wanted}, got {type(callback).__name__}")
+        made.append(callback)
+    return made
 
 
 def _continue(stage: Stage, module: StageData, state: dict, batches: int) -> None:

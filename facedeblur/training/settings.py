@@ -7,17 +7,29 @@ that names the key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
+from facedeblur.plugins import as_plugins, is_target, registered
 from facedeblur.settings import ADDED, build, check, is_count, is_positive
 
 COMPARED = ("nah17", "kupyn17", "chakrabarti16", "nafnet")  # networks of others, trained on the same pairs
 STAGES = ("adversarial", "hourglass", "localizer", *COMPARED)
+
+
+OPTIMIZERS = ("adam", "adamw")
+
+
+def _own(settings: object, name: str, others: Sequence[str] = ()) -> dict | None:
+    """A plug-in in a field of that name. Raises ValueError for a text that is neither a target nor one of `others`."""
+    value = getattr(settings, name)
+    if isinstance(value, str) and not is_target(value):
+        check(value in registered(), name, " or ".join([*others, "<file>.py:<Name>"]), value)
+    return as_plugins({name: value}).get(name)
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,10 @@ class TrainerSettings:
     ema: decay of the generator's moving average, None = off.
     precision: auto (bf16 where the hardware has it), 32 or bf16. devices: auto (every GPU) or a number of processes.
     checkpoint_minutes: at most so many minutes are lost to a kill. validate_every: epochs. log_every: steps.
+
+    Code of the user's own (docs/extend.md): optimizer(parameters, lr, options); schedule(step, planned,
+    options), the factor of the learning rate; callbacks of Lightning's by name; metrics by name, images (B, 3, H, W)
+    and the sharp ones in [0, 1] -> (B,), beside PSNR and SSIM at every validation.
     """
 
     epochs: int
@@ -58,10 +74,18 @@ class TrainerSettings:
     validate_every: int = 1
     log_every: int = 10
     grid_faces: int = 8
-    optimizer: str = field(default="adam", metadata=ADDED)
+    optimizer: object = field(default="adam", metadata=ADDED)
     weight_decay: float = field(default=0.0, metadata=ADDED)
+    schedule: object = field(default=None, metadata=ADDED)
+    callbacks: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
+    metrics: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            object.__setattr__(self, "optimizer", _own(self, "optimizer", OPTIMIZERS))
+        object.__setattr__(self, "schedule", _own(self, "schedule"))
+        object.__setattr__(self, "callbacks", as_plugins(self.callbacks, "callbacks"))
+        object.__setattr__(self, "metrics", as_plugins(self.metrics, "metrics", refused=("psnr", "ssim")))
         for name in ("epochs", "accumulate", "nodes", "validate_every", "log_every", "grid_faces"):
             check(is_count(getattr(self, name)), name, "a whole number of at least 1", getattr(self, name))
         check(self.max_steps is None or is_count(self.max_steps), "max_steps", "at least 1", self.max_steps)
@@ -72,7 +96,6 @@ class TrainerSettings:
             check(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
         for name in ("decay_start", "adversarial_start"):
             check(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
-        check(self.optimizer in ("adam", "adamw"), "optimizer", "adam or adamw", self.optimizer)
         check(0 <= self.weight_decay < 1, "weight_decay", "in [0, 1)", self.weight_decay)
         if self.weight_decay and self.optimizer == "adam":
             raise ValueError("weight_decay: needs optimizer=adamw; Adam keeps weights as they are")
@@ -124,15 +147,18 @@ class ComparedSettings:
 class LoggerSettings:
     """metrics.csv is always written; these come beside it.
 
-    wandb: off, auto (online when logged in, else offline), online or offline.
+    wandb: off, auto (online when logged in, else offline), online or offline. loggers: Lightning's or the user's own,
+    by name.
     """
 
     name: str = "csv"
     wandb: str = "off"
     project: str = "facedeblur"
     tensorboard: bool = False
+    loggers: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "loggers", as_plugins(self.loggers, "loggers"))
         check(self.wandb in ("off", "auto", "online", "offline"), "wandb", "off, auto, online or offline", self.wandb)
 
 

@@ -19,6 +19,7 @@ from facedeblur.data.make_corpus import Corpus, make_corpus
 from facedeblur.data.stream.datamodule import PairDataModule
 from facedeblur.files import write_atomic, write_json
 from facedeblur.images import write_png
+from facedeblur.plugins import described
 from facedeblur.signals import sigterm_as_interrupt
 from facedeblur.training.cache_keys import KEY_FILE, finished_stage, hourglass_home, hourglass_key
 from facedeblur.training.callbacks.face_grid import face_grid, grid_pairs
@@ -156,6 +157,8 @@ def hourglass_checkpoint(settings: RunSettings, plain: dict, named: Collection[s
 def _describe_run(folder: RunFolder, plain: dict, overrides: Sequence[str] | None) -> None:
     write_json(folder.path / "versions.json", versions())
     write_atomic(folder.path / "config.yaml", yaml.safe_dump(plain, sort_keys=False))
+    if plugins := described(plain):
+        write_json(folder.path / "plugins.json", plugins)
     if overrides is not None:
         kept = [o for o in overrides if not o.lstrip("+").startswith(("hydra.", "resume="))]
         identity = {key: plain[key] for key in ("experiment", "stage", "scale", "name", "seed", "model")}

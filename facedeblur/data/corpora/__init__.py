@@ -6,13 +6,17 @@ evaluation read the same listing.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from facedeblur.data.corpora.clip import Clip, in_order
+from facedeblur.data.corpora.clip import Clip, CorpusError, in_order
 from facedeblur.data.corpora.clips import discover
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings
+from facedeblur.errors import UsageError
+from facedeblur.plugins import load_target
 
 __all__ = ["KINDS", "Clip", "CorpusSettings", "discover", "find_clips", "layout"]
 
@@ -44,5 +48,34 @@ def layout(kind: str) -> str:
     return _module(kind).LAYOUT
 
 
-def _module(kind: str) -> ModuleType:
-    return import_module(f"facedeblur.data.corpora.{kind}")
+def _module(kind: str) -> ModuleType | Layout:
+    return import_module(f"facedeblur.data.corpora.{kind}") if kind in KINDS else _own_layout(kind)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout of the user's own: what a module of this package has."""
+
+    find: Callable[[CorpusSettings], list[Clip]]
+    LAYOUT: str
+
+
+@cache
+def _own_layout(target: str) -> Layout:
+    key = f"data.kind={target}"
+    listed = load_target(target, key)
+
+    def find(settings: CorpusSettings) -> list[Clip]:
+        try:
+            clips = list(listed(settings))
+        except UsageError:
+            raise
+        except Exception as error:
+            raise CorpusError(f"{key}: {type(error).__name__}: {error}") from error
+        wrong = next((clip for clip in clips if not isinstance(clip, Clip)), None)
+        if wrong is not None or not clips:
+            got = "none" if not clips else f"a {type(wrong).__name__}"
+            raise CorpusError(f"{key}: must return facedeblur.data.corpora.Clip objects, got {got}")
+        return in_order(clips)
+
+    return Layout(find, (listed.__doc__ or f"what {target} reads").strip().splitlines()[0])

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from facedeblur.plugins import check_target, is_target
+
 KINDS = ("clips", "twomf2", "lrw", "stills", "ms_celeb", "vw300", "ytf")  # one module of this package each
+
+
+def check_kind(kind: str, others: Sequence[str] = ()) -> None:
+    """Raises ValueError unless `kind` is a layout of this package, one of `others`, or a target that is there."""
+    if kind in KINDS or kind in others:
+        return
+    if is_target(kind):
+        check_target(kind, "kind")
+    else:
+        raise ValueError(f"kind: one of {', '.join([*others, *KINDS])} or <file>.py:<name>, got {kind!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +47,8 @@ class Selection:
 class CorpusSettings(Selection):
     """One corpus.
 
-    kind          its layout, one of `KINDS`
+    kind          its layout: one of `KINDS`, or a function of the user's own, <file>.py:<name>, of these settings, that
+                  returns Clips
     root          its folder
     name          what plans, mixtures and tables call it; None: its kind
     cache         folder for what a corpus has to write down about itself: lists of stills
@@ -48,8 +62,7 @@ class CorpusSettings(Selection):
     cache: str = "outputs/cache"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind: one of {', '.join(KINDS)}, got {self.kind!r}")
+        check_kind(self.kind)
         if not self.root:
             raise ValueError(f"root: must be the folder of {self.label}, got {self.root!r}")
         if not 0 <= self.val_fraction < 1:

@@ -8,6 +8,7 @@ itself from epoch to epoch, so the state is set anew for every item.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from facedeblur.faces.mirror import MIRRORED_POINT
+from facedeblur.plugins import PluginError, from_text, function_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class AugmentSettings:
     zoom, shift, turn               how the crop differs from the rule's, as a detector's would: standard deviations of
                                     the logarithm of its side, of its place in sides, of its angle in degrees. Needs
                                     what lies around the crop: stored frames
+    plugin                          code of the user's own, as `facedeblur.plugins.as_text` has it: (blurry, sharp,
+                                    landmarks, generator) -> the first three, after everything else
 
     Raises ValueError naming the field.
     """
@@ -37,6 +41,7 @@ class AugmentSettings:
     zoom: float = 0.0
     shift: float = 0.0
     turn: float = 0.0
+    plugin: str = ""
 
     def __post_init__(self) -> None:
         for name in ("flip", "photometric", "noise", "jpeg"):
@@ -49,7 +54,7 @@ class AugmentSettings:
     @property
     def active(self) -> bool:
         """Whether anything can happen at all."""
-        return any((self.flip, self.photometric, self.noise, self.jpeg)) or self.moves
+        return any((self.flip, self.photometric, self.noise, self.jpeg, self.plugin)) or self.moves
 
     @property
     def moves(self) -> bool:
@@ -80,7 +85,25 @@ def augment(
     if any(name == "HorizontalFlip" for name, _ in result["applied_transforms"]):
         points = points[MIRRORED_POINT]
     degrade.set_random_seed(seed)
-    return degrade(image=result["image"])["image"], result["sharp"], points
+    done = degrade(image=result["image"])["image"], result["sharp"], points
+    return _by_plugin(settings.plugin, *done, seed) if settings.plugin else done
+
+
+def _by_plugin(
+    plugin: str, blurry: np.ndarray, sharp: np.ndarray, landmarks: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    key = "data.augmentation"
+    done = _function(plugin, key)(blurry, sharp, landmarks, np.random.default_rng(seed))
+    wanted = [(given.shape, given.dtype) for given in (blurry, sharp)] + [((68, 2), None)]
+    shapes = [(np.shape(d), None if np.shape(d) == (68, 2) else np.asarray(d).dtype) for d in done]
+    if shapes != wanted:
+        raise PluginError(f"{key}: must give (blurry, sharp, landmarks) as {wanted}, got {shapes}")
+    return done[0], done[1], np.asarray(done[2], np.float32)
+
+
+@lru_cache
+def _function(plugin: str, key: str) -> Callable[..., Any]:
+    return function_of(from_text(plugin), key)
 
 
 @lru_cache

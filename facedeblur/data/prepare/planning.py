@@ -169,7 +169,7 @@ class _Planner:
     def _kernel_row(self, schedule: Schedule, frame: int) -> Iterator[Row]:
         seed = kernel_seed(self._fingerprint, frame, schedule)
         sharp = crop(self.buffer[frame], self.buffer.local_box(frame))
-        if schedule.kind == "motion":
+        if schedule.kind in ("motion", "plugin"):
             points = points_to_crop(self._track.landmarks[frame], self.buffer.boxes[frame], MEASURE_SIZE)
             sharp = resize(sharp, MEASURE_SIZE)
             quality = blur_quality(quantised(blur_single(sharp, schedule, seed, points)), sharp)

@@ -12,6 +12,7 @@ from torch import Tensor
 from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
 from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.checkpoint import CheckpointError, check_fit, load_checkpoint
+from facedeblur.models.plugged import try_networks
 from facedeblur.models.registry import is_run
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.models.weights import initialise
@@ -76,6 +77,8 @@ class AdversarialStage(RestorationStage):
         if hourglass_checkpoint is not None and self.resumed_from is None:
             hourglass = load_hourglass(model, hourglass_checkpoint)
         self.networks = build_networks(model, hourglass).to(memory_format=torch.channels_last)
+        if model.plugins:
+            try_networks(self.networks, model)
         self.methods = ("blurred", "hourglass", "deblurred") if model.conditioned else ("blurred", "deblurred")
         self.generator_loss, self.discriminator_loss = GeneratorLoss(weights), DiscriminatorLoss(weights)
         self.adversarial = weights.adversarial > 0 or weights.projection > 0
@@ -104,8 +107,8 @@ class AdversarialStage(RestorationStage):
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
-            self.adam(self.networks.generator_parameters(), self.settings.learning_rate),
-            self.adam(self.networks.discriminator.parameters(), self.settings.discriminator_rate),
+            self.make_optimizer(self.networks.generator_parameters(), self.settings.learning_rate),
+            self.make_optimizer(self.networks.discriminator.parameters(), self.settings.discriminator_rate),
         ]
 
     def networks_state(self) -> dict[str, Tensor]:
@@ -132,7 +135,7 @@ class AdversarialStage(RestorationStage):
             if self.at_step_boundary:
                 losses |= {f"d_{name}": value for name, value in self.step_optimizer(optimizer_d).items()}
 
-        g = self._generator_losses(output, reconstruction, sharp, blurry if adversarial else None)
+        g = self._generator_losses(output, reconstruction, sharp, blurry, adversarial)
         losses |= {f"g_{name}": value.detach() for name, value in g.items()}
         self.check_losses(losses, batch)
         self.manual_backward(g["total"] / self.settings.accumulate)
@@ -154,14 +157,11 @@ class AdversarialStage(RestorationStage):
         return self.adversarial and self.generator_step >= self.settings.adversarial_start * self.planned_steps
 
     def _generator_losses(
-        self, output: Tensor, reconstruction: Tensor | None, sharp: Tensor, blurry: Tensor | None
+        self, output: Tensor, reconstruction: Tensor | None, sharp: Tensor, blurry: Tensor, adversarial: bool
     ) -> dict[str, Tensor]:
-        """Eq. 6 with the discriminator as it is after its step, whose weights get no gradient from this pass.
-
-        Without `blurry` the discriminator takes no part.
-        """
-        terms: dict[str, Tensor | None] = {"reconstruction": reconstruction}
-        if blurry is not None:
+        """Eq. 6 with the discriminator as it is after its step, whose weights get no gradient from this pass."""
+        terms: dict[str, Tensor | None] = {"reconstruction": reconstruction, "blurry": blurry}
+        if adversarial:
             discriminator = self.networks.discriminator.requires_grad_(False)
             terms["fake_logits"], terms["fake_features"] = discriminator(output, blurry)
             if not self.projection_on_discriminator:

@@ -50,9 +50,9 @@ class ComparedStage(RestorationStage):
         return dict(self.networks.items()).get("critic")
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
-        optimizers = [self.adam(self.generator.parameters(), self.settings.learning_rate)]
+        optimizers = [self.make_optimizer(self.generator.parameters(), self.settings.learning_rate)]
         if self.critic is not None:
-            optimizers.append(self.adam(self.critic.parameters(), self.settings.discriminator_rate))
+            optimizers.append(self.make_optimizer(self.critic.parameters(), self.settings.discriminator_rate))
         return optimizers
 
     def networks_state(self) -> dict[str, Tensor]:

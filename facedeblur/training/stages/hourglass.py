@@ -30,7 +30,7 @@ class HourglassStage(RestorationStage):
             self.hourglass.load_state_dict(self.resumed_from["networks"])
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.adam(self.hourglass.parameters(), self.settings.learning_rate)]
+        return [self.make_optimizer(self.hourglass.parameters(), self.settings.learning_rate)]
 
     def networks_state(self) -> dict[str, Tensor]:
         return self.hourglass.state_dict()

@@ -37,7 +37,7 @@ class LocalizerStage(Stage):
                 self.average.load_state_dict(self.resumed_from["average"])
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.adam(self.network.parameters(), self.settings.learning_rate)]
+        return [self.make_optimizer(self.network.parameters(), self.settings.learning_rate)]
 
     def networks_state(self) -> dict[str, Tensor]:
         return self.network.state_dict()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,6 +14,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from facedeblur.models.checkpoint import FORMAT
+from facedeblur.plugins import PluginError, function_of, make
 from facedeblur.training.callbacks.checkpoint import set_rng_state
 from facedeblur.training.callbacks.guards import nan_loss
 from facedeblur.training.settings import TrainerSettings
@@ -68,6 +71,10 @@ class Stage(LightningModule):
         self.replaced: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that had to be replaced
         self._validated_step = -1
         self._dry = False  # within `dry_step`
+        if settings.schedule is None:
+            self.rate_factor = partial(decayed_rate, decay_start=settings.decay_start)
+        else:
+            self.rate_factor = function_of(settings.schedule, "trainer.schedule")
         self._sums: dict[str, tuple[Tensor | float, int]] = {}  # since the last log: sum and number of batches
 
     # -- optimization ---------------------------------------------------------------------------------------------
@@ -77,7 +84,13 @@ class Stage(LightningModule):
         """Whether the batch just seen completes an optimizer step."""
         return self.position["batch"] % self.settings.accumulate == 0
 
-    def adam(self, parameters, rate: float) -> torch.optim.Adam:
+    def make_optimizer(self, parameters, rate: float) -> torch.optim.Optimizer:
+        """Adam or AdamW, or what `trainer.optimizer` names: called with the parameters, `lr` and its own options."""
+        if isinstance(self.settings.optimizer, Mapping):
+            made = make(self.settings.optimizer, "trainer.optimizer", list(parameters), lr=rate)
+            if not isinstance(made, torch.optim.Optimizer):
+                raise PluginError(f"trainer.optimizer: must be a torch.optim.Optimizer, got {type(made).__name__}")
+            return made
         betas = (self.settings.beta1, self.settings.beta2)
         if self.settings.optimizer == "adamw":
             return torch.optim.AdamW(
@@ -124,7 +137,9 @@ class Stage(LightningModule):
 
     def _set_rates(self) -> None:
         """Learning rates of the coming step; Lightning steps no scheduler under manual optimization."""
-        factor = decayed_rate(self.generator_step, self.planned_steps, self.settings.decay_start)
+        factor = float(self.rate_factor(self.generator_step, self.planned_steps))
+        if not 0 <= factor < math.inf:
+            raise PluginError(f"trainer.schedule: must give a factor of at least 0 for every step, got {factor}")
         for adam, rate in zip(self.adams, self._full_rates, strict=True):
             for group in adam.param_groups:
                 group["lr"] = factor * rate
