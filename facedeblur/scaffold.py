@@ -70,7 +70,7 @@ KINDS = {
     ),
     "corpus": Kind(
         "interviews",
-        "facedeblur train data=clips data.kind={target} data.root=<folder>",
+        "facedeblur train data=clips data.root=<folder> data.kind={target} hourglass.data.kind={target}",
         "from facedeblur.data.corpora import CorpusSettings\n(tmp_path / 'ann_1.mp4').touch()\n"
         "assert interviews(CorpusSettings('clips', str(tmp_path)))[0].identity == 'ann'",
     ),

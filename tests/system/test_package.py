@@ -36,18 +36,9 @@ def run(arguments, cwd, **environment):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    run(["-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)], folder)
-    (path,) = folder.glob("*.whl")
-    return path
-
-
-def test_wheel_carries_its_configuration(wheel, tmp_path):
-    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+def test_wheel_carries_its_configuration(site, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    run(["-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], elsewhere)
     package, conf = run(["-c", PROBE], elsewhere, PYTHONPATH=str(site)).split()
     assert Path(package).is_relative_to(site) and Path(conf) == site / "facedeblur" / "conf"
     composed = run(["-m", "facedeblur", "train", "--cfg", "job", "scale=paper"], elsewhere, PYTHONPATH=str(site))
