@@ -67,7 +67,7 @@ def test_own_code_from_training_to_a_photo(site, elsewhere, cache, tiny):
 
     def facedeblur(*words, status=0):
         command = [sys.executable, "-m", "facedeblur", *words]
-        done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=900)
         assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         if status:
             assert len(done.stderr.strip().splitlines()) == 1
