@@ -16,6 +16,7 @@ from benchmarks import (
     frames,
     inference,
     launcher,
+    library,
     methods,
     neighbour,
     networks,
@@ -55,6 +56,8 @@ def main() -> None:
             for line in part.report(arguments.clips, Path(folder), arguments.rounds):
                 print(line, flush=True)
         folder_of_videos = arguments.clips if arguments.clips and arguments.clips.is_dir() else None
+        for line in library.report(folder_of_videos, Path(folder), arguments.rounds):
+            print(line, flush=True)
         for part in (prepare, sources):
             for line in part.report(folder_of_videos, Path(folder), 2):
                 print(line, flush=True)
