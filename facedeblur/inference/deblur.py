@@ -14,7 +14,7 @@ from facedeblur.faces.protocols import Box
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.paste import network_crop, paste, white_of, whole_box
 from facedeblur.inference.sharpness import blend_weight
-from facedeblur.models.deblurrer import Deblurrer
+from facedeblur.models.deblurrer import Deblurrer, NetworkDeblurrer
 
 FACES = ("all", "largest")
 
@@ -76,6 +76,16 @@ def run(deblurrer: Deblurrer, crops: Sequence[np.ndarray], batch: int) -> list[n
         done = deblurrer(images.contiguous(memory_format=torch.channels_last))
         restored += list(np.ascontiguousarray(done.permute(0, 2, 3, 1).numpy(force=True)))
     return [_grey(face) if _is_grey(crop) else face for crop, face in zip(crops, restored, strict=True)]
+
+
+def runs_on_cpu(deblurrer: Deblurrer) -> bool:
+    """Whether it is a network on the processor, which several threads may use at once."""
+    return isinstance(deblurrer, NetworkDeblurrer) and next(deblurrer.network.parameters()).device.type == "cpu"
+
+
+def one_thread_each() -> None:
+    """Called in a thread: torch computes in it alone, without helpers."""
+    torch.set_num_threads(1)
 
 
 def _is_grey(face: np.ndarray) -> bool:

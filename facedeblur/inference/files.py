@@ -124,6 +124,7 @@ class FileDeblurrer:
         part: of videos, in seconds: the beginning and the end, or None for the end of the video.
         metadata: keep what files say of people, places, times and devices.
         progress: given a file's name, what is called for its frames.
+        encode_sound: as AAC, where the result's container cannot hold it as it is.
     """
 
     model: FaceModel
@@ -133,6 +134,7 @@ class FileDeblurrer:
     part: Seconds = (0.0, None)
     metadata: bool = True
     progress: Callable[[str], Progress] = _printed
+    encode_sound: bool = False
 
     def __call__(self, job: Job) -> Outcome:
         """Do one job. Raises UsageError, with the file's name and a reason, where that is impossible."""
@@ -189,7 +191,8 @@ class FileDeblurrer:
             if not work.counts.faces:
                 raise UsageError(f"{job.name}: {NO_FACE} in the first of its {work.counts.frames} frames")
 
-        rewrite_video(job.source, job.target, changed, self.crf, part=self.part, metadata=self.metadata)
+        how = {"part": self.part, "metadata": self.metadata, "encode_sound": self.encode_sound}
+        rewrite_video(job.source, job.target, changed, self.crf, **how)
         counts = work.counts
         return Outcome(
             job.name,

@@ -8,18 +8,22 @@ from itertools import islice
 
 import numpy as np
 
+from facedeblur.cores import usable_cores
 from facedeblur.faces.crop import CropBox, crop_box
 from facedeblur.faces.follow_all import FacesFollower
-from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, run
+from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, one_thread_each, run, runs_on_cpu
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.paste import network_crop, paste, whole_box
 from facedeblur.inference.sharpness import blend_weight
 from facedeblur.inference.tracks import track_faces
 from facedeblur.models.deblurrer import Deblurrer
+from facedeblur.video.ahead import ahead, mapped
 
 # How much of a face's weight is carried over from its last frame, when it rises and when it falls. Blur that sets in
 # hides the step, and would be left standing by a slow rise; a slow fall bridges compression and blinks.
 RISING, FALLING = 0.4, 0.8
+
+MOST_WORKERS = 4  # batches at the network side by side; each holds its frames in memory
 
 
 @dataclass
@@ -57,16 +61,32 @@ class VideoDeblurrer:
         self._last: dict[int, float] = {}  # weights of the faces in the last frame, by track
 
     def __call__(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        # Frames wait for each other, so that their faces share a batch: as many as would fill it with one face each.
-        prepared = self._prepare(frames)
-        while works := list(islice(prepared, self.options.batch)):
-            restored = iter(run(self.deblurrer, [face for work in works for face in work.given], self.options.batch))
-            for work in works:
-                mine = [next(restored) for _ in work.given]
-                masked = not self.options.aligned
-                done = paste(work.frame, work.boxes, work.given, mine, work.weights, masked)
+        # Faces are followed in one thread and deblurred in others, while the caller does what it does with the frames.
+        with (
+            ahead(self._prepare(frames)) as prepared,
+            ahead(self._restored(prepared)) as done,
+        ):
+            for before, after in done:
                 self.counts.frames += 1
-                yield work.frame, done
+                yield before, after
+
+    def _restored(self, prepared: Iterator[_Work]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        # Frames wait for each other, so that their faces share a batch: as many as would fill it with one face each.
+        # Batches go through the network side by side, one core each: so they wait neither for one another nor, where
+        # another program has one of the cores, for the thread that does not get on.
+        workers = min(usable_cores(), MOST_WORKERS) if runs_on_cpu(self.deblurrer) else 1
+        size = max(1, self.options.batch // workers)
+        groups = iter(lambda: list(islice(prepared, size)), [])
+        for frames in mapped(self._batch, groups, workers, one_thread_each if workers > 1 else None):
+            yield from frames
+
+    def _batch(self, works: list[_Work]) -> list[tuple[np.ndarray, np.ndarray]]:
+        restored = iter(run(self.deblurrer, [face for work in works for face in work.given], self.options.batch))
+        done, masked = [], not self.options.aligned
+        for work in works:
+            mine = [next(restored) for _ in work.given]
+            done.append((work.frame, paste(work.frame, work.boxes, work.given, mine, work.weights, masked)))
+        return done
 
     def _prepare(self, frames: Iterable[np.ndarray]) -> Iterator[_Work]:
         if self.options.aligned:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -11,6 +15,19 @@ from pathlib import Path
 from facedeblur.errors import UsageError
 
 START_SECONDS = 180.0  # to import torch and load the weights
+LOOK_SECONDS = 0.1  # between two looks at whether anybody still waits for the result
+STOP_SECONDS = 10.0  # a child that is told to stop has so long, then it ends
+
+Progress = Callable[[int, int], object]  # frames done, frames in all
+COMMANDS = ("ffmpeg ", "--", "pip ", "name the output", "nothing written")  # no remedies for a visitor of a page
+
+
+class NoFaceError(UsageError):
+    """No face was found; a visitor can say where it is."""
+
+
+class StoppedError(UsageError):
+    """A job whose client has left."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +40,33 @@ class Settings:
 
 @dataclass(frozen=True)
 class Task:
-    """A file to deblur, and where its result goes. `name`: what errors call it. seconds: the longest clip taken.
-    always, strength: see `DeblurOptions`."""
+    """A file to deblur.
+
+    Attributes:
+        source: the file; whether it is a picture or a video, its content says.
+        target: where its result goes, without a suffix.
+        name: what errors call it.
+        always, strength, boxes: as in `DeblurOptions`.
+        seconds: the longest clip that is taken.
+    """
 
     source: Path
     target: Path
     name: str
-    video: bool
     always: bool
     seconds: float
     strength: float = 1.0
+    boxes: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """The file that was written, its faces, and those (of a video: the frames) that were left alone because sharp."""
+
+    file: Path
+    faces: int
+    sharp: int
+    frames: int
 
 
 class Worker:
@@ -42,6 +76,7 @@ class Worker:
         self.settings = settings
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._lock = threading.Lock()
 
     def start(self) -> None:
         """Starts the child and waits for its network. Raises UsageError where that cannot be loaded."""
@@ -53,10 +88,19 @@ class Worker:
         theirs.close()
         self._answer(START_SECONDS, "the network")
 
-    def run(self, task: Task, timeout: float) -> tuple[int, int]:
-        """Deblurs one file: how many faces it has, and how many of them were sharp already.
+    def run(
+        self, task: Task, timeout: float, progress: Progress | None = None, left: threading.Event | None = None
+    ) -> Result:
+        """Deblurs one file.
 
-        Raises UsageError: the file cannot be deblurred, or not within `timeout` seconds. The child is then a new one.
+        Args:
+            timeout: seconds that it may take.
+            progress: called for the frames of a video.
+            left: once set, the child is told to stop with this file.
+
+        Raises:
+            NoFaceError: nothing was found.
+            UsageError: the file cannot be deblurred, not within `timeout` seconds, or `left` was set.
         """
         if self._process is None or not self._process.is_alive():
             self.start()
@@ -65,57 +109,101 @@ class Worker:
         except OSError:  # it died since
             self.start()
             self._pipe.send(task)
-        return self._answer(timeout, task.name)
+        return self._answer(timeout, task.name, progress, left)
 
     def stop(self) -> None:
         """Ends the child."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._pipe.close()
-            self._process = self._pipe = None
+        with self._lock:  # the page may end while a thread waits for an answer
+            process, pipe, self._process, self._pipe = self._process, self._pipe, None, None
+        if process is not None:
+            process.kill()
+            process.join()
+            pipe.close()
 
-    def _answer(self, timeout: float, name: str) -> tuple[int, int]:
-        pipe = self._pipe
+    def _answer(
+        self, timeout: float, name: str, progress: Progress | None = None, left: threading.Event | None = None
+    ) -> Result:
+        pipe, deadline, told = self._pipe, time.monotonic() + timeout, False
         try:
-            if not pipe.poll(timeout):
-                self.stop()
-                raise UsageError(f"{name}: not done within {timeout:.0f} seconds, given up")
-            answer = pipe.recv()
+            while True:
+                if left is not None and left.is_set() and not told:
+                    pipe.send("stop")
+                    told, deadline = True, min(deadline, time.monotonic() + STOP_SECONDS)
+                if not pipe.poll(max(0.0, min(LOOK_SECONDS, deadline - time.monotonic()))):
+                    if time.monotonic() < deadline:
+                        continue
+                    self.stop()
+                    raise UsageError(f"{name}: not done within {timeout:.0f} seconds, given up")
+                answer = pipe.recv()
+                if not isinstance(answer, tuple):
+                    break
+                if progress:
+                    progress(*answer)
         except (EOFError, OSError):
             self.stop()
             raise UsageError(f"{name}: the process that worked on it ended unexpectedly") from None
-        if isinstance(answer, str):
-            raise UsageError(answer)
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
 
 def _serve(settings: Settings, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    from facedeblur.inference.deblur import DeblurOptions
-    from facedeblur.inference.files import FileDeblurrer
-    from facedeblur.inference.jobs import Job
     from facedeblur.inference.load import load
 
     try:
         model = load(settings.weights, settings.device)
-        pipe.send((0, 0))
+        pipe.send(None)
+        silence = os.open(os.devnull, os.O_WRONLY)  # what decoders say of visitors' files is nobody's business
+        for stream in (1, 2):
+            os.dup2(silence, stream)
         while True:
-            task: Task = pipe.recv()
+            task = pipe.recv()
+            if not isinstance(task, Task):  # told to stop with what is done already
+                continue
             try:
-                if task.video:
-                    _check_length(task)
-                files = FileDeblurrer(model, DeblurOptions(always=task.always, strength=task.strength))
-                outcome = files(Job(task.source, task.name, task.video, task.target))
-                pipe.send((outcome.faces, outcome.sharp))
+                pipe.send(_deblur(model, task, pipe))
             except UsageError as error:
-                pipe.send(str(error))
+                kind = NoFaceError if "no face found" in str(error) else UsageError
+                pipe.send(kind(_for_visitors(str(error), task)))
             except Exception as error:  # whatever a strange file does, the page goes on
-                pipe.send(f"{task.name}: cannot be deblurred ({type(error).__name__})")
+                pipe.send(UsageError(f"{task.name}: cannot be deblurred ({type(error).__name__})"))
     except UsageError as error:
-        pipe.send(str(error))
+        pipe.send(error)
     except (EOFError, BrokenPipeError):
         pass  # the page has ended
+
+
+def _deblur(model, task: Task, pipe: Connection) -> Result:
+    from facedeblur.inference.deblur import DeblurOptions
+    from facedeblur.inference.files import FileDeblurrer
+    from facedeblur.inference.jobs import Job, is_video
+
+    def progress(done: int, total: int) -> None:
+        if pipe.poll():
+            pipe.recv()
+            raise StoppedError(f"{task.name}: nobody waits for it any more")
+        pipe.send((done, total))
+
+    try:
+        options = DeblurOptions(always=task.always, strength=task.strength, boxes=task.boxes)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    video = is_video(task.source)
+    if video:
+        _check_length(task)
+    target = task.target.with_suffix(".mp4" if video else ".png")
+    files = FileDeblurrer(model, options, progress=lambda name: progress, encode_sound=True)
+    outcome = files(Job(task.source, task.name, video, target))
+    return Result(target, outcome.faces, outcome.sharp, outcome.frames)
+
+
+def _for_visitors(text: str, task: Task) -> str:
+    """An error without paths of this machine and without remedies for a command line."""
+    for path in (task.source, task.target.with_suffix(".mp4"), task.target.with_suffix(".png")):
+        text = text.replace(str(path), task.name)
+    first, *others = text.replace(f"{task.name}: {task.name}: ", f"{task.name}: ").split("; ")
+    return "; ".join([first, *(part for part in others if not any(word in part for word in COMMANDS))])
 
 
 def _check_length(task: Task) -> None:
@@ -125,10 +213,7 @@ def _check_length(task: Task) -> None:
     try:
         told = outline(task.source)
     except VideoError as error:
-        raise UsageError(str(error).replace(str(task.source), task.name)) from None
-    seconds = max(told.seconds, told.frames / told.fps)
+        raise UsageError(str(error)) from None
+    seconds = max(told.seconds, told.frames / told.fps, float(told.timeline.seconds))
     if seconds > task.seconds:
-        raise UsageError(
-            f"{task.name}: {seconds:.0f} seconds long; this page takes clips of up to {task.seconds:.0f}. "
-            f"`facedeblur deblur` takes any"
-        )
+        raise UsageError(f"{task.name}: {seconds:.0f} seconds long; this page takes clips of up to {task.seconds:.0f}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _POLL = 0.1  # seconds between two looks at whether the reader has gone
@@ -41,6 +44,9 @@ def ahead(items: Iterable[T], size: int = 2) -> Iterator[Iterator[T]]:
             put((_END, None))
         except BaseException as error:  # also KeyboardInterrupt: the reader must not wait for ever
             put((_END, error))
+        finally:
+            if isinstance(items, Generator):
+                items.close()
 
     def read() -> Iterator[T]:
         while True:
@@ -62,3 +68,24 @@ def ahead(items: Iterable[T], size: int = 2) -> Iterator[Iterator[T]]:
                 queue.get_nowait()
             except Empty:
                 thread.join(_POLL)
+
+
+def mapped(
+    work: Callable[[S], T], items: Iterable[S], threads: int = 1, begin: Callable[[], object] | None = None
+) -> Iterator[T]:
+    """`work` of every item, in order, of which so many threads do one each; `begin` is called in each of them first.
+
+    Of what is ready, at most `threads` results wait for their reader.
+    """
+    pending: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads, "facedeblur-mapped", begin) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(work, item))
+                if len(pending) > threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

@@ -18,6 +18,7 @@ from facedeblur.video.ahead import ahead
 from facedeblur.video.orientation import Orientation
 from facedeblur.video.outline import outline
 from facedeblur.video.rewrite_reader import RewriteReader, Seconds
+from facedeblur.video.sound import SoundEncoder
 from facedeblur.video.source import VideoError
 from facedeblur.video.streams import said
 from facedeblur.video.write import even
@@ -47,6 +48,7 @@ def rewrite_video(
     preset: str = "veryfast",
     part: Seconds = (0.0, None),
     metadata: bool = True,
+    encode_sound: bool = False,
 ) -> int:
     """Write `source` with other pictures to `target` and return their number.
 
@@ -62,6 +64,7 @@ def rewrite_video(
         crf, preset: x264's quality (less is better) and effort.
         part: in seconds from the first picture on, the beginning and the end of what is written.
         metadata: whether tags, such as places and devices, are kept.
+        encode_sound: sound that `target` cannot hold becomes AAC; else it is refused.
 
     Raises:
         VideoError: `source` cannot be decoded to its end, is HDR or interlaced, or `target` cannot hold its sound.
@@ -76,7 +79,7 @@ def rewrite_video(
         with (
             reader.container,
             ahead(reader.frames(), AHEAD) as frames,
-            _writing(temporary, target, reader, options, metadata) as writer,
+            _writing(temporary, target, reader, options, metadata, encode_sound) as writer,
         ):
             for frame in change(frames):
                 writer.write(frame)
@@ -86,7 +89,7 @@ def rewrite_video(
 
 @contextmanager
 def _writing(
-    temporary: Path, target: Path, reader: RewriteReader, options: dict[str, str], metadata: bool
+    temporary: Path, target: Path, reader: RewriteReader, options: dict[str, str], metadata: bool, encode_sound: bool
 ) -> Iterator[_Writer]:
     import av
 
@@ -98,7 +101,7 @@ def _writing(
             str(temporary), "w", format=form, options={"movflags": "use_metadata_tags"} if foreign else {}
         ) as container:
             container.metadata.update(tags)
-            yield _Writer(container, target, reader, options, metadata)
+            yield _Writer(container, target, reader, options, metadata, encode_sound)
     except av.FFmpegError as error:
         raise VideoError(target, f"cannot be written: {said(error)}") from None
 
@@ -107,13 +110,20 @@ class _Writer:
     """Encodes and muxes. The streams are added with the first frame, whose size nobody knew before."""
 
     def __init__(
-        self, container: Any, target: Path, reader: RewriteReader, options: dict[str, str], metadata: bool
+        self,
+        container: Any,
+        target: Path,
+        reader: RewriteReader,
+        options: dict[str, str],
+        metadata: bool,
+        encode_sound: bool,
     ) -> None:
         self.container, self.target, self.reader, self.options = container, target, reader, options
-        self.metadata = metadata
+        self.metadata, self.encode_sound = metadata, encode_sound
         self.last: tuple[int, int] = (0, 0)  # the last frame's time and duration, in the film's ticks
         self.video: Any = None
         self.sound: dict[int, Any] = {}  # index of a source stream -> the stream it is copied to
+        self.encoders: dict[int, SoundEncoder] = {}  # or what encodes it
         self.shape: tuple[int, ...] = ()
         self.count = 0
 
@@ -132,6 +142,8 @@ class _Writer:
         if self.count != self.reader.count or self.video is None:
             raise ValueError(f"change: {self.reader.count} frames in, {self.count} out")
         self._copy_sound()
+        for encoder in self.encoders.values():
+            self.container.mux(encoder.finish())
         self._mux(self.video.encode())
 
     def _mux(self, packets: list[Any]) -> None:
@@ -163,6 +175,11 @@ class _Writer:
             video.set_display_matrix(facts.orientation.matrix())
         self._describe(video, given)
         for stream in self.reader.audio:
+            held = stream.codec_context.name in self.container.supported_codecs
+            if self.encode_sound and not held:
+                encoder = self.encoders[stream.index] = SoundEncoder(self.container, stream)
+                self._describe(encoder.target, stream)
+                continue
             try:
                 self.sound[stream.index] = copied = self.container.add_stream_from_template(stream)
             except ValueError:
@@ -191,6 +208,9 @@ class _Writer:
     def _copy_sound(self) -> None:
         while self.reader.packets:
             packet = self.reader.packets.popleft()
+            if packet.stream.index in self.encoders:
+                self.container.mux(self.encoders[packet.stream.index].encode(packet))
+                continue
             packet.stream = self.sound[packet.stream.index]
             self.container.mux(packet)
 
