@@ -65,7 +65,7 @@ class Chromium:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    async def until(self, expression: str, seconds: float = 120) -> None:
+    async def until(self, expression: str, seconds: float = 400) -> None:
         deadline = time.monotonic() + seconds
         while not await self.value(expression):
             assert time.monotonic() < deadline, f"not within {seconds} s: {expression}"
