@@ -9,7 +9,7 @@ from facedeblur.models.precision import native_bf16
 
 
 def accelerator_name(requested: str) -> str:
-    """Resolves `auto` to `cuda` where a GPU is visible, else `cpu`; `gpu` means `cuda`.
+    """Resolves `auto` to `cuda` where a GPU is visible, else `cpu`; `gpu` means `cuda`; `mps` is Apple's.
 
     Raises:
         ValueError: a GPU was asked for and none is visible.
@@ -19,6 +19,10 @@ def accelerator_name(requested: str) -> str:
     name = {"gpu": "cuda"}.get(requested, requested)
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("trainer.accelerator: gpu was asked for and torch sees none; use trainer.accelerator=cpu")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(
+            "trainer.accelerator: mps was asked for and torch sees no Apple GPU; use trainer.accelerator=cpu"
+        )
     return name
 
 
@@ -30,10 +34,10 @@ def device_count(accelerator: str, requested: int | str) -> int:
 
 
 def precision_name(accelerator: str, requested: str | int) -> str:
-    """Lightning's precision string for `auto`, `32` or `bf16`."""
+    """Lightning's precision string for `auto`, `32`, `bf16` or `fp16`."""
     if requested == "auto":
         requested = "bf16" if native_bf16(accelerator) else "32"
-    return {"bf16": "bf16-mixed", "32": "32-true"}[str(requested)]
+    return {"bf16": "bf16-mixed", "fp16": "16-mixed", "32": "32-true"}[str(requested)]
 
 
 def set_threads(requested: int | str, processes: int = 1) -> int:

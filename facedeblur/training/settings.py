@@ -45,7 +45,7 @@ class TrainerSettings:
     content and reconstruction losses train alone.
     accumulate: batches per optimizer step. clip: largest norm of each network's gradients, None = unlimited.
     ema: decay of the generator's moving average, None = off.
-    precision: auto (bf16 where the hardware has it), 32 or bf16. devices: auto (every GPU) or a number of processes.
+    precision: auto (bf16 where the hardware has it), 32, bf16 or fp16. devices: auto (every GPU) or how many processes.
     checkpoint_minutes: at most so many minutes are lost to a kill. validate_every: epochs. log_every: steps.
 
     Code of the user's own (docs/extend.md): optimizer(parameters, lr, options); schedule(step, planned,
@@ -101,8 +101,14 @@ class TrainerSettings:
             raise ValueError("weight_decay: needs optimizer=adamw; Adam keeps weights as they are")
         check(self.clip is None or is_positive(self.clip), "clip", "null or positive", self.clip)
         check(self.ema is None or 0 < self.ema < 1, "ema", "null or in (0, 1)", self.ema)
-        check(str(self.precision) in ("auto", "32", "bf16"), "precision", "auto, 32 or bf16", self.precision)
-        check(self.accelerator in ("auto", "cpu", "gpu"), "accelerator", "auto, cpu or gpu", self.accelerator)
+        check(
+            str(self.precision) in ("auto", "32", "bf16", "fp16"), "precision", "auto, 32, bf16 or fp16", self.precision
+        )
+        if self.precision == "fp16" and self.clip is not None:
+            raise ValueError("clip: not with precision=fp16, whose gradients are scaled; use bf16 or 32")
+        check(
+            self.accelerator in ("auto", "cpu", "gpu", "mps"), "accelerator", "auto, cpu, gpu or mps", self.accelerator
+        )
         check(self.devices == "auto" or is_count(self.devices), "devices", "auto or at least 1", self.devices)
         check(self.threads == "auto" or is_count(self.threads), "threads", "auto or at least 1", self.threads)
         check(is_positive(self.checkpoint_minutes), "checkpoint_minutes", "a positive number", self.checkpoint_minutes)

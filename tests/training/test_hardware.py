@@ -11,6 +11,7 @@ from facedeblur.training import hardware
 def test_precision_names():
     assert hardware.precision_name("cpu", "32") == hardware.precision_name("cpu", 32) == "32-true"
     assert hardware.precision_name("cpu", "bf16") == "bf16-mixed"
+    assert hardware.precision_name("cuda", "fp16") == "16-mixed"
     assert hardware.precision_name("cpu", "auto") == ("bf16-mixed" if hardware.native_bf16("cpu") else "32-true")
 
 
@@ -23,6 +24,9 @@ def test_a_gpu_that_is_not_there(monkeypatch):
     assert hardware.accelerator_name("auto") == "cpu"
     with pytest.raises(ValueError, match="trainer.accelerator=cpu"):
         hardware.accelerator_name("gpu")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="torch sees no Apple GPU"):
+        hardware.accelerator_name("mps")
 
 
 def test_threads_are_shared_between_processes():
