@@ -182,7 +182,7 @@ class Evaluation:
         for method in self.methods:
             if isinstance(method, FrontDoor):
                 continue
-            if pairs and is_slow(method) and self.forecast.waiting[method.name] > 8 * max(1, self.jobs):
+            if pairs and is_slow(method) and self.forecast.waiting[method.name] > 2 * max(1, self.jobs):
                 self._restore(method, [pair.blurry for pair in pairs[: max(1, self.jobs)]], pool)
 
     def _start(
