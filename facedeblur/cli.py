@@ -97,11 +97,13 @@ def main(argv: list[str] | None = None) -> int:
 
             print(__version__)
         elif command in COMPOSED:
-            from facedeblur.hydra_commands import command_help, run_command
-
             if "-h" in rest or "--help" in rest:
+                from facedeblur.command_help import command_help
+
                 print(command_help(command), end="")
             else:
+                from facedeblur.hydra_commands import run_command
+
                 run_command(command, COMPOSED[command], rest)
         elif command in FLAGGED:
             return import_module(FLAGGED[command]).main(without_plugins(rest))
