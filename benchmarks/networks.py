@@ -32,19 +32,19 @@ ROWS = {
 }
 
 
-def report(names: list[str] | None = None) -> Iterator[str]:
-    """A line for each row: seconds an image in a batch of 8, alone, and the bar."""
+def report(names: list[str] | None = None, size: int = BATCH) -> Iterator[str]:
+    """A line for each row: seconds an image in a batch of `size`, alone, and the bar."""
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
-    smooth = torch.rand(BATCH, 3, 16, 16, generator=generator)
+    smooth = torch.rand(size, 3, 16, 16, generator=generator)
     images = torch.nn.functional.interpolate(smooth, SIZE, mode="bicubic").clamp(0, 1)
     for name in names or ROWS:
         _, _, bar, goal = ROWS[name]
         deblurrer = _made(name)
-        batch = seconds(deblurrer, images) / BATCH
+        batch = seconds(deblurrer, images) / size
         alone = seconds(deblurrer, images[:1])
         told = "" if bar is None else f"below {bar:g} (goal {goal:g})"
-        yield f"{f'{name}, CPU seconds an image, batch of {BATCH}':<58}{batch:8.2f}  (alone {alone:.2f})  {told}"
+        yield f"{f'{name}, CPU seconds an image, batch of {size}':<58}{batch:8.2f}  (alone {alone:.2f})  {told}"
 
 
 def seconds(deblurrer: Deblurrer, images: torch.Tensor) -> float:
@@ -68,7 +68,8 @@ def _made(name: str) -> Deblurrer:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.networks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"rows, of {', '.join(ROWS)} (default: all)")
+    parser.add_argument("--batch", type=int, default=BATCH, help="images at a time")
     arguments = parser.parse_args()
     print(provenance())
-    for text in report(arguments.names):
+    for text in report(arguments.names, arguments.batch):
         print(text, flush=True)

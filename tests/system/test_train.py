@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 import time
@@ -12,6 +13,7 @@ import cv2
 import pytest
 import torch
 
+from facedeblur.baselines.names import load_baseline
 from facedeblur.faces.dlib_models import has_dlib, landmark_box
 from facedeblur.faces.judges import localizer
 from facedeblur.faces.pts import read_pts, write_pts
@@ -164,3 +166,26 @@ def test_a_localiser_learns_from_annotated_photos_and_judges(facedeblur, rendere
     assert (
         other.stderr.strip().splitlines()[-1].startswith("facedeblur: error: data: a localiser learns from annotated")
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "kupyn17",
+        *(
+            pytest.param(
+                name, marks=pytest.mark.skipif("FACEDEBLUR_LONG" not in os.environ, reason="set FACEDEBLUR_LONG=1")
+            )
+            for name in ("nah17", "nafnet", "chakrabarti16")
+        ),
+    ],
+)
+def test_a_compared_network_trains_in_two_processes_and_becomes_a_row(facedeblur, tmp_path, name):
+    small = ("compared.width=4", "compared.blocks=1", "compared.critic_steps=2", "compared.patches=2")
+    facedeblur("train", f"experiment={name}", *small, "trainer.devices=2", "data.workers=1", "trainer.max_steps=4")
+    run = tmp_path / "outputs" / name / "demo-s0"
+    assert status(run)["state"] == "done" and read_csv(run / "metrics.csv")[-1]["step"] == "4"
+    row, deblurrer, _ = load_baseline(str(run))
+    assert row == f"{name} (retrained)"
+    weights = load_checkpoint(run / "checkpoints/last.ckpt")["networks"]
+    assert all(torch.equal(weights[f"generator.{key}"], value) for key, value in deblurrer.network.state_dict().items())
