@@ -19,6 +19,7 @@ from facedeblur.faces.judges import localizer
 from facedeblur.faces.pts import read_pts, write_pts
 from facedeblur.metrics.landmarks import normalised_error
 from facedeblur.models.checkpoint import load_checkpoint
+from facedeblur.training.settings import COMPARED
 
 pytestmark = pytest.mark.system
 
@@ -168,18 +169,8 @@ def test_a_localiser_learns_from_annotated_photos_and_judges(facedeblur, rendere
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "kupyn17",
-        *(
-            pytest.param(
-                name, marks=pytest.mark.skipif("FACEDEBLUR_LONG" not in os.environ, reason="set FACEDEBLUR_LONG=1")
-            )
-            for name in ("nah17", "nafnet", "chakrabarti16")
-        ),
-    ],
-)
+@pytest.mark.skipif("FACEDEBLUR_LONG" not in os.environ, reason="minutes; set FACEDEBLUR_LONG=1")
+@pytest.mark.parametrize("name", COMPARED)
 def test_a_compared_network_trains_in_two_processes_and_becomes_a_row(facedeblur, tmp_path, name):
     small = ("compared.width=4", "compared.blocks=1", "compared.critic_steps=2", "compared.patches=2")
     facedeblur("train", f"experiment={name}", *small, "trainer.devices=2", "data.workers=1", "trainer.max_steps=4")
