@@ -126,7 +126,9 @@ def make_batch(tiles: Tensor, plan: Arrays) -> tuple[Tensor, Tensor]:
     on = lambda name: torch.as_tensor(plan[name]).to(device, non_blocking=True)  # noqa: E731
     owner, matrix, exponent, count = on("owner"), on("matrix"), on("exponent"), len(plan["middle"])
     middle = _warped(tiles[on("middle")].permute(0, 3, 1, 2).float() / 255, matrix, size)
-    taken = _gathered(tiles, on("frames"), on("shift"))
+    # what is asked of a plan is asked on the host: a question to a GPU would wait for it
+    moves = bool(torch.as_tensor(plan["shift"]).any())
+    taken = _gathered(tiles, on("frames"), on("shift")) if moves else tiles[on("frames")]
     curved = bool((torch.as_tensor(plan["exponent"]) != 1).any())
     light = (taken / 255) ** exponent[owner, None, None, None] if curved else taken.float()
     total = torch.zeros((count, *light.shape[1:]), device=device).index_add_(0, owner, light)
@@ -142,8 +144,6 @@ def make_batch(tiles: Tensor, plan: Arrays) -> tuple[Tensor, Tensor]:
 
 def _gathered(tiles: Tensor, frames: Tensor, shift: Tensor) -> Tensor:
     """Tiles (n, side, side, 3), each read at its place plus `shift`; outside, their border is repeated."""
-    if not bool(shift.any()):
-        return tiles[frames]
     side = tiles.shape[1]
     steps = torch.arange(side, device=tiles.device)
     columns, rows = ((steps + shift[:, axis, None]).clamp(0, side - 1) for axis in (0, 1))
@@ -170,9 +170,8 @@ def _convolved(blurry: Tensor, plan: Arrays, on, exponent: Tensor, curved: bool)
         light = blurry**exponent if curved else blurry
         light = filter2d(light, kernel, border_type="replicate")
         blurry = light ** (1 / exponent) if curved else light
-    noise = on("noise")
-    if bool(noise.any()):
-        blurry = blurry + noise[:, None, None, None] * _normal(blurry, plan["seed"])
+    if torch.as_tensor(plan["noise"]).any():
+        blurry = blurry + on("noise")[:, None, None, None] * _normal(blurry, plan["seed"])
     return _quantised(blurry)
 
 
