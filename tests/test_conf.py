@@ -117,7 +117,7 @@ def test_the_first_stage_draws_the_mixture_of_its_corpora(compose, tmp_path):
 
 
 def test_all_experiments_are_there():
-    assert {option for group, option in OPTIONS if group == "experiment"} == set(EXPERIMENTS)
+    assert {option for group, option in OPTIONS if group == "experiment"} == {*EXPERIMENTS, *COMPARED}
 
 
 @pytest.mark.parametrize(
