@@ -85,10 +85,10 @@ def test_two_of_one_name_are_told_apart(run, tmp_path):
     ("content", "message"),
     [
         ("class Grey:\n    pass\n", r"Grey\(\) must be callable"),
-        ("class Other:\n    pass\n", "has no attribute 'Grey'"),
-        ("import nothing_like_this\n", "ModuleNotFoundError"),
-        ("def broken(:\n", "SyntaxError"),
-        ("class Grey:\n    def __init__(self, size):\n        pass\n", "TypeError"),
+        ("class Other:\n    pass\n", "has no Grey; it has Other"),
+        ("import nothing_like_this\n\nclass Grey:\n    pass\n", "nothing_like_this"),
+        ("def broken(:\n", "mine.py:1: invalid syntax"),
+        ("class Grey:\n    def __init__(self, size):\n        pass\n", "missing a required argument: 'size'"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_one_line(plugin, content, message):
