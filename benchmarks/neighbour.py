@@ -24,7 +24,7 @@ networks = build_networks(settings).to(memory_format=torch.channels_last).train(
 adam = torch.optim.Adam(networks.generator_parameters(), lr=2e-4, foreach=True)
 images = torch.rand({BATCH}, 3, 128, 128).contiguous(memory_format=torch.channels_last)
 def step():
-    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16("cpu")):
         loss = (networks.generator(networks.condition(images)).float() - images).abs().mean()
     loss.backward(); adam.step(); adam.zero_grad(set_to_none=True)
 for _ in range(3): step()
