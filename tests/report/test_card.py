@@ -66,6 +66,16 @@ def test_harm_is_named(weights, make_evaluation, tmp_path):
     assert "worse than the blurred image in AUC, " in line and "AUC falls for 5 of 5, by 0." in line
 
 
+def test_the_front_door_has_its_own_table(weights, evaluation, make_evaluation, tmp_path):
+    assert "front door" not in model_card(str(weights), read_rows([evaluation]), NOTES)
+    methods = {"final": 0.4, "final (front door)": 0.2, "blurred (front door)": 0.0}
+    rows = read_rows([make_evaluation(tmp_path / "e", methods, blurs=("pravg7",), images=False)])
+    card = model_card(str(weights), rows, NOTES)
+    alone, door = re.findall(r"^\| PrAvg 7 \|.*$", card, re.MULTILINE)
+    assert "Through the front door" in card and alone != door
+    assert f"→ {rows.where(method='final (front door)', blur='pravg7')['psnr'].mean():.2f} (" in door
+
+
 def test_the_command(weights, evaluation, tmp_path, capsys):
     (tmp_path / "notes.md").write_text(NOTES)
     out = tmp_path / "card.md"
