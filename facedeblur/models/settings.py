@@ -67,7 +67,7 @@ class ModelSettings:
     discriminator_width: int | None = None
     conditional: bool = True
     projection_on: str = "generator"
-    plugins: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
+    plugins: Mapping[str, object] = field(default_factory=dict, hash=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plugins", as_plugins(self.plugins, "plugins", NETWORK_PLUGINS))
@@ -140,7 +140,7 @@ class LossWeights:
     adversarial: float = 1.0
     fourier: float = field(default=0.0, metadata=ADDED)
     content: str = field(default="l1", metadata=ADDED)
-    terms: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
+    terms: Mapping[str, object] = field(default_factory=dict, hash=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
         check(self.content in CONTENT_LOSSES, "content", f"one of {', '.join(CONTENT_LOSSES)}", self.content)

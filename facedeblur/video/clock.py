@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 BACK = Fraction(1, 10)  # seconds by which time stamps of one stream may fall back without a leap
+REORDERED = Fraction(1)  # the same where a packet tells only when it is shown: pictures are not stored in that order
 TS_DISCONT = 0x200  # AVFMT_TS_DISCONT, of a container's format
 AHEAD = 10  # seconds ahead that are a leap, in containers whose clocks do leap (as for FFmpeg)
 
@@ -28,7 +29,7 @@ class Pieces:
         self.leaps_ahead = leaps_ahead
         self._newest = 0
         self._own: dict[int, int] = {}  # of each stream
-        self._last: dict[int, Fraction] = {}
+        self._last: dict[int, tuple[Fraction, bool]] = {}  # of each stream: its last stamp, and whether it was a dts
 
     @classmethod
     def of(cls, container: Any) -> Pieces:
@@ -40,9 +41,11 @@ class Pieces:
         own = self._own.setdefault(stream, self._newest)
         if stamp is None:
             return own
-        time, last = stamp * packet.time_base, self._last.get(stream)
-        self._last[stream] = time
-        if last is not None and (time < last - BACK or (self.leaps_ahead and time > last + AHEAD)):
+        time, decoding = stamp * packet.time_base, packet.dts is not None
+        last, also_decoding = self._last.get(stream, (None, True))
+        self._last[stream] = time, decoding
+        back = BACK if decoding and also_decoding else REORDERED
+        if last is not None and (time < last - back or (self.leaps_ahead and time > last + AHEAD)):
             if own == self._newest:  # the first stream that leaps
                 self._newest += 1
             own = self._own[stream] = self._newest

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 
 import cv2
@@ -8,7 +9,14 @@ import pytest
 from skimage.data import astronaut
 
 from facedeblur.faces import dlib_models
-from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer, FacesExtraError, landmark_box
+from facedeblur.faces.dlib_models import (
+    REMEDY,
+    DlibDetector,
+    DlibEmbedder,
+    DlibLocalizer,
+    FacesExtraError,
+    landmark_box,
+)
 from facedeblur.faces.follow import iou
 
 needs_dlib = pytest.mark.skipif(not dlib_models.has_dlib(), reason="needs the extra faces")
@@ -77,7 +85,7 @@ def test_views_are_accepted():
 def test_a_missing_extra_names_its_remedy(monkeypatch):
     dlib_models._dlib.cache_clear()
     monkeypatch.setitem(sys.modules, "dlib", None)
-    with pytest.raises(FacesExtraError, match=r'pip install "facedeblur\[faces\]"'):
+    with pytest.raises(FacesExtraError, match=re.escape(REMEDY)):
         DlibDetector()
     monkeypatch.undo()
     dlib_models._dlib.cache_clear()
@@ -86,5 +94,5 @@ def test_a_missing_extra_names_its_remedy(monkeypatch):
 def test_missing_models_name_their_remedy(monkeypatch):
     monkeypatch.setattr(dlib_models.importlib.util, "find_spec", lambda name: None)
     assert not dlib_models.has_dlib()
-    with pytest.raises(FacesExtraError, match=r'pip install "facedeblur\[faces\]"'):
+    with pytest.raises(FacesExtraError, match=re.escape(REMEDY)):
         dlib_models._model("shape_predictor_68_face_landmarks.dat")

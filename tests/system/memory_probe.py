@@ -63,8 +63,8 @@ def peak_of(file: str, count: int) -> float:
     said = StringIO()
     with redirect_stderr(said):
         assert main(["deblur", file, "-o", "out/", "--weights", "discs"]) == 0, said.getvalue()
-    faces, seen, total = map(int, re.search(r"(\d+) faces in (\d+) of (\d+) frames", said.getvalue()).groups())
-    assert seen == total == count and faces == 2 * count, said.getvalue()
+    faces, seen, total = map(int, re.search(r"(\d+) faces at once in (\d+) of (\d+) frames", said.getvalue()).groups())
+    assert seen == total == count and faces == 2, said.getvalue()
     assert "sharp" not in said.getvalue()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+SOLVED = 32  # residuals below so many units of rounding of the right side
+
 
 def conjugate_gradient(
     apply: Callable[[Tensor], Tensor],
@@ -18,7 +20,8 @@ def conjugate_gradient(
     """`iterations` steps towards the x of apply(x) = right, from `start`; every plane (B, C) is a system of its own.
 
     `apply` is symmetric and positive semidefinite in each plane. The number of steps is fixed, so that no system waits
-    for or depends on another; a solved one (residual zero) stays as it is. precondition: nearly the inverse of `apply`,
+    for or depends on another. One whose residual is rounding error of `right` is solved and stays as it is: further
+    steps along rounding errors can leave the solution again. precondition: nearly the inverse of `apply`,
     symmetric and positive semidefinite as well; the better it is, the fewer steps are needed.
     """
     x = start.clone()
@@ -26,9 +29,11 @@ def conjugate_gradient(
     ahead = residual if precondition is None else precondition(residual)
     direction = ahead.clone()
     energy = _dot(residual, ahead)
+    rounding = (SOLVED * torch.finfo(right.dtype).eps) ** 2 * _dot(right, right)
     for _ in range(iterations):
         image = apply(direction)
-        step = _ratio(energy, _dot(direction, image))
+        unsolved = (energy if precondition is None else _dot(residual, residual)) > rounding
+        step = torch.where(unsolved, _ratio(energy, _dot(direction, image)), 0)
         x.addcmul_(step, direction)
         residual.addcmul_(step, image, value=-1)
         ahead = residual if precondition is None else precondition(residual)

@@ -88,7 +88,8 @@ def test_every_image_has_its_own_kernel_and_types_agree(method):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
 def test_a_constant_image_stays_constant(method, value):
-    kernel = torch.rand(1, 1, 7, 7)
+    # with this kernel, conjugate gradients that go on where all is solved leave the solution by more than 0.8
+    kernel = torch.rand(1, 1, 7, 7, generator=torch.Generator().manual_seed(1))
     images = torch.full((1, 3, 20, 24), value)
     assert torch.allclose(METHODS[method](images, kernel / kernel.sum()), images, atol=1e-3)
 

@@ -9,7 +9,7 @@ from skimage.data import astronaut
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import Clip
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.prepare import prepare, video_windows
+from facedeblur.data.prepare import job, prepare, video_windows
 from facedeblur.data.prepare.job import PrepareError
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
@@ -63,7 +63,7 @@ def no_decoding(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("decoded again")
 
-    for module, name in ((prepare, "index_videos"), (prepare, "track_videos"), (video_windows, "run_limited")):
+    for module, name in ((job, "index_videos"), (job, "track_videos"), (video_windows, "run_limited")):
         monkeypatch.setattr(module, name, refuse)
 
 
