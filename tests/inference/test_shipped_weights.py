@@ -59,5 +59,12 @@ def test_a_blurred_face_comes_nearer_to_the_sharp_one(model, photo, motion):
 
 def test_a_sharp_face_changes_by_less_than_a_grey_level_with_the_gate_open_too(model, photo):
     assert np.array_equal(model(photo), photo)
-    change = np.abs(crop(model(photo, always=True).astype(int) - photo, BOX))
-    assert 0 < change.mean() < 1
+    seen = []  # the change may round to nothing: that the network was asked is counted
+    watched = FaceDeblurrer(
+        lambda images: seen.append(len(images)) or model.deblurrer(images),
+        model.size,
+        model.name,
+        FaceFinder(Known(), Known()),
+    )
+    change = np.abs(crop(watched(photo, always=True).astype(int) - photo, BOX))
+    assert seen and change.mean() < 1
