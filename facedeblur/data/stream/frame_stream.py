@@ -18,7 +18,7 @@ from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.epoch_stream import EpochStream
 from facedeblur.data.stream.interleave import Batch
 from facedeblur.data.stream.pair_stream import Problem, collate
-from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, replacement_windows, sample_epoch
+from facedeblur.data.stream.sample_windows import MixtureRow, replacement_windows, rows_of_epoch
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.video.source import VideoError
 
@@ -62,13 +62,8 @@ class FrameStream(EpochStream):
         return self._batches
 
     def epoch_rows(self, epoch: int) -> tuple[np.ndarray, int]:
-        """The rows of the plan that all ranks together get, and how many more were drawn that fill no batch."""
-        if self.mixture is None:
-            return np.arange(len(self.plan)), 0
-        s = self.settings
-        drawn = sample_epoch(self.plan, self.mixture, s.seed, epoch, s.epoch_windows, s.strength)
-        kept, remainder = cut_to_batches(drawn, s.batch)
-        return kept, len(remainder)
+        """See `rows_of_epoch`."""
+        return rows_of_epoch(self.plan, self.mixture, self.settings, epoch)
 
     def _share(self, rows: np.ndarray) -> np.ndarray:
         """This rank's part of every batch."""

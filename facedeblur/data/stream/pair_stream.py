@@ -19,7 +19,7 @@ from facedeblur.data.pairs.store import PairStore
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.epoch_stream import Batch, EpochStream
 from facedeblur.data.stream.order import WorkerShare, cut, reading_order, worker_share
-from facedeblur.data.stream.sample_windows import MixtureRow, cut_to_batches, replacement_windows, sample_epoch
+from facedeblur.data.stream.sample_windows import MixtureRow, replacement_windows, rows_of_epoch
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.video.source import VideoError
 
@@ -66,13 +66,8 @@ class PairStream(EpochStream):
         return self._batches
 
     def epoch_rows(self, epoch: int) -> tuple[np.ndarray, int]:
-        """The rows of the plan that all ranks together get, and how many more were drawn that fill no batch."""
-        if self.mixture is None:
-            return np.arange(len(self.plan)), 0
-        s = self.settings
-        drawn = sample_epoch(self.plan, self.mixture, s.seed, epoch, s.epoch_windows, s.strength)
-        kept, remainder = cut_to_batches(drawn, s.batch)
-        return kept, len(remainder)
+        """See `rows_of_epoch`."""
+        return rows_of_epoch(self.plan, self.mixture, self.settings, epoch)
 
     def _share(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """This rank's share of an epoch's rows, in reading order."""

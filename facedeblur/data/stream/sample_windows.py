@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from facedeblur.data.plans.plan import Plan
+from facedeblur.data.stream.settings import LoaderSettings
 
 _DRAW = 0xD4A3  # tells this random stream from the others of the same (seed, epoch)
 
@@ -89,6 +90,20 @@ def cut_to_batches(drawn: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarra
     if not whole:
         raise ValueError(f"batch: an epoch of {len(drawn)} window(s) does not fill one batch of {batch}; add videos")
     return drawn[:whole], drawn[whole:]
+
+
+def rows_of_epoch(
+    plan: Plan, mixture: Sequence[MixtureRow] | None, settings: LoaderSettings, epoch: int
+) -> tuple[np.ndarray, int]:
+    """The rows of the plan that all ranks together get, and how many more were drawn that fill no batch.
+
+    Without a mixture they are the whole plan in its order. Raises ValueError as `sample_epoch` and `cut_to_batches` do.
+    """
+    if mixture is None:
+        return np.arange(len(plan)), 0
+    drawn = sample_epoch(plan, mixture, settings.seed, epoch, settings.epoch_windows, settings.strength)
+    kept, remainder = cut_to_batches(drawn, settings.batch)
+    return kept, len(remainder)
 
 
 def validation_windows(plan: Plan, count: int) -> np.ndarray:
