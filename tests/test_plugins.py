@@ -124,7 +124,7 @@ def test_entry_points_have_names(monkeypatch, request):
         EntryPoint("half", "datetime:timedelta", plugins.GROUP),
         EntryPoint("half", "datetime:timedelta", plugins.GROUP),
     ]
-    monkeypatch.setattr(plugins, "entry_points", lambda group: EntryPoints(points))
+    monkeypatch.setattr("facedeblur.plugins.target.entry_points", lambda group: EntryPoints(points))
     plugins.registered.cache_clear()
     assert load_target("half", "k").__name__ == "timedelta"
     points.append(EntryPoint("half", "time:sleep", plugins.GROUP))

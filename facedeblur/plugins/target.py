@@ -1,32 +1,14 @@
-"""Code of the user's own, named in a configuration or on the command line: where it is, what it must be, what it was.
-
-A target is written as
-
-    file.py:Name            a class or function in a file, relative to the folder the command runs in
-    package.module.Name     one of an importable module
-    name                    an entry point of the group `facedeblur.plugins` of an installed package
-
-and in a configuration as `{_target_: <target>, <option>: <value>, ...}`. Before anything heavy loads only the file and
-the name in it are looked at, as text (`check_target`); the import, and what it must be able to do, come after
-(`load_target`, `make`). Code is imported because a configuration or a flag names it, never because a file of weights or
-a checkpoint does.
-"""
+"""What a target is, where a configuration may hold one, and whether it is there: looked at as text, not imported."""
 
 from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
-import importlib
-import inspect
-import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +16,12 @@ from facedeblur.errors import UsageError
 
 TARGET = "_target_"
 GROUP = "facedeblur.plugins"
-SOURCE = "_source_"  # of a plug-in as text: its file and that file's hash
 # where a configuration may hold plug-ins
 STAGE_PLACES = ("blur.plugins.*", "data.augmentation", "trainer.callbacks.*", "trainer.metrics.*", "trainer.optimizer")
 PLACES = (
     *(f"{stage}{place}" for stage in ("", "hourglass.") for place in (*STAGE_PLACES, "trainer.schedule")),
     *("model.plugins.*", "loss.terms.*", "logger.loggers.*"),
 )
-TRUSTED = "FACEDEBLUR_PLUGINS"  # environment variable: targets that may be imported, one a line
 
 
 class PluginError(UsageError, ValueError):
@@ -110,7 +90,7 @@ def check_target(target: object, key: str) -> None:
     """Looks for a target without importing it. Raises PluginError: one line with the key and the remedy."""
     if not isinstance(target, str):
         raise PluginError(f"{key}: {TARGET} must be text, <file>.py:<Name> or <module>.<Name>, got {target!r}")
-    name, file = _place(target, key)
+    name, file = locate(target, key)
     if file is None:  # not Python source: the import will tell
         return
     try:
@@ -164,132 +144,7 @@ def check_plugins(plain: object) -> None:
         check_target(target, key)
 
 
-def load_target(target: str, key: str) -> Any:
-    """Imports what a target names. Raises PluginError naming the key, the target and what its import threw."""
-    check_target(target, key)
-    target = registered().get(target, target)
-    try:
-        if ".py:" in target:
-            file, _, name = target.rpartition(":")
-            return getattr(_module_of(Path(file).expanduser().resolve()), name)
-        module, _, name = target.rpartition(".")
-        return getattr(importlib.import_module(module), name)
-    except Exception as error:  # whatever the user's code may do when it is imported
-        raise PluginError(
-            f"{key}: {target} cannot be imported: {type(error).__name__}: {_first_line(error)}"
-        ) from error
-
-
-def make(plugin: Mapping[str, Any], key: str, *arguments: Any, **named: Any) -> Any:
-    """Calls a plug-in's target with `arguments`, `named` and the plug-in's own options.
-
-    Raises PluginError naming the key, also for whatever the call throws.
-    """
-    options = {name: value for name, value in plugin.items() if name != TARGET}
-    target = load_target(plugin[TARGET], key)
-    if not callable(target):
-        raise PluginError(f"{key}: {plugin[TARGET]} must be a class or a function, got {type(target).__name__}")
-    try:
-        inspect.signature(target).bind(*arguments, **named, **options)
-    except TypeError as error:
-        known = "" if inspect.isbuiltin(target) else f"; it is {_name(target)}{inspect.signature(target)}"
-        raise PluginError(f"{key}: {plugin[TARGET]}: {error}{known}") from error
-    except ValueError:  # no signature to be had, as of some classes of C
-        pass
-    try:
-        return target(*arguments, **named, **options)
-    except PluginError:
-        raise
-    except Exception as error:
-        raise PluginError(f"{key}: {plugin[TARGET]}: {type(error).__name__}: {_first_line(error)}") from error
-
-
-def function_of(plugin: Mapping[str, Any], key: str, ignored: Sequence[str] = ()) -> Callable[..., Any]:
-    """What a plug-in computes: a class is made once with its options, a function gets them at every call.
-
-    Args:
-        ignored: options that are not for the plug-in itself.
-
-    Raises:
-        PluginError: as `make`.
-    """
-    options = {name: value for name, value in plugin.items() if name not in (TARGET, *ignored)}
-    target = load_target(plugin[TARGET], key)
-    if isinstance(target, type):
-        made = make({TARGET: plugin[TARGET], **options}, key)
-        require(made, key, "callable", ("__call__",))
-        return made
-    if not callable(target):
-        raise PluginError(f"{key}: {plugin[TARGET]} must be a class or a function, got {type(target).__name__}")
-    return partial(target, **options)
-
-
-def as_text(plugin: Mapping[str, Any] | None, key: str) -> str:
-    """A plug-in as text that changes with its options and its file, "" for none: for settings that are hashed."""
-    if plugin is None:
-        return ""
-    return json.dumps({**plugin, SOURCE: source_of(plugin[TARGET], key)}, sort_keys=True)
-
-
-def from_text(text: str) -> dict[str, Any]:
-    """The plug-in of `as_text`."""
-    return {name: value for name, value in json.loads(text).items() if name != SOURCE}
-
-
-def require(value: object, key: str, what: str, methods: Sequence[str]) -> None:
-    """Raises PluginError unless `value` has `methods`, each of them callable; `what` says what they would make it."""
-    missing = [name for name in methods if not callable(getattr(value, name, None))]
-    if missing:
-        raise PluginError(f"{key}: {type(value).__name__} must be {what}; it has no {', '.join(missing)}()")
-
-
-def trust(targets: Iterable[str]) -> None:
-    """Targets that this process, and those it starts, may import for a run or a file of weights that names them."""
-    known = trusted()
-    known |= {_absolute(target) for target in targets}
-    if known:
-        os.environ[TRUSTED] = "\n".join(sorted(known))
-
-
-def trusted() -> set[str]:
-    """The targets that `trust` was told of, here or in the process that started this one."""
-    return set(filter(None, os.environ.get(TRUSTED, "").split("\n")))
-
-
-def trusted_target(target: str, key: str) -> str:
-    """What may be imported for `target`: itself, or a file of the same name that lies elsewhere now.
-
-    Raises PluginError where nobody but a file asks for its code.
-    """
-    known, wanted = trusted(), _absolute(target)
-    if wanted in known:
-        return wanted
-    moved = [other for other in known if other.endswith("/" + wanted.rpartition("/")[2])]
-    if moved:
-        return sorted(moved)[0]
-    told = "code is imported only when you name it: --plugin"
-    raise PluginError(f"{key}: was trained with {target}; {told} {target} (evaluate: plugins=[{target}])")
-
-
-def _absolute(target: str) -> str:
-    file, colon, name = target.rpartition(":")
-    return f"{Path(file).expanduser().resolve()}:{name}" if colon and file.endswith(".py") else target
-
-
-def described(plain: object) -> dict[str, dict[str, str]]:
-    """Key -> target, file and SHA-256 of every plug-in of a configuration: what a run writes down."""
-    return {key: source_of(target, key) for key, target in targets(plain).items()}
-
-
-def source_of(target: str, key: str) -> dict[str, str]:
-    """A target, the file that holds it and the hash of that file. Raises PluginError where it is not there."""
-    _, file = _place(target, key)
-    if file is None:
-        return {"target": target}
-    return {"target": target, "file": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-
-
-def _place(target: str, key: str) -> tuple[str, Path | None]:
+def locate(target: str, key: str) -> tuple[str, Path | None]:
     """The name that a target asks for, and the source file it should be in, None where there is no source."""
     target = registered().get(target, target)
     if not is_target(target):
@@ -321,21 +176,6 @@ def _source_of_module(module: str, key: str) -> Path | None:
     return Path(origin) if origin and origin.endswith(".py") else None
 
 
-def _module_of(file: Path) -> Any:
-    """The module of a file, imported once a process, under a name that no other file's has."""
-    name = f"facedeblur_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-    if name not in sys.modules:
-        spec = spec_from_file_location(name, file)
-        module = module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return sys.modules[name]
-
-
 def _top_names(tree: ast.Module) -> list[str]:
     """Names that a module defines at its top, also inside of `if` and `try`; "*" for a star import."""
     names: list[str] = []
@@ -355,11 +195,3 @@ def _top_names(tree: ast.Module) -> list[str]:
         elif isinstance(node, ast.ExceptHandler):
             waiting += node.body
     return names
-
-
-def _name(target: object) -> str:
-    return getattr(target, "__name__", type(target).__name__)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0]

@@ -1,0 +1,105 @@
+"""Importing what a target names, and calling it; whatever goes wrong in it is one line that names the key."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from facedeblur.plugins.target import TARGET, PluginError, check_target, registered
+
+
+def load_target(target: str, key: str) -> Any:
+    """Imports what a target names. Raises PluginError naming the key, the target and what its import threw."""
+    check_target(target, key)
+    target = registered().get(target, target)
+    try:
+        if ".py:" in target:
+            file, _, name = target.rpartition(":")
+            return getattr(_module_of(Path(file).expanduser().resolve()), name)
+        module, _, name = target.rpartition(".")
+        return getattr(importlib.import_module(module), name)
+    except Exception as error:  # whatever the user's code may do when it is imported
+        raise PluginError(
+            f"{key}: {target} cannot be imported: {type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
+def make(plugin: Mapping[str, Any], key: str, *arguments: Any, **named: Any) -> Any:
+    """Calls a plug-in's target with `arguments`, `named` and the plug-in's own options.
+
+    Raises PluginError naming the key, also for whatever the call throws.
+    """
+    options = {name: value for name, value in plugin.items() if name != TARGET}
+    target = load_target(plugin[TARGET], key)
+    if not callable(target):
+        raise PluginError(f"{key}: {plugin[TARGET]} must be a class or a function, got {type(target).__name__}")
+    try:
+        inspect.signature(target).bind(*arguments, **named, **options)
+    except TypeError as error:
+        known = "" if inspect.isbuiltin(target) else f"; it is {_name(target)}{inspect.signature(target)}"
+        raise PluginError(f"{key}: {plugin[TARGET]}: {error}{known}") from error
+    except ValueError:  # no signature to be had, as of some classes of C
+        pass
+    try:
+        return target(*arguments, **named, **options)
+    except PluginError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{key}: {plugin[TARGET]}: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def function_of(plugin: Mapping[str, Any], key: str, ignored: Sequence[str] = ()) -> Callable[..., Any]:
+    """What a plug-in computes: a class is made once with its options, a function gets them at every call.
+
+    Args:
+        ignored: options that are not for the plug-in itself.
+
+    Raises:
+        PluginError: as `make`.
+    """
+    options = {name: value for name, value in plugin.items() if name not in (TARGET, *ignored)}
+    target = load_target(plugin[TARGET], key)
+    if isinstance(target, type):
+        made = make({TARGET: plugin[TARGET], **options}, key)
+        require(made, key, "callable", ("__call__",))
+        return made
+    if not callable(target):
+        raise PluginError(f"{key}: {plugin[TARGET]} must be a class or a function, got {type(target).__name__}")
+    return partial(target, **options)
+
+
+def require(value: object, key: str, what: str, methods: Sequence[str]) -> None:
+    """Raises PluginError unless `value` has `methods`, each of them callable; `what` says what they would make it."""
+    missing = [name for name in methods if not callable(getattr(value, name, None))]
+    if missing:
+        raise PluginError(f"{key}: {type(value).__name__} must be {what}; it has no {', '.join(missing)}()")
+
+
+def _module_of(file: Path) -> Any:
+    """The module of a file, imported once a process, under a name that no other file's has."""
+    name = f"facedeblur_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name not in sys.modules:
+        spec = spec_from_file_location(name, file)
+        module = module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _name(target: object) -> str:
+    return getattr(target, "__name__", type(target).__name__)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0]
