@@ -78,37 +78,59 @@ def compose_run(overrides: list[str]):
         told = "name it again, by its key or --config-dir: code is not imported because a run folder says so"
         raise UsageError(f"resume: {folder} was begun with the plug-in {sorted(unnamed)[0]}; {told}")
     for key, value in saved["identity"].items():
-        if _without_plugins(plain[key]) != _without_plugins(value):
+        if _without_additions(plain[key]) != _without_additions(value):
             raise UsageError(f"resume: {folder} was trained with {key}={value}, not {plain[key]}")
     return cfg
 
 
-def _without_plugins(model: object) -> object:
-    """Settings of a model as they were before there were plug-ins, where it has none."""
+def _without_additions(model: object) -> object:
+    """Settings of a model without the keys that runs of earlier versions lack, where these say nothing."""
     if not isinstance(model, dict):
         return model
     plugins = {role: plugin for role, plugin in (model.get("plugins") or {}).items() if plugin}
-    return {k: v for k, v in model.items() if k != "plugins"} | ({"plugins": plugins} if plugins else {})
+    model = model | {"plugins": plugins}
+    added = {"plugins": {}, "half_size": {}, "residual_on": "blurry"}
+    return {key: value for key, value in model.items() if key not in added or value != added[key]}
 
 
 def with_init(overrides: list[str]) -> list[str]:
-    """Where a run starts from trained weights (`init=`): `overrides` after the model settings that it takes over.
+    """Where a run starts from trained weights (`init=`), or has such as its first step (`hourglass.checkpoint=`):
+    `overrides` after the model settings that it takes over.
 
     Those of this command still count; training refuses the ones that do not fit. Raises UsageError for unknown weights.
     """
+    from facedeblur.models.registry import SUFFIX, inherited_settings, is_run, known, locate, read_metadata, run_model
+
+    asked = {key: value.strip("'\"") for key, _, value in (override.partition("=") for override in overrides)}
+    taken = {}
+    name = asked.get("init", "null")
+    if name not in ("", "null"):
+        try:
+            taken = run_model(Path(name)) if is_run(name) else inherited_settings(locate(name))
+        except UsageError as error:
+            raise UsageError(f"init: {error}") from error
+    first = asked.get("hourglass.checkpoint", "")
+    if first in known() or first.endswith(
+        SUFFIX
+    ):  # a network of half the size, whose own training does not matter here
+        try:
+            taken["half_size"] = read_metadata(locate(first).file)["model"]
+        except UsageError as error:
+            raise UsageError(f"hourglass.checkpoint: {error}") from error
+    return [*_model_overrides(taken), *overrides]
+
+
+def _model_overrides(model: dict, prefix: str = "model.") -> list[str]:
+    """Model settings as overrides. Hydra knows no quoted keys: a group in them becomes one override for each key."""
     import json
 
-    from facedeblur.models.registry import inherited_settings, is_run, locate, run_model
-
-    asked = {key: value for key, _, value in (override.partition("=") for override in overrides)}
-    name = asked.get("init", "null").strip("'\"")
-    if name in ("", "null"):
-        return overrides
-    try:
-        taken = run_model(Path(name)) if is_run(name) else inherited_settings(locate(name))
-    except UsageError as error:
-        raise UsageError(f"init: {error}") from error
-    return [*(f"model.{key}={json.dumps(value)}" for key, value in taken.items()), *overrides]
+    words = []
+    for key, value in model.items():
+        if key == "half_size" and value:
+            words += _model_overrides(value, f"++{prefix}half_size.")
+        else:
+            words.append(f"{prefix}{key}={json.dumps(value)}")
+    return words
 
 
 def as_plain(cfg) -> dict:

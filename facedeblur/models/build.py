@@ -11,10 +11,11 @@ from facedeblur.models.decoder import Decoder
 from facedeblur.models.discriminator import Discriminator
 from facedeblur.models.encoder import Encoder
 from facedeblur.models.generator import DeblurGenerator, DecoderLike, EncoderLike, IdentityStream, TwoStep
+from facedeblur.models.half_size import HalfSizeStep
 from facedeblur.models.hourglass import StackedHourglass
 from facedeblur.models.light import LightDecoder, LightEncoder
 from facedeblur.models.naf_pair import NAFDecoder, NAFEncoder
-from facedeblur.models.settings import ModelSettings
+from facedeblur.models.settings import ModelSettings, half_size_settings
 
 
 class Networks(nn.Module):
@@ -52,6 +53,8 @@ class Networks(nn.Module):
 
 def build_hourglass(settings: ModelSettings) -> StackedHourglass:
     """Build the first step, to be trained on its own. Raises ValueError when the settings have no stacks."""
+    if settings.half_size:
+        raise ValueError("half_size: is a trained network; there is no hourglass to train")
     if settings.hourglass_stacks == 0:
         raise ValueError("hourglass_stacks: must be at least 1 to build the hourglass, got 0")
     if "first_step" in settings.plugins:
@@ -61,8 +64,17 @@ def build_hourglass(settings: ModelSettings) -> StackedHourglass:
     )
 
 
+def build_first_step(settings: ModelSettings) -> nn.Module:
+    """Build the hourglass, or the network of half the size in its place, to load weights into."""
+    if not settings.half_size:
+        return build_hourglass(settings)
+    smaller = build_networks(half_size_settings(settings))
+    own = [] if smaller.two_step is None else [smaller.two_step]
+    return HalfSizeStep(nn.Sequential(*own, smaller.generator))
+
+
 def build_networks(settings: ModelSettings, hourglass: nn.Module | None = None) -> Networks:
-    """Build the networks of the adversarial stage around a trained hourglass, or a fresh one to load weights into.
+    """Build the networks of the adversarial stage around a trained first step, or a fresh one to load weights into.
 
     Raises ValueError when an hourglass is given to settings that do not condition on one.
     """
@@ -74,11 +86,11 @@ def build_networks(settings: ModelSettings, hourglass: nn.Module | None = None) 
         generator = plugged.generator(settings, channels)
     else:
         encoder, decoder = plugged.pair(settings) if "pair" in settings.plugins else _pair(settings)
-        generator = DeblurGenerator(encoder(channels), decoder, settings.global_residual)
+        generator = DeblurGenerator(encoder(channels), decoder, settings.global_residual, settings.residual_on)
     if settings.identity:
         identity = IdentityStream(encoder(3), decoder, settings.global_residual)
     if settings.conditioned:
-        two_step = TwoStep(hourglass if hourglass is not None else build_hourglass(settings))
+        two_step = TwoStep(hourglass if hourglass is not None else build_first_step(settings))
     width = settings.base_width if settings.discriminator_width is None else settings.discriminator_width
     if "discriminator" in settings.plugins:
         discriminator = plugged.discriminator(settings)

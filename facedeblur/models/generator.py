@@ -32,19 +32,27 @@ class FirstStepLike(Protocol):
 class DeblurGenerator(nn.Module):
     """G_bl, the stream that deblurs: (B, C, H, W) in [-1, 1], the blurry image in the first 3 channels -> (B, 3, H, W).
 
-    With `global_residual` the decoder's output is a correction: it is added to the blurry image, limited to [-1, 1].
+    With `global_residual` the decoder's output is a correction: it is added to the blurry image, or with `residual_on`
+    "first_step" to the last 3 channels, what the first step made of it, and limited to [-1, 1].
     """
 
     stream: Stream = "blurry"
 
-    def __init__(self, encoder: EncoderLike, decoder: DecoderLike, global_residual: bool = False) -> None:
+    def __init__(
+        self, encoder: EncoderLike, decoder: DecoderLike, global_residual: bool = False, residual_on: str = "blurry"
+    ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.global_residual = global_residual
+        self.global_residual, self.residual_on = global_residual, residual_on
 
     def forward(self, image: Tensor) -> Tensor:
         restored = self.decoder(self.encoder(image), stream=self.stream)
-        return (image[:, :3] + restored).clamp(-1, 1) if self.global_residual else restored
+        return (residual_base(image, self.residual_on) + restored).clamp(-1, 1) if self.global_residual else restored
+
+
+def residual_base(image: Tensor, residual_on: str) -> Tensor:
+    """What a correction is added to: the blurry image of G_bl's input, or the "first_step"'s, its last 3 channels."""
+    return image[:, -3:] if residual_on == "first_step" else image[:, :3]
 
 
 class IdentityStream(DeblurGenerator):

@@ -19,26 +19,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from facedeblur.models.generator import residual_base
 from facedeblur.models.settings import ModelSettings
 from facedeblur.plugins import TARGET, PluginError, make, require, trusted_target
 
 
 class PluggedGenerator(nn.Module):
-    """G_bl as one network. With `global_residual` its output is added to the blurry image, limited to [-1, 1]."""
+    """G_bl as one network. With `global_residual` its output is a correction, as DeblurGenerator's."""
 
-    def __init__(self, network: nn.Module, global_residual: bool = False) -> None:
+    def __init__(self, network: nn.Module, global_residual: bool = False, residual_on: str = "blurry") -> None:
         super().__init__()
-        self.network, self.global_residual = network, global_residual
+        self.network, self.global_residual, self.residual_on = network, global_residual, residual_on
 
     def forward(self, image: Tensor) -> Tensor:
         restored = self.network(image)
-        return (image[:, :3] + restored).clamp(-1, 1) if self.global_residual else restored
+        return (residual_base(image, self.residual_on) + restored).clamp(-1, 1) if self.global_residual else restored
 
 
 def generator(settings: ModelSettings, channels: int) -> PluggedGenerator:
     """The generator of `model.plugins.generator` for images of `channels` channels."""
     network = _made(settings, "generator", channels)
-    return PluggedGenerator(_module(network, "generator"), settings.global_residual)
+    return PluggedGenerator(_module(network, "generator"), settings.global_residual, settings.residual_on)
 
 
 def pair(settings: ModelSettings) -> tuple[Callable[[int], nn.Module], nn.Module]:

@@ -20,6 +20,7 @@ CHOICES = {
     "shortcut": ("free", "projection"),
     "hourglass_head": ("pixelshuffle", "bilinear"),
     "projection_on": ("generator", "discriminator"),
+    "residual_on": ("blurry", "first_step"),
 }
 
 
@@ -37,9 +38,11 @@ class ModelSettings:
     unet_skips: pairs (encoder layer, decoder layer whose input it joins), such as ("E2", "F7").
     keep: probability that a unit of F-Conv. 1 ... 7 is kept by dropout.
     shared_running: both streams feed the tied decoder's running statistics (RoCGAN); default: each its own.
-    global_residual: the decoder's output is added to the stream's input image.
+    global_residual: the decoder's output is added to the stream's input image, the blurry one, or with `residual_on`
+        "first_step" to what the first step made of it.
     identity: train the second stream, G_s. two_step: condition G_bl on the hourglass's output.
     hourglass_*: channels, number of stacks (0: no hourglass), output head, and a skip from its input image.
+    half_size: settings of a network for images of half the size, which is the first step in the hourglass's place.
     discriminator_width: channels of its first layer; None: base_width.
     conditional: the discriminator also sees the blurry image.
     projection_on: which player minimises the projection loss; the paper's generator, or RoCGAN's discriminator.
@@ -68,6 +71,8 @@ class ModelSettings:
     conditional: bool = True
     projection_on: str = "generator"
     plugins: Mapping[str, object] = field(default_factory=dict, hash=False, metadata=ADDED)
+    residual_on: str = field(default="blurry", metadata=ADDED)
+    half_size: Mapping[str, object] = field(default_factory=dict, hash=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plugins", as_plugins(self.plugins, "plugins", NETWORK_PLUGINS))
@@ -93,6 +98,10 @@ class ModelSettings:
         check(is_count(features, 2) and features % 2 == 0, "hourglass_features", "an even number", features)
         check(is_count(stacks, 0), "hourglass_stacks", "a whole number of at least 0", stacks)
         check(len(self.keep) == 7 and all(0 < p <= 1 for p in self.keep), "keep", "7 numbers in (0, 1]", self.keep)
+        if self.half_size:
+            self._check_half_size()
+        elif self.residual_on == "first_step" and not self.conditioned:
+            raise ValueError("residual_on: first_step needs two_step and a first step to add to")
         joined = [decoder for _, decoder in self.unet_skips]
         for pair in self.unet_skips:
             check(pair in UNET_SKIPS, "unet_skips", f"pairs of {', '.join('-'.join(p) for p in UNET_SKIPS)}", pair)
@@ -100,8 +109,24 @@ class ModelSettings:
 
     @property
     def conditioned(self) -> bool:
-        """Whether G_bl sees 6 channels: the blurry image and the hourglass's output."""
-        return self.two_step and self.hourglass_stacks > 0
+        """Whether G_bl sees 6 channels: the blurry image and the first step's output."""
+        return self.two_step and (self.hourglass_stacks > 0 or bool(self.half_size))
+
+    def _check_half_size(self) -> None:
+        try:
+            smaller = half_size_settings(self)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"half_size.{error}") from None
+        check(self.two_step, "half_size", "left out without two_step", "the settings of a first step")
+        side = self.image_size // 2
+        check(smaller.image_size == side, "half_size.image_size", f"{side}, half of image_size", smaller.image_size)
+        check(not smaller.half_size, "half_size.half_size", "empty", "a third step")
+        check(not smaller.plugins, "half_size.plugins", "empty", "networks of the user's own")
+
+
+def half_size_settings(settings: ModelSettings) -> ModelSettings:
+    """The settings of `settings.half_size`, a network at test time: without an identity stream."""
+    return ModelSettings(**{**settings.half_size, "identity": False})
 
 
 # The pairs at equal resolution: E_k and the input of F_(9-k). E8 is the code itself.

@@ -88,7 +88,10 @@ def _described(model: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, An
     versions, seen = run.get("versions", {}), [s for s in ("train", "val") if s in data]
     stacks = model["hourglass_stacks"] if model["two_step"] else 0
     first = f"an hourglass of {stacks} stack{'s' * (stacks != 1)}, then " if stacks else ""
-    residual = ", its output added to the input" if model["global_residual"] else ""
+    if half_size := model.get("half_size"):
+        first = f"a network for {half_size['image_size']} pixels (`{half_size['generator']}`), then "
+    base = "what that made of it" if model.get("residual_on") == "first_step" else "the input"
+    residual = f", its output added to {base}" if model["global_residual"] else ""
     generator = model.get("generator", "table3")
     return {
         "architecture": f"{first}a generator (`{generator}`{residual})",

@@ -48,7 +48,11 @@ def check_files(settings: RunSettings) -> None:
                     wanted = "" if corpus.kind == "demo" else f"; {corpus.kind} expects {layout(corpus.kind)}"
                     raise UsageError(f"{where}.{key}: {folder} is not a folder{wanted}")
     checkpoint = settings.hourglass.checkpoint
-    if checkpoint and not settings.resume and not Path(checkpoint).exists():
+    if settings.model.half_size and not settings.resume and settings.init is None:
+        if not checkpoint:
+            raise UsageError("hourglass.checkpoint: must name the weights that model.half_size describes, got null")
+        locate(checkpoint).verify()
+    elif checkpoint and not settings.resume and not Path(checkpoint).exists():
         raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")
     if settings.init is not None and not settings.resume:
         _check_init(settings.model, settings.init)

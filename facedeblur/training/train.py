@@ -135,6 +135,8 @@ def _resumes(settings: RunSettings, folder: RunFolder) -> bool:
 def hourglass_checkpoint(settings: RunSettings, plain: dict, named: Collection[str] = ()) -> Path:
     """The hourglass stage's checkpoint: the one asked for, one of the same configuration, or one trained now."""
     asked = settings.hourglass.checkpoint
+    if asked and settings.model.half_size:
+        return Path(asked)  # weights, by their name or file
     if asked:
         return Path(asked) / "checkpoints" / "last.ckpt" if Path(asked).is_dir() else Path(asked)
     key = hourglass_key(settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -10,10 +10,11 @@ import yaml
 
 from facedeblur.errors import UsageError
 from facedeblur.models.build import build_networks
-from facedeblur.models.settings import LossWeights, ModelSettings
+from facedeblur.models.registry import WeightsError
+from facedeblur.models.settings import LossWeights, ModelSettings, half_size_settings
 from facedeblur.models.weights import shipped_state, write_weights
 from facedeblur.training.settings import TrainerSettings, run_settings
-from facedeblur.training.stages.adversarial import AdversarialStage
+from facedeblur.training.stages.adversarial import AdversarialStage, load_first_step
 
 TRAINED = ModelSettings(
     image_size=128,
@@ -128,3 +129,33 @@ def test_a_branch_takes_the_networks_of_its_run(run, compose):
 def test_weight_decay_needs_adamw():
     with pytest.raises(ValueError, match="weight_decay: needs optimizer=adamw"):
         TrainerSettings(epochs=1, weight_decay=0.1)
+
+
+def test_weights_of_half_the_size_become_the_first_step(compose, tmp_path):
+    smaller = ModelSettings(image_size=128, generator="light", light_width=4, identity=False, hourglass_stacks=0)
+    torch.manual_seed(5)
+    networks = build_networks(smaller)
+    file = tmp_path / "small.safetensors"
+    write_weights(file, shipped_state(networks), smaller, {})
+    words = [f"hourglass.checkpoint={file}", "experiment=no_identity", "model.image_size=256", "model.base_width=2"]
+    settings = run_settings(compose(*words))
+    assert half_size_settings(settings.model) == smaller and settings.model.conditioned
+    step = load_first_step(settings.model, file)
+    image = torch.rand(1, 3, 256, 256) * 2 - 1
+    with torch.no_grad():
+        half = torch.nn.functional.avg_pool2d(image, 2)
+        change = torch.nn.functional.interpolate(networks.generator(half) - half, scale_factor=2, mode="bilinear")
+        assert torch.allclose(step.restore(image), (image + change).clamp(-1, 1), atol=2e-3)  # half precision
+    with pytest.raises(UsageError, match=r"half_size.image_size: must be 64, half of image_size, got 128"):
+        run_settings(compose(*words, "model.image_size=128"))
+    with pytest.raises(UsageError, match=r"hourglass.checkpoint: .*nope.safetensors: no such weights"):
+        compose("hourglass.checkpoint=nope.safetensors")
+
+
+def test_the_settings_of_half_the_size_and_those_of_the_weights_must_agree(tmp_path):
+    smaller = ModelSettings(image_size=128, generator="light", light_width=4, identity=False, hourglass_stacks=0)
+    file = tmp_path / "small.safetensors"
+    write_weights(file, shipped_state(build_networks(smaller)), smaller, {})
+    model = ModelSettings(image_size=256, half_size={**asdict(smaller), "light_width": 8})
+    with pytest.raises(WeightsError, match=r"small.safetensors: their network is not that of model.half_size"):
+        load_first_step(model, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,20 +13,27 @@ from torch import Tensor
 from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
 from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.checkpoint import CheckpointError, check_fit, load_checkpoint
+from facedeblur.models.half_size import HalfSizeStep
 from facedeblur.models.plugged import try_networks
-from facedeblur.models.registry import is_run
-from facedeblur.models.settings import LossWeights, ModelSettings
-from facedeblur.models.weights import initialise
+from facedeblur.models.registry import WeightsError, is_run
+from facedeblur.models.settings import LossWeights, ModelSettings, half_size_settings
+from facedeblur.models.weights import initialise, load_weights
 from facedeblur.training.stages.ema import WeightAverage
 from facedeblur.training.stages.restoration import RestorationStage
 
 
-def load_hourglass(model: ModelSettings, checkpoint: Path) -> torch.nn.Module:
-    """The trained first stage.
+def load_first_step(model: ModelSettings, checkpoint: Path) -> torch.nn.Module:
+    """The trained first step: the hourglass of a checkpoint, or shipped weights (a name or a file) of half the size.
 
     Raises:
         CheckpointError: the file is of another stage, or its hourglass is of another size than `model` asks for.
+        WeightsError: the weights are damaged, or not those whose settings `model.half_size` holds.
     """
+    if model.half_size:
+        weights = load_weights(checkpoint)
+        if replace(weights.settings, identity=False) != half_size_settings(model):
+            raise WeightsError(f"{checkpoint}: their network is not that of model.half_size; leave that key out")
+        return HalfSizeStep(weights.deblurrer().network)
     state = load_checkpoint(checkpoint)
     if state["stage"] != "hourglass":
         raise CheckpointError(f"{checkpoint}: holds the {state['stage']} stage, not an hourglass")
@@ -48,7 +56,7 @@ class AdversarialStage(RestorationStage):
     Args:
         model: the networks; without `identity` there is no G_s, without `two_step` no conditioning.
         weights: of Eq. 3 and 6. With adversarial and projection weight 0 the discriminator is not run at all.
-        hourglass_checkpoint: the trained first stage, frozen here; None where the model is not conditioned, or `init`
+        hourglass_checkpoint: the trained first step, frozen here; None where the model is not conditioned, or `init`
             brings it.
         init: what to go on from: shipped weights, a name or a file, or another run's folder or checkpoint, whose moving
             average and optimizers go on, too; a resumed run has its own.
@@ -75,7 +83,7 @@ class AdversarialStage(RestorationStage):
         super().__init__(**common)
         hourglass = None
         if hourglass_checkpoint is not None and self.resumed_from is None:
-            hourglass = load_hourglass(model, hourglass_checkpoint)
+            hourglass = load_first_step(model, hourglass_checkpoint)
         self.networks = build_networks(model, hourglass).to(memory_format=torch.channels_last)
         if model.plugins:
             try_networks(self.networks, model)
