@@ -57,7 +57,8 @@ def pairs(
 
     Args:
         folder: what `layout` says, by default `<person>/**/<video>.mp4`.
-        blur: "vla", "pravg7" ... "pravg21", "pravg", "trajectory", "camera_shake", several of them, or name -> weight.
+        blur: "vla", "pravg7" ... "pravg21", "pravg", "trajectory", "camera_shake", several of them, or name -> weight;
+            of pairs of files (layout="pairs") "given".
         size: side of the images in pixels.
         **options: see `facedeblur.data.dataset.Pairs`: layout, split, seed, windows, strength, shuffle, cache, jobs.
 

@@ -24,7 +24,7 @@ from facedeblur.plugins import PluginError, from_text, function_of
 from facedeblur.settings import ADDED, hashed
 
 KERNEL_KINDS = ("trajectory", "camera_shake", "sharp")
-SINGLE_KINDS = (*KERNEL_KINDS, "motion", "plugin")
+SINGLE_KINDS = (*KERNEL_KINDS, "motion", "given", "plugin")
 KINDS = ("pravg", "vla", *SINGLE_KINDS)
 PRAVG_LENGTHS = (7, 9, 11, 15, 21)
 
@@ -35,8 +35,8 @@ class Schedule:
 
     kind      "pravg": averages of fixed `lengths`; "vla": averages whose length the content decides; "trajectory" and
               "camera_shake": a single frame convolved with a kernel; "sharp": the same with a weak one or none;
-              "motion": a single frame in motion around its landmarks; "plugin": a single frame through code of the
-              user's own
+              "motion": a single frame in motion around its landmarks; "given": a single frame whose blurry partner
+              is a file beside it; "plugin": a single frame through code of the user's own
     lengths   odd numbers of frames, for "pravg" alone; every length tiles the shots by itself
     stride    frames between the starts of two windows; None: windows do not overlap, and kernel schedules take every
               7th frame
@@ -95,7 +95,7 @@ class Schedule:
 
 def named_schedule(name: str, **overrides: Any) -> Schedule:
     """The schedule called `name`: pravg7, pravg9 ... pravg21, pravg (all five lengths), vla, trajectory, camera_shake,
-    sharp, motion.
+    sharp, motion, given.
 
     `overrides` are fields of `Schedule`; those that are settings of one kind may be mappings of their own fields.
     Raises ValueError for an unknown name, key or value.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from facedeblur.data.demo import DemoSettings, render_demo
 from facedeblur.data.pairs.pair import Pair, read_pair
 from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
 from facedeblur.data.stream.pair_stream import PairStream
-from facedeblur.data.stream.sample_windows import MixtureRow
+from facedeblur.data.stream.sample_windows import MixtureRow, sample_epoch
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.errors import UsageError
 from facedeblur.progress import StageProgress, StepProgress
@@ -47,7 +48,7 @@ class Pairs(IterableDataset):
         folder: of the corpus, or "demo" for rendered faces.
         blur: name of a blur, several of them, or name -> weight.
         size: side of the images in pixels.
-        layout: how the folder is laid out, a kind of `data=`: clips, stills, lrw, vw300, ytf, ...
+        layout: how the folder is laid out, a kind of `data=`: clips, stills, pairs (whose blur is "given"), lrw, ...
         split: "all", or what the layout holds for "train", "val" or "test".
         seed: with the epoch, decides what is drawn and in which order.
         windows: pairs per epoch; None: all there are.
@@ -91,7 +92,7 @@ class Pairs(IterableDataset):
         self.plan, self.report = prepare_plan(chosen, self.schedules, cache, jobs=jobs, progress=progress)
         settings = LoaderSettings(size=size, batch=2, seed=seed, epoch_windows=windows, strength=strength)
         mixture = [MixtureRow(None, tuple(weights.items()), weight=1.0)] if shuffle else None
-        self._stream = PairStream(self.plan, settings, mixture, schedules=self.schedules)
+        self._stream = _OneByOne(self.plan, settings, mixture, schedules=self.schedules)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on read it as well
 
     def __len__(self) -> int:
@@ -104,13 +105,28 @@ class Pairs(IterableDataset):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, dict[str, Any]]]:
         info = get_worker_info()
-        worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
+        worker, workers = 0, 1
+        if info is not None:
+            worker, workers = info.id, info.num_workers
+            torch.set_num_threads(1)
+            cv2.setNumThreads(1)
         for pair, _ in self._stream.pairs(int(self._epoch), worker, workers):
             yield _tensors(pair)
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """The pair of one row of the plan, read by itself: to look at one, not to train on all."""
         return _tensors(read_pair(self._stream.describe(range(len(self.plan))[row])))
+
+
+class _OneByOne(PairStream):
+    """The pairs of an epoch that need fill no batches."""
+
+    def epoch_rows(self, epoch: int) -> tuple[np.ndarray, int]:
+        if self.mixture is None:
+            return super().epoch_rows(epoch)
+        settings = self.settings
+        drawn = sample_epoch(self.plan, self.mixture, settings.seed, epoch, settings.epoch_windows, settings.strength)
+        return drawn, 0
 
 
 def _weights(blur: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from facedeblur.data.pairs.files import PairFormat, write_pairs
 from facedeblur.data.pairs.store import PairStore, open_store
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import Report
-from facedeblur.data.prepare.job import PrepareError
+from facedeblur.data.prepare.job import PrepareError, check_blurs
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings, plans_mark
@@ -147,17 +147,6 @@ def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str)
     return lines, failed
 
 
-def _check_stills(data: DataSettings, blur: BlurSettings) -> None:
-    """A photo has no frames to average. Raises PrepareError where a corpus holds nothing else."""
-    averaged = [schedule.name for schedule in (*data.schedules(blur), *blur.validation()) if not schedule.uses_kernels]
-    kinds = {source.kind for source in data.sources()}
-    if averaged and kinds and kinds <= {"stills", "ms_celeb"}:
-        raise PrepareError(
-            f"data={data.kind}: photos have no frames to average under {averaged[0]}; "
-            "use blur=camera_shake or trajectory"
-        )
-
-
 def make_corpus(
     data: DataSettings,
     blur: BlurSettings,
@@ -188,7 +177,7 @@ def make_corpus(
         clips = discover(root, corpus=data.name)
     else:
         clips = [clip for source in data.sources() for clip in find_clips(source)]
-    _check_stills(data, blur)
+    check_blurs(clips, (*data.schedules(blur), *blur.validation()))
     rows = mixture_rows(data, blur)
     plans, reports = {}, {}
     for split, schedules in (("train", data.schedules(blur)), ("val", blur.validation())):

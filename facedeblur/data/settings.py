@@ -156,6 +156,11 @@ class DataSettings(Selection):
             check(0 <= value <= most, name, f"a standard deviation in [0, {most:g}]", value)
         if self.kind == "frames" and self.frames not in ("memory", "device"):
             raise ValueError(f"frames: data=frames holds no videos; memory or device, got {self.frames!r}")
+        if self.frames != "stream" and any(source.kind == "pairs" for source in self.sources()):
+            raise ValueError(
+                f"frames: pairs of files are not among stored faces; stream (cache_pairs=png keeps them cut out), "
+                f"got {self.frames!r}"
+            )
         if self.frames != "stream" and self.cache_pairs is not None:
             raise ValueError(f"cache_pairs: not beside frames={self.frames}, which keeps faces; set it to null")
         for name in ("redraw", "zoom", "shift", "turn"):

@@ -11,15 +11,15 @@ from facedeblur.blur.kernels import apply_kernel
 from facedeblur.blur.response import response
 from facedeblur.blur.schedule import Schedule
 from facedeblur.blur.trajectory import trajectory_kernel_at
-from facedeblur.data.pairs.pair import describe, open_video
+from facedeblur.data.pairs.pair import blurry_partners, describe, open_video
 from facedeblur.data.plans.plan import PlannedWindow
 from facedeblur.evaluation.testset import BlurSet
 
 
 def blurred_frames(blur: BlurSet, rows: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """(row, RGB uint8 (H, W, 3)) for rows of `blur.plan`, in any order: the mean of the window's frames, or the frame
-    under its kernel, whose extent is in proportion to the face's crop. Raises VideoError for a video that cannot be
-    read to its end.
+    """(row, RGB uint8 (H, W, 3)) for rows of `blur.plan`, in any order: the mean of the window's frames; the frame
+    under its kernel, whose extent is in proportion to the face's crop; or the blurry picture that is given. Raises
+    VideoError for a video that cannot be read to its end.
     """
     by_video: dict[str, list[int]] = {}
     for row in rows:
@@ -30,7 +30,8 @@ def blurred_frames(blur: BlurSet, rows: Sequence[int]) -> Iterator[tuple[int, np
         with open_video(meta) as source:
             for group in _apart(windows):
                 spans = [(windows[row].window.start, _stop(windows[row])) for row in group]
-                frames = source.stretches(spans)
+                given = blur.schedule.kind == "given"
+                frames = (blurry_partners(meta.video, source) if given else source).stretches(spans)
                 for row, (start, stop) in zip(group, spans, strict=True):
                     taken = [frame for _, (_, frame) in zip(range(start, stop), frames, strict=False)]
                     yield row, blurred(taken, windows[row], blur.schedule)
@@ -42,6 +43,8 @@ def blurred(frames: Sequence[np.ndarray], window: PlannedWindow, schedule: Sched
     if window.kernel_seed is None:
         return np.rint(average(frames, curve)).clip(0, 255).astype(np.uint8)
     [sharp] = frames
+    if schedule.kind == "given":  # the blurry picture itself
+        return sharp
     if schedule.kind == "trajectory":
         kernel = trajectory_kernel_at(window.kernel_seed, window.crop.side, schedule.trajectory, schedule.seed)
     else:

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from facedeblur.blur.schedule import Schedule, named_schedule
-from facedeblur.data.corpora import Clip, discover, find_clips
+from facedeblur.data.corpora import Clip, discover, find_clips, is_album
+from facedeblur.data.corpora.pairs import SHARP
 from facedeblur.data.demo import render_demo
 from facedeblur.data.pairs.pair import PairMeta, describe, open_video, read_pairs
 from facedeblur.data.plans.plan import SCHEMA, Plan
 from facedeblur.data.plans.report import Report
-from facedeblur.data.prepare.job import PrepareError
+from facedeblur.data.prepare.job import PrepareError, check_blurs
 from facedeblur.data.prepare.planning import kernel_seed
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
@@ -42,6 +43,7 @@ from facedeblur.video.source import VideoError
 # a test set does not choose its frames: one that training would find too blurred to learn from counts as well
 EVERY_FRAME = PrepareSettings(min_sharpness=0.0, sharpness_share=0.0)
 INNER_FOLDERS = ("frame_images_DB", "300VW_Dataset_2015_12_14", "lipread_mp4", "train", "val")
+PAIR_FOLDERS = (*INNER_FOLDERS, "test", *SHARP)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ class TestSet:
         category = clip.category or (clip.corpus if clip.corpus != self.name else "")
         video, identity, frame = self._relative(clip.path), clip.identity, window.window.target
         if video.endswith(ALBUM_SUFFIX):  # a photo stands for itself
-            video, frame = self._relative(_stills(clip.path)[frame].image), 0
+            still = _stills(clip.path)[frame]
+            video, frame = self._relative(still.image, PAIR_FOLDERS if still.blurry else INNER_FOLDERS), 0
             identity = Path(video).parts[0] if len(Path(video).parts) > 1 else Path(video).stem
         length = 1 if window.kernel_seed is not None else window.window.length
         return Case(self.name, category, identity, window.schedule, video, frame, length)
@@ -140,11 +143,11 @@ class TestSet:
     def _by_path(self) -> dict[str, Clip]:
         return {clip.path: clip for clip in self.clips}
 
-    def _relative(self, path: str) -> str:
+    def _relative(self, path: str, inner: Sequence[str] = INNER_FOLDERS) -> str:
         """A path that means the same on every machine."""
         below = [os.path.relpath(path, root) for root in self.roots]
         parts = min((Path(b).parts for b in below if not b.startswith("..")), key=len, default=(Path(path).name,))
-        while len(parts) > 1 and parts[0] in INNER_FOLDERS:
+        while len(parts) > 1 and parts[0] in inner:
             parts = parts[1:]
         return "/".join(parts)
 
@@ -183,11 +186,8 @@ def _of_split(clips: Sequence[Clip], data: TestData, root: str) -> list[Clip]:
 
 
 def _plan(clips: Sequence[Clip], schedule: Schedule, cache: str, jobs: int, images: int | None) -> tuple[Plan, Report]:
-    photos = all(clip.path.endswith(ALBUM_SUFFIX) for clip in clips)
-    if photos and not schedule.uses_kernels:
-        raise PrepareError(
-            f"blur: {schedule.name} averages frames, but photos have one; use trajectory or camera_shake"
-        )
+    photos = all(is_album(clip) for clip in clips)
+    check_blurs(clips, [schedule])
     on_targets = schedule.uses_kernels and not photos
     planned = named_schedule("vla", vla=schedule.vla, response=schedule.response) if on_targets else schedule
     progress = StageProgress(f"for {schedule.name}")

@@ -6,7 +6,8 @@ photo. So a corpus writes them down in albums of some hundred: one JSON object p
     {"image": "/photos/ann/1.jpg", "points": "/photos/ann/1.pts" or null, "offset": -1, "bytes": 81234, "stamp": 1731}
 
 where an offset from 0 on means base64 of that many bytes inside a file (MS-Celeb's TSV). Bytes and stamp (time of
-change) tell a changed photo from the one before.
+change) tell a changed photo from the one before. Pairs of files that were made elsewhere have "blurry" and its stamp,
+too: the file of the blurry partner.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,13 +33,22 @@ BOUND = 1 << 15  # pixels; no photo is wider or higher
 
 @dataclass(frozen=True)
 class Still:
-    """One photo: a file, or from `offset` on `bytes` of base64 in one; `points` is its .pts file."""
+    """One photo: a file, or from `offset` on `bytes` of base64 in one; `points` is its .pts file.
+
+    `blurry`: the same photo blurred, a file of the same size in pixels; None: there is none.
+    """
 
     image: str
     points: str | None = None
     offset: int = -1
     bytes: int = 0
     stamp: int = 0
+    blurry: str | None = None
+    blurry_stamp: int = 0
+
+    def written(self) -> dict[str, Any]:
+        """As an album has it: a photo without a partner does not speak of one."""
+        return {name: value for name, value in asdict(self).items() if self.blurry or not name.startswith("blurry")}
 
     def load(self) -> np.ndarray | None:
         """RGB uint8 (H, W, 3), upright; None where it is gone or cannot be decoded."""
@@ -56,7 +67,7 @@ class Still:
 
 def write_album(path: Path, stills: Iterable[Still]) -> None:
     """Atomically."""
-    write_atomic(path, "".join(json.dumps(asdict(still)) + "\n" for still in stills))
+    write_atomic(path, "".join(json.dumps(still.written()) + "\n" for still in stills))
 
 
 def read_album(path: str | Path) -> list[Still]:
@@ -75,13 +86,19 @@ class AlbumSource(PassSource):
 
     backend = "album"
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, stills: Sequence[Still] | None = None):
         super().__init__()
-        self.stills = read_album(path)
+        self.path, self.stills = path, read_album(path) if stills is None else list(stills)
         if not self.stills:
             raise VideoError(path, "an album without photos")
         self.width = self.height = BOUND
         self.fps = DEFAULT_FPS
+
+    def blurry(self) -> AlbumSource | None:
+        """The blurry partners, in the same order; None unless every photo has one."""
+        if not all(still.blurry for still in self.stills):
+            return None
+        return AlbumSource(self.path, [Still(still.blurry) for still in self.stills])
 
     def is_jump_cheaper(self, position: int, start: int) -> bool:
         return start > position

@@ -12,15 +12,15 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from facedeblur.data.corpora.clip import Clip, CorpusError, in_order
+from facedeblur.data.corpora.clip import Clip, CorpusError, in_order, is_album
 from facedeblur.data.corpora.clips import discover
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 from facedeblur.errors import UsageError
 from facedeblur.plugins import load_target
 
-__all__ = ["KINDS", "Clip", "CorpusSettings", "discover", "find_clips", "layout"]
+__all__ = ["KINDS", "Clip", "CorpusSettings", "discover", "find_clips", "is_album", "layout"]
 
-OWN_VAL_ROOT = ("clips", "stills")  # layouts whose folders train and val count in `val_root`, too
+OWN_VAL_ROOT = ("clips", "stills", "pairs")  # layouts whose folders train and val count in `val_root`, too
 
 
 def find_clips(settings: CorpusSettings) -> list[Clip]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from facedeblur.errors import UsageError
 from facedeblur.faces.annotation import Annotation
+from facedeblur.video.album import SUFFIX
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 
@@ -37,6 +38,11 @@ class Clip:
     category: str = ""
     annotation: Annotation | None = None
     min_frames: int = 0
+
+
+def is_album(clip: Clip) -> bool:
+    """Whether a clip is a list of photos instead of a video."""
+    return clip.path.endswith(SUFFIX)
 
 
 def existing_folder(path: str | Path, corpus: str, layout: str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from facedeblur.plugins import check_target, is_target
 
-KINDS = ("clips", "twomf2", "lrw", "stills", "ms_celeb", "vw300", "ytf")  # one module of this package each
+KINDS = ("clips", "twomf2", "lrw", "stills", "pairs", "ms_celeb", "vw300", "ytf")  # one module of this package each
 
 
 def check_kind(kind: str, others: Sequence[str] = ()) -> None:

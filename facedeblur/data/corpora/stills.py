@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -43,13 +42,18 @@ def find(settings: CorpusSettings) -> list[Clip]:
     if not groups["train"]:
         raise CorpusError(f"{root}: no photos; {settings.label} expects {LAYOUT}")
     stills = [still for group in groups.values() for _, still in group]
-    bare = next((still for still in stills if still.points is None), None)
-    if bare and not has_dlib():
-        raise CorpusError(f"{bare.image}: no .pts file beside it and no face detector installed: {REMEDY}")
+    check_landmarks(stills)
     clips = []
     for split, group in groups.items():
         clips += albums((still for _, still in group), settings, split)
     return in_order(clips)
+
+
+def check_landmarks(stills: Iterable[Still]) -> None:
+    """Raises CorpusError where a photo has no landmarks beside it and nothing here can find them."""
+    bare = next((still for still in stills if still.points is None), None)
+    if bare and not has_dlib():
+        raise CorpusError(f"{bare.image}: no .pts file beside it and no face detector installed: {REMEDY}")
 
 
 def albums(stills: Iterable[Still], settings: CorpusSettings, split: str, number: int = 0) -> Iterator[Clip]:
@@ -57,7 +61,7 @@ def albums(stills: Iterable[Still], settings: CorpusSettings, split: str, number
     folder = Path(settings.cache).resolve() / "albums"
     stills = iter(stills)
     while chunk := list(islice(stills, ALBUM)):
-        name = hashlib.sha256(repr([asdict(still) for still in chunk]).encode()).hexdigest()[:16]
+        name = hashlib.sha256(repr([still.written() for still in chunk]).encode()).hexdigest()[:16]
         path = folder / f"{settings.label}-{split}-{number:05}-{name}{SUFFIX}"
         if not path.is_file():
             write_album(path, chunk)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from facedeblur.blur.schedule import Schedule, blur_single, named_schedule
 from facedeblur.data.pairs.augment import AugmentSettings, augment
-from facedeblur.data.pairs.reading import Cut, read_cuts
+from facedeblur.data.pairs.reading import Cut, Finished, read_cuts
 from facedeblur.data.plans.plan import PlannedWindow
 from facedeblur.faces.crop import CropBox, points_to_crop
+from facedeblur.video.album import AlbumSource
 from facedeblur.video.fingerprint import check_content
 from facedeblur.video.open import open_source
-from facedeblur.video.source import FrameSource
+from facedeblur.video.source import FrameSource, VideoError
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,11 @@ class PairMeta:
     def cut(self) -> Cut:
         """What has to be read; a schedule of single frames needs its sharp frame alone."""
         return Cut(self.start, self.length, self.crop, self.response if self.kernel is None else "identity")
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the blurry image is a file of its own."""
+        return self.kernel is not None and self.kernel.kind == "given"
 
     def window(self) -> dict[str, Any]:
         """Which window of which video it is, as rows name it."""
@@ -112,14 +119,27 @@ def open_video(meta: PairMeta) -> FrameSource:
     return open_source(meta.video, meta.backend)
 
 
+def blurry_partners(path: str, source: FrameSource) -> FrameSource:
+    """The blurry pictures of pairs of files, in the order of the sharp ones. Raises VideoError where there are none."""
+    partners = source.blurry() if isinstance(source, AlbumSource) else None
+    if partners is None:
+        raise VideoError(path, "holds no blurry pictures: given is the blur of pairs of files alone")
+    return partners
+
+
 def read_pairs(metas: Sequence[PairMeta]) -> Iterator[Pair]:
     """Reads the pairs of one video, all of one size: forward once, each as its last frame comes by.
 
     Raises VideoError where the video ends or stops decoding; the pairs before that have been given.
     """
+    path, size, cuts = metas[0].video, metas[0].size, [meta.cut for meta in metas]
     with open_video(metas[0]) as source:
-        for place, blurry, sharp in read_cuts(metas[0].video, source, [meta.cut for meta in metas], metas[0].size):
-            yield _finished(metas[place], blurry, sharp)
+        partners: Iterator[Finished | None] = repeat(None)
+        if any(meta.is_given for meta in metas):
+            partners = read_cuts(path, blurry_partners(path, source), cuts, size)
+        for (place, blurry, sharp), partner in zip(read_cuts(path, source, cuts, size), partners, strict=False):
+            meta = metas[place]
+            yield Pair(partner.sharp, sharp, meta) if meta.is_given else _finished(meta, blurry, sharp)
 
 
 def read_pair(meta: PairMeta) -> Pair:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from facedeblur.blur.schedule import Schedule
-from facedeblur.data.corpora import Clip
+from facedeblur.data.corpora import Clip, is_album
 from facedeblur.data.plans.plan import SCHEMA
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.prepare.video_windows import VERSION, WindowTask, plan_all
 from facedeblur.errors import UsageError
 from facedeblur.faces.annotation import annotation_path
 from facedeblur.faces.tracking import FORMATS, track_videos
+from facedeblur.video.album import AlbumSource
 from facedeblur.video.index import VideoInfo, index_videos
 
 Progress = Callable[[str, int, int, str], None]  # stage (index, track, plan, shards), done, total, name of the last
@@ -25,6 +26,21 @@ Progress = Callable[[str, int, int, str], None]  # stage (index, track, plan, sh
 
 class PrepareError(UsageError):
     """A corpus that cannot be trained on; the message is one line naming its folder and the reasons."""
+
+
+def check_blurs(clips: Sequence[Clip], schedules: Iterable[Schedule]) -> None:
+    """Whether clips can be blurred so: photos have one frame, and only pairs of files bring their blur.
+
+    Raises PrepareError where none of them can.
+    """
+    albums = [clip for clip in clips if is_album(clip)]
+    given = any(AlbumSource(clip.path).blurry() for clip in albums[:1])
+    for schedule in schedules:
+        if len(albums) == len(clips) and not schedule.uses_kernels:
+            remedy = "given, what the files hold" if given else "trajectory or camera_shake"
+            raise PrepareError(f"blur: {schedule.name} averages frames, but photos have one; use {remedy}")
+        if schedule.kind == "given" and not given:
+            raise PrepareError("blur: given is the blur of pairs of files alone (data=pairs); these clips are none")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import cv2
 import numpy as np
 
 from facedeblur.blur.quality import (
@@ -31,6 +32,7 @@ from facedeblur.blur.windows import pravg_windows, reversed_range, without_dupli
 from facedeblur.data.prepare.frame_buffer import FrameBuffer
 from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.track import FaceTrack
+from facedeblur.video.album import AlbumSource, is_missing
 from facedeblur.video.source import FrameSource
 
 PIECE_BYTES = 192 * 2**20  # luminance held at once while VLA windows are sought in a long shot
@@ -67,7 +69,8 @@ def plan_video(
     forward window are dropped. A video that ends before its track gives the windows it can. Raises VideoError when the
     file cannot be read.
     """
-    planner = _Planner(FrameBuffer(track, source.width, source.height), track, fingerprint, reverse)
+    partners = source.blurry() if isinstance(source, AlbumSource) else None
+    planner = _Planner(FrameBuffer(track, source.width, source.height), track, fingerprint, reverse, partners)
     tasks = [task for schedule in schedules for task in planner.tasks(schedule)]
     rows = list(_run(source, sorted(tasks, key=lambda task: task.stop), planner.buffer))
     order = {schedule.name: position for position, schedule in enumerate(schedules)}
@@ -110,13 +113,24 @@ def kernel_seed(fingerprint: str, frame: int, schedule: Schedule) -> int:
 class _Planner:
     """Cuts the segments of a track into tasks and tells what each window looks like."""
 
-    def __init__(self, buffer: FrameBuffer, track: FaceTrack, fingerprint: str, reverse: bool) -> None:
+    def __init__(
+        self,
+        buffer: FrameBuffer,
+        track: FaceTrack,
+        fingerprint: str,
+        reverse: bool,
+        partners: FrameSource | None = None,
+    ) -> None:
         self.buffer = buffer
         self.rejects: dict[str, Counter[str]] = {}
         self._track, self._fingerprint, self._reverse = track, fingerprint, reverse
+        self._partners = partners
 
     def tasks(self, schedule: Schedule) -> Iterator[_Task]:
         self.rejects[schedule.name] = Counter()
+        if schedule.kind == "given" and self._partners is None:
+            self.rejects[schedule.name]["no blurry pictures"] += 1
+            return
         for start, stop in self._track.segments():
             if schedule.uses_kernels:
                 for frame in range(start, stop, schedule.kernel_stride):
@@ -169,13 +183,23 @@ class _Planner:
     def _kernel_row(self, schedule: Schedule, frame: int) -> Iterator[Row]:
         seed = kernel_seed(self._fingerprint, frame, schedule)
         sharp = crop(self.buffer[frame], self.buffer.local_box(frame))
-        if schedule.kind in ("motion", "plugin"):
+        if schedule.kind == "given":
+            blurry = self._partner(frame)
+            if is_missing(blurry):
+                self.rejects[schedule.name]["blurry picture cannot be decoded"] += 1
+                return
+            blurry = crop(cv2.cvtColor(blurry, cv2.COLOR_RGB2GRAY), self.buffer.boxes[frame])
+            quality = blur_quality(resize(blurry, MEASURE_SIZE), resize(sharp, MEASURE_SIZE))
+        elif schedule.kind in ("motion", "plugin"):
             points = points_to_crop(self._track.landmarks[frame], self.buffer.boxes[frame], MEASURE_SIZE)
             sharp = resize(sharp, MEASURE_SIZE)
             quality = blur_quality(quantised(blur_single(sharp, schedule, seed, points)), sharp)
         else:
             quality = kernel_quality(sharp, schedule.kernel(seed, MEASURE_SIZE), response(schedule.response))
         yield {**self._row(schedule, frame, 1, quality, "kernel", False), "kernel_seed": seed}
+
+    def _partner(self, frame: int) -> np.ndarray:
+        return next(self._partners.frames(frame, frame + 1))
 
     def _row(
         self, schedule: Schedule, start: int, length: int, quality: tuple[float, float], stop: str, reverse: bool

@@ -21,7 +21,7 @@ from facedeblur.data.corpora import Clip
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import ClipFacts, Report, listed
 from facedeblur.data.prepare.cluster import run_shards
-from facedeblur.data.prepare.job import Job, Prepared, PrepareError, Progress, make_windows
+from facedeblur.data.prepare.job import Job, Prepared, PrepareError, Progress, check_blurs, make_windows
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.prepare.video_windows import CLIP_COLUMNS, VideoWindows
 from facedeblur.files import shown
@@ -63,6 +63,7 @@ def prepare_plan(
         raise ValueError(f"blur: one or more schedules of distinct names, got {names}")
     if not clips:
         raise PrepareError("no video to prepare: data.root holds none")
+    check_blurs(clips, schedules)
     job = Job(tuple(clips), tuple(schedules), Path(cache_dir), reverse, settings or PrepareSettings())
     told = progress or (lambda stage, done, total, name: None)
     manifest = job.manifest()

@@ -82,7 +82,7 @@ def test_a_photo_is_a_source_of_one_frame_and_gives_pairs_under_kernels(photos, 
         expected = resize(crop(decoded, window.crop), 32)
         assert np.abs(pair.sharp.astype(int) - expected).max() <= 1
         assert np.abs(pair.blurry.astype(int) - pair.sharp).mean() > 0.1
-    with pytest.raises(PrepareError, match="no usable video"):
+    with pytest.raises(PrepareError, match="pravg7 averages frames, but photos have one"):
         prepare_plan(clips, [named_schedule("pravg7")], tmp_path / "cache")
 
 
