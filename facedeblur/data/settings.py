@@ -94,6 +94,7 @@ class DataSettings(Selection):
     zoom: float = field(default=0.0, metadata=ADDED)
     shift: float = field(default=0.0, metadata=ADDED)
     turn: float = field(default=0.0, metadata=ADDED)
+    drift: float = field(default=0.0, metadata=ADDED)
     augmentation: object = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
@@ -154,6 +155,7 @@ class DataSettings(Selection):
         for name, most in (("zoom", 0.5), ("shift", 0.5), ("turn", 45.0)):
             value = getattr(self, name)
             check(0 <= value <= most, name, f"a standard deviation in [0, {most:g}]", value)
+        check(0 <= self.drift <= 1, "drift", "a share in [0, 1]", self.drift)
         if self.kind == "frames" and self.frames not in ("memory", "device"):
             raise ValueError(f"frames: data=frames holds no videos; memory or device, got {self.frames!r}")
         if self.frames != "stream" and any(source.kind == "pairs" for source in self.sources()):
@@ -163,7 +165,7 @@ class DataSettings(Selection):
             )
         if self.frames != "stream" and self.cache_pairs is not None:
             raise ValueError(f"cache_pairs: not beside frames={self.frames}, which keeps faces; set it to null")
-        for name in ("redraw", "zoom", "shift", "turn"):
+        for name in ("redraw", "zoom", "shift", "turn", "drift"):
             if self.frames == "stream" and getattr(self, name):
                 raise ValueError(f"{name}: needs stored frames: data.frames=memory, disk or device")
 

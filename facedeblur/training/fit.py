@@ -91,7 +91,7 @@ def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: 
     stores = pair_stores(data, corpus, size, jobs)
     frames = frame_store(data, corpus, size, jobs)
     if frames is not None:
-        augment = replace(augment, zoom=data.zoom, shift=data.shift, turn=data.turn)
+        augment = replace(augment, zoom=data.zoom, shift=data.shift, turn=data.turn, drift=data.drift)
     kept = {"frames": frames, "redraw": data.redraw, "on_device": data.frames == "device"}
     if corpus.packed is not None:
         kept["val_frames"] = read_pack(Path(corpus.packed) / "val")

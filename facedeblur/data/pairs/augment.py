@@ -28,6 +28,9 @@ class AugmentSettings:
     zoom, shift, turn               how the crop differs from the rule's, as a detector's would: standard deviations of
                                     the logarithm of its side, of its place in sides, of its angle in degrees. Needs
                                     what lies around the crop: stored frames
+    drift                           in [0, 1]: the crop's centre lies up to so far on the way from the middle frame's
+                                    face to that of another frame of the window, where a detector that sees the average
+                                    alone may find it. Likewise
     plugin                          code of the user's own, as `facedeblur.plugins.as_text` has it: (blurry, sharp,
                                     landmarks, generator) -> the first three, after everything else
 
@@ -41,6 +44,7 @@ class AugmentSettings:
     zoom: float = 0.0
     shift: float = 0.0
     turn: float = 0.0
+    drift: float = 0.0
     plugin: str = ""
 
     def __post_init__(self) -> None:
@@ -50,6 +54,8 @@ class AugmentSettings:
         for name, most in (("zoom", 0.5), ("shift", 0.5), ("turn", 45.0)):
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name}: a standard deviation in [0, {most:g}], got {getattr(self, name)}")
+        if not 0 <= self.drift <= 1:
+            raise ValueError(f"drift: a share in [0, 1], got {self.drift}")
 
     @property
     def active(self) -> bool:
@@ -59,7 +65,7 @@ class AugmentSettings:
     @property
     def moves(self) -> bool:
         """Whether crops lie elsewhere than the rule has them."""
-        return any((self.zoom, self.shift, self.turn))
+        return any((self.zoom, self.shift, self.turn, self.drift))
 
 
 NO_AUGMENTATION = AugmentSettings(flip=0.0)

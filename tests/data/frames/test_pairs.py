@@ -6,7 +6,7 @@ import pytest
 from facedeblur.blur.response import gamma, identity
 from facedeblur.data.frames.items import ItemMaker
 from facedeblur.data.frames.pairs import Window, read_window
-from facedeblur.data.frames.view import view_matrix
+from facedeblur.data.frames.view import apply_map, view_matrix
 from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.pairs.pair import describe, read_pair
 from facedeblur.faces.crop import crop_box
@@ -69,6 +69,34 @@ def test_augmentation_moves_images_and_landmarks_together(stored, store):
         differences.append(np.abs(pick(a.sharp, p[inside]) - pick(b.sharp, q[inside])).mean())
         chance.append(np.abs(pick(a.sharp, p[inside]) - pick(b.sharp, p[inside])).mean())
     assert np.mean(differences) < 0.35 * np.mean(chance)
+
+
+def test_crops_drift_towards_the_face_of_another_frame(stored, store):
+    """Their centres lie on the way from the middle frame's face to another's of the window, and only there."""
+    index, row = store.index, int(np.flatnonzero(stored.plan.column("length") == 9)[2])
+
+    def centres(drift: float) -> tuple[np.ndarray, np.ndarray]:
+        maker = ItemMaker(stored.plan, store, SIZE, {}, AugmentSettings(flip=0.0, drift=drift))
+        items = [maker.item(row, epoch) for epoch in range(60)]
+        return np.stack([apply_map(i.matrix, np.full(2, (SIZE - 1) / 2)) for i in items]), items[0].window
+
+    found, window = centres(1.0)
+    rows = np.arange(window.row, window.row + window.length)
+    scale = index.run_scale[0]  # one run
+    faces = (index.boxes[rows, :2] + index.boxes[rows, 2:] / 2) * scale - 0.5 - index.offsets[window.target]
+    middle, others = faces[4], np.delete(faces, 4, axis=0)
+    moved = found - middle
+    ways = others - middle
+    along = (moved @ ways.T) / np.maximum((ways**2).sum(1), 1e-9)
+    beside = np.linalg.norm(moved[:, None] - np.clip(along, 0, 1)[..., None] * ways, axis=2).min(1)
+    assert beside.max() < 1e-6
+    assert 0.2 < np.linalg.norm(moved, axis=1).max() / np.linalg.norm(ways, axis=1).max() <= 1 + 1e-9
+    np.testing.assert_allclose(centres(0.0)[0], np.broadcast_to(middle, (60, 2)), atol=1e-9)
+    np.testing.assert_allclose(centres(0.5)[0] - middle, moved / 2, atol=1e-9)
+    single = int(np.flatnonzero(stored.plan.column("length") == 1)[0])  # one frame: the detector sees that face
+    maker = ItemMaker(stored.plan, store, SIZE, {}, AugmentSettings(flip=0.0, drift=1.0))
+    plain = ItemMaker(stored.plan, store, SIZE, {}, AugmentSettings(flip=0.0))
+    np.testing.assert_array_equal(maker.item(single, 3).matrix, plain.item(single, 3).matrix)
 
 
 def test_an_item_is_a_function_of_seed_epoch_and_row(stored, store):
