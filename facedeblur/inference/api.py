@@ -36,7 +36,8 @@ class FaceDeblurrer:
 
     Attributes:
         deblurrer: the test-time network alone, (B, 3, H, W) float32 in [0, 1] to the same.
-        size: side in pixels of the face crops it was trained on.
+        size: side in pixels of the face crops it was trained on; the smaller where there are networks for two sizes, of
+            which each face of a picture gets the one that it has the pixels for.
         name: where its weights come from.
     """
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -66,15 +67,19 @@ class Deblurred:
 
 
 def run(deblurrer: Deblurrer, crops: Sequence[np.ndarray], batch: int) -> list[np.ndarray]:
-    """Crops (size, size, 3) float32 in [0, 1] through the network in batches; as many of the same shape.
+    """Crops (S, S, 3) float32 in [0, 1] through the network in batches of one S each; as many of the same shapes.
 
     What is grey stays grey, whatever the network makes of its colours.
     """
-    restored: list[np.ndarray] = []
-    for first in range(0, len(crops), batch):
-        images = torch.from_numpy(np.stack(crops[first : first + batch])).permute(0, 3, 1, 2)
+    restored = list(crops)
+    by_side: dict[int, list[int]] = {}
+    for place, crop in enumerate(crops):
+        by_side.setdefault(len(crop), []).append(place)
+    for places in (own[i : i + batch] for own in by_side.values() for i in range(0, len(own), batch)):
+        images = torch.from_numpy(np.stack([crops[place] for place in places])).permute(0, 3, 1, 2)
         done = deblurrer(images.contiguous(memory_format=torch.channels_last))
-        restored += list(np.ascontiguousarray(done.permute(0, 2, 3, 1).numpy(force=True)))
+        for place, face in zip(places, np.ascontiguousarray(done.permute(0, 2, 3, 1).numpy(force=True)), strict=True):
+            restored[place] = face
     return [_grey(face) if _is_grey(crop) else face for crop, face in zip(crops, restored, strict=True)]
 
 
@@ -108,12 +113,18 @@ def deblur_pictures(
     Args:
         pictures: uint8, uint16 or float32 in [0, 1], (H, W, 3) each, RGB.
         deblurrer: the method; see `facedeblur.models.deblurrer`.
-        size: side of the crops it is given, in pixels.
+        size: side of the crops it is given, in pixels; a network that has a smaller one in it chooses for each face.
         finder: of faces; None only for aligned pictures.
     """
-    works = [_Work.of(picture, size, finder, options) for picture in pictures]
+    size_of = partial(_crop_size, deblurrer, size)
+    works = [_Work.of(picture, size_of, finder, options) for picture in pictures]
     restored = iter(run(deblurrer, [face for work in works for face in work.given], options.batch))
     return [work.done([next(restored) for _ in work.given], not options.aligned) for work in works]
+
+
+def _crop_size(deblurrer: Deblurrer, size: int, side: int) -> int:
+    """The side at which a face of `side` pixels is given to `deblurrer`."""
+    return deblurrer.size_for(side) if isinstance(deblurrer, NetworkDeblurrer) and deblurrer.smaller else size
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +143,12 @@ class _Work:
     weights: list[float]
 
     @classmethod
-    def of(cls, picture: np.ndarray, size: int, finder: FaceFinder | None, options: DeblurOptions) -> _Work:
+    def of(
+        cls, picture: np.ndarray, size_of: Callable[[int], int], finder: FaceFinder | None, options: DeblurOptions
+    ) -> _Work:
         turns, boxes = (0, [whole_box(picture)]) if options.aligned else _boxes(picture, finder, options)
         picture = np.rot90(picture, turns) if turns else picture
-        given = [network_crop(picture, box, size) for box in boxes]
+        given = [network_crop(picture, box, size_of(box.side)) for box in boxes]
         ask = not (options.always or options.aligned)
         weights = [blend_weight(face, box.side) if ask else 1.0 for face, box in zip(given, boxes, strict=True)]
         wanted = [i for i, weight in enumerate(weights) if weight * options.strength > 0]

@@ -49,7 +49,10 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
     deblurrer = found.deblurrer(device)
     if isinstance(deblurrer, NetworkDeblurrer):
         deblurrer = accelerated(deblurrer)
-    return FaceDeblurrer(deblurrer, found.settings.image_size, str(weights))
+    size = found.settings.image_size
+    if isinstance(deblurrer, NetworkDeblurrer) and deblurrer.smaller is not None:
+        size = deblurrer.smaller.size  # of videos, where time counts; each face of a photo gets the size that suits it
+    return FaceDeblurrer(deblurrer, size, str(weights))
 
 
 def default_weights() -> str:

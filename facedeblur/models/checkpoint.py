@@ -70,7 +70,7 @@ class TrainedRun:
                 network.to(device=device, memory_format=torch.channels_last)
         if self.generator is None:
             return HourglassDeblurrer(self.hourglass)
-        return NetworkDeblurrer(self.generator, self.hourglass)
+        return NetworkDeblurrer(self.generator, self.hourglass, self.settings.image_size)
 
 
 def best_checkpoint(run: str | Path) -> Path:

@@ -10,8 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facedeblur.models.generator import TwoStep
+from facedeblur.models.half_size import HalfSizeStep
 from facedeblur.models.hourglass import HOURGLASS_MULTIPLE, StackedHourglass
 from facedeblur.models.settings import SIDE_MULTIPLE
+
+# The share of its size that a face has to fill to be worth a larger network. Below, most of what that would see was
+# made by enlarging.
+FILLED = 0.75
 
 
 class Deblurrer(Protocol):
@@ -35,13 +40,27 @@ class NetworkDeblurrer:
 
     It runs on the generator's device and leaves the networks in evaluation mode: give a copy of one in training.
     Raises ValueError for anything but floating-point (B, 3, H, W).
+
+    Args:
+        generator, hourglass: G_bl and what it is conditioned on.
+        size: side in pixels of the images they were trained on; needed where the hourglass's place is taken by a
+            network of half the size, which then serves images that are too small for the whole.
     """
 
-    def __init__(self, generator: nn.Module, hourglass: nn.Module | None = None) -> None:
+    def __init__(self, generator: nn.Module, hourglass: nn.Module | None = None, size: int | None = None) -> None:
         first = [] if hourglass is None else [TwoStep(hourglass)]
         self.network = nn.Sequential(*first, generator)
+        self.size, self.smaller = size, None
+        if size is not None and isinstance(hourglass, HalfSizeStep):
+            self.smaller = NetworkDeblurrer(hourglass.network, size=size // 2)
+
+    def size_for(self, side: int) -> int | None:
+        """The size of the network for a face whose crop has `side` pixels in its picture."""
+        return self.size if self.smaller is None or side >= FILLED * self.size else self.smaller.size_for(side)
 
     def __call__(self, images: Tensor) -> Tensor:
+        if self.smaller is not None and images.ndim == 4 and max(images.shape[-2:]) < FILLED * self.size:
+            return self.smaller(images)
         self.network.eval()
         return run_padded(_unit_range(self.network), images, _device(self.network), SIDE_MULTIPLE)
 

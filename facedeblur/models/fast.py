@@ -74,7 +74,10 @@ def accelerated(deblurrer: NetworkDeblurrer, precision: str = "auto", compiled: 
         network = InBfloat16(network)
     if compiled:
         network = torch.compile(network)
-    return NetworkDeblurrer(network)
+    faster = NetworkDeblurrer(network, size=deblurrer.size)
+    if deblurrer.smaller is not None:
+        faster.smaller = accelerated(deblurrer.smaller, precision, compiled)
+    return faster
 
 
 def folded(network: nn.Module) -> nn.Module:

@@ -48,7 +48,7 @@ class Weights:
         for network in (self.generator, self.hourglass):
             if network is not None:
                 network.to(device=device, memory_format=torch.channels_last)
-        return NetworkDeblurrer(self.generator, self.hourglass)
+        return NetworkDeblurrer(self.generator, self.hourglass, self.settings.image_size)
 
 
 def load_weights(name: str | Path) -> Weights:

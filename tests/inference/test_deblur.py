@@ -3,11 +3,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import torch
 from skimage import data
 
 from facedeblur.faces.crop import crop_box, resize
 from facedeblur.inference.deblur import DeblurOptions, deblur_pictures, run
 from facedeblur.inference.sharpness import BLURRED, SHARP, blend_weight, blur_of
+from facedeblur.models.deblurrer import NetworkDeblurrer
 
 ALWAYS = DeblurOptions(always=True)
 
@@ -24,6 +26,47 @@ def test_two_faces_change_and_nothing_else(picture, unsharp, finder):
     assert done.faces == 2 and done.sharp == 0
     assert outside.mean() > 0.3 and np.array_equal(done.picture[outside], image[outside])
     assert unsharp.seen == [(2, 3, 64, 64)]
+
+
+class Dimmer(torch.nn.Module):
+    """Halves contrast around grey, and notes the shapes it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.contrast = torch.nn.Parameter(torch.tensor(0.5))
+        self.seen = []
+
+    def forward(self, image):
+        self.seen.append(tuple(image.shape))
+        return image * self.contrast
+
+
+def test_each_face_goes_to_the_network_it_has_the_pixels_for(picture, finder):
+    small, large = Dimmer(), Dimmer()
+    both = NetworkDeblurrer(large, size=256)
+    both.smaller = NetworkDeblurrer(small, size=128)
+    image = picture(500, 900, [(100, 100, 30), (450, 250, 90), (700, 100, 40)])
+    sides = [crop_box(points).side for points in finder.find(image)]
+    assert sorted(side >= 0.75 * 256 for side in sides) == [False, False, True]
+    [done] = deblur_pictures([image], both, 128, finder, ALWAYS)
+    assert large.seen == [(1, 3, 256, 256)] and small.seen == [(2, 3, 128, 128)] and done.faces == 3
+    for x, y in ((100, 100), (450, 250), (700, 100)):  # around each the contrast of disc and ground has fallen
+        before, after = (p[y, x - 95 : x + 95].astype(int) for p in (image, done.picture))
+        assert np.ptp(after) < 0.9 * np.ptp(before)
+
+
+def test_crops_of_several_sizes_come_back_in_their_order():
+    crops = [np.full((side, side, 3), i / 10, np.float32) for i, side in enumerate((8, 4, 8, 4, 8))]
+    shapes = []
+
+    def dimmed(images):
+        shapes.append(tuple(images.shape))
+        return images / 2
+
+    done = run(dimmed, crops, 2)
+    assert shapes == [(2, 3, 8, 8), (1, 3, 8, 8), (2, 3, 4, 4)]
+    for crop, face in zip(crops, done, strict=True):
+        np.testing.assert_array_equal(face, crop / 2)
 
 
 def test_only_the_largest(picture, unsharp, finder):

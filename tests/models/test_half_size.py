@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.deblurrer import NetworkDeblurrer
+from facedeblur.models.fast import accelerated
 from facedeblur.models.generator import DeblurGenerator
 from facedeblur.models.half_size import HalfSizeStep
 from facedeblur.models.settings import ModelSettings
@@ -111,6 +112,23 @@ def test_weights_come_back_from_their_file(tmp_path):
         first = F.interpolate(small.generator(half) - half, size=256, mode="bilinear") + blurry
         second = networks.generator(torch.cat([blurry, first.clamp(-1, 1)], 1))
     assert torch.allclose(wanted, ((second + 1) / 2)[..., 28:228, :].clamp(0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_images_too_small_for_the_whole_are_the_small_network_s(fast):
+    torch.manual_seed(4)
+    networks = build_networks(settings(residual_on="first_step")).eval()
+    whole = NetworkDeblurrer(networks.generator, networks.hourglass, size=256)
+    alone = NetworkDeblurrer(networks.hourglass.network)
+    if fast:
+        whole = accelerated(whole, "32")
+    assert [whole.size_for(side) for side in (40, 128, 191, 192, 256, 900)] == [128, 128, 128, 256, 256, 256]
+    for side in (100, 128, 160):
+        images = torch.rand(1, 3, side, side)
+        assert torch.allclose(whole(images), alone(images), atol=1e-5)
+    images = torch.rand(1, 3, 256, 256)
+    assert (whole(images) - alone(images)).abs().mean() > 1e-3
+    assert NetworkDeblurrer(networks.generator, size=256).size_for(20) == 256, "no smaller one, no choice"
 
 
 @pytest.mark.parametrize(
