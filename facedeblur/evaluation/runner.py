@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ from facedeblur.cores import usable_cores
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.forecast import Forecast
 from facedeblur.evaluation.front_door import FrontDoor, front_doors, through
-from facedeblur.evaluation.judging import EvalItem, FaceMeasurement, JudgePool
+from facedeblur.evaluation.judging import EvalItem, JudgePool
 from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
 from facedeblur.evaluation.restoring import PooledRestorer, Restored, Restorer
-from facedeblur.evaluation.rows import FOLDER, ScoreRow, flat, joined
+from facedeblur.evaluation.rows import FOLDER, ScoreRow
+from facedeblur.evaluation.saved_images import SavedImages
+from facedeblur.evaluation.scoring import image_scores, score_row
 from facedeblur.evaluation.settings import EvaluationSettings
 from facedeblur.evaluation.shards import (
     Loss,
@@ -40,12 +42,10 @@ from facedeblur.evaluation.shards import (
     read_records,
     write_shard,
 )
-from facedeblur.evaluation.testset import BlurSet, Case, TestPair, make_test_set, window_key
+from facedeblur.evaluation.testset import BlurSet, TestPair, make_test_set, window_key
 from facedeblur.faces import judges
 from facedeblur.files import write_json
-from facedeblur.images import write_png
 from facedeblur.methods import Method, load_methods
-from facedeblur.metrics.image import psnr, ssim
 from facedeblur.models.settings import SIDE_MULTIPLE
 from facedeblur.progress import StepProgress
 
@@ -92,8 +92,8 @@ class Evaluation:
             self.methods += front_doors(self.methods, self.size)
         check_file_names(self.methods)
         self.tests = make_test_set(settings.data, settings.schedules(), max(1, self.jobs), settings.images)
-        # blurs whose windows may share a target frame
-        self.mixed = {blur.schedule.name for blur in self.tests.blurs if len(blur.schedule.lengths) > 1}
+        mixed = frozenset(blur.schedule.name for blur in self.tests.blurs if len(blur.schedule.lengths) > 1)
+        self.saved = SavedImages(self.folder, self.methods, mixed) if settings.save else None
         # the plan's landmarks are dlib's already
         self.truth = None if settings.judge.truth == "dlib" else judges.localizer(settings.judge.truth)
         self.protocol = merged(self.folder, protocol(settings, self.size, self.methods, self.tests))
@@ -214,7 +214,7 @@ class Evaluation:
         for i, judgements in enumerate(pool.results(flying.answers)):
             pair = flying.pairs[i]
             for (name, made), judgement in zip(flying.restored.items(), judgements, strict=True):
-                row = _row(name, pair, made[i], judgement, scores[name][i], paths[i].get(name))
+                row = score_row(name, pair, made[i], judgement, scores[name][i], paths[i].get(name))
                 rows[name].append(row)
             judged = self.forecast.done + images * max(i + 1, pool.ready(flying.answers))
             if judged < self.forecast.total:
@@ -230,27 +230,9 @@ class Evaluation:
         return done
 
     def _save(self, pair: TestPair, restored: dict[str, list[Restored]], index: int) -> dict[str, str]:
-        """Writes a window's images; method -> path relative to the folder."""
-        if not self.settings.save:
+        if self.saved is None:
             return {}
-        place = self._place(pair.case)
-        sharp = place / "sharp.png"
-        if not (self.folder / sharp).exists():
-            write_png(self.folder / sharp, pair.sharp)
-        paths = {}
-        for method in self.methods:
-            if method.name not in restored:
-                continue
-            path = sharp if method.sharp else place / f"{file_name(method.name)}.png"
-            if not method.sharp:
-                write_png(self.folder / path, restored[method.name][index].image)
-            paths[method.name] = path.as_posix()
-        return paths
-
-    def _place(self, case: Case) -> Path:
-        video = "/".join(file_name(part) for part in case.video.split("/"))
-        frame = f"{case.frame:06}" + (f"-L{case.L}" if case.blur in self.mixed else "")
-        return Path("images", case.blur, file_name(case.corpus), video, frame)
+        return self.saved.save(pair, {name: made[index].image for name, made in restored.items()})
 
     def _status(self, state: str, windows: int, done: int, reason: str | None = None) -> None:
         status: dict[str, Any] = {
@@ -278,46 +260,6 @@ def image_size(methods: Sequence[Method], asked: int | None) -> int:
         listed = ", ".join(f"{name} ({size} px)" for size, name in sizes.items())
         raise UsageError(f"size: the methods were trained at different sizes: {listed}; set size=<pixels>")
     return asked or next(iter(sizes), SIDE_MULTIPLE)
-
-
-def image_scores(restored: Sequence[np.ndarray], sharp: Sequence[np.ndarray]) -> list[tuple[float, float]]:
-    """(PSNR, SSIM) of every image, RGB uint8 (H, W, 3), in pieces: both work in float64."""
-    scores: list[tuple[float, float]] = []
-    for first in range(0, len(sharp), 16):
-        images, references = _tensor(restored[first : first + 16]), _tensor(sharp[first : first + 16])
-        scores += zip(psnr(images, references).tolist(), ssim(images, references).tolist(), strict=True)
-    return scores
-
-
-def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).double() / 255
-
-
-def _row(
-    method: str,
-    pair: TestPair,
-    restored: Restored,
-    judged: FaceMeasurement,
-    score: tuple[float, float],
-    image: str | None,
-) -> ScoreRow:
-    flags = set(restored.flags)
-    if judged.landmarks is None:
-        flags.add("no_face")
-    return ScoreRow(
-        method=method,
-        **asdict(pair.case),
-        psnr=score[0],
-        ssim=score[1],
-        landmark_error=judged.error,
-        identity_cosine=judged.cosine,
-        seconds=restored.seconds,
-        flags=joined(flags),
-        landmarks=flat(judged.landmarks),
-        truth=flat(pair.truth),
-        embedding=flat(judged.embedding),
-        image=image,
-    )
 
 
 def _device(name: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from facedeblur.report.histogram import histogram
 from facedeblur.report.html import (
     Content,
     Html,
@@ -27,7 +28,6 @@ from facedeblur.report.images import data_uri
 from facedeblur.report.table import Cell, Column, Table, label, number
 
 TABLES = ("clips", "identities", "schedules", "lengths", "blur", "faces", "stops", "rejects", "skipped")
-WIDTH, HEIGHT, MARGIN = 460, 170, 34  # of a histogram, in pixels
 
 Row = dict
 Found = dict[str, list[Row]]
@@ -240,43 +240,3 @@ def _histograms(found: Found) -> Html:
     faces = [(row["face"], row["windows"]) for row in found["faces"]]
     plots.append(figure(histogram(faces, 32, "face, pixels"), "windows by size of the face"))
     return columns(*plots)
-
-
-def histogram(bars: Iterable[tuple[float, int]], width: float, title: str) -> Html:
-    """An SVG of (lower edge, count) bars of one width, with the axis labelled at both ends and in the middle."""
-    bars = list(bars)
-    low, high = min(edge for edge, _ in bars), max(edge for edge, _ in bars) + width
-    most = max(count for _, count in bars)
-
-    def x(value: float) -> float:
-        return MARGIN + (WIDTH - 2 * MARGIN) * (value - low) / (high - low)
-
-    def height(count: int) -> float:
-        return (HEIGHT - 2 * MARGIN) * count / most
-
-    floor = HEIGHT - MARGIN
-    drawn = [
-        element(
-            "rect",
-            element("title", f"{edge:g}: {count:,}"),
-            x=f"{x(edge):.1f}",
-            y=f"{floor - height(count):.1f}",
-            width=f"{max(x(edge + width) - x(edge) - 1, 1):.1f}",
-            height=f"{height(count):.1f}",
-            fill="currentColor",
-            opacity="0.65",
-        )
-        for edge, count in bars
-        if count
-    ]
-    ticks: list[tuple[float, float, Callable[[float], str] | str]] = [
-        (x(value), floor + 16, f"{value:g}") for value in (low, round((low + high) / 2, 3), round(high, 3))
-    ]
-    words = [_word(at, y, str(text)) for at, y, text in ticks]
-    words += [_word(WIDTH / 2, HEIGHT - 2, title), _word(MARGIN, MARGIN - 10, f"{most:,}")]
-    line = element("line", x1=MARGIN, x2=WIDTH - MARGIN, y1=floor, y2=floor, stroke="currentColor")
-    return element("svg", *drawn, line, *words, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=title)
-
-
-def _word(x: float, y: float, text: str) -> Html:
-    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor="middle", font_size=12, fill="currentColor")

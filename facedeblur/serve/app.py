@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from aiohttp import web  # noqa: TID253  this module is imported by `facedeblur serve` alone
 
 from facedeblur.errors import UsageError
 from facedeblur.inference.kinds import PHOTOS, VIDEOS
+from facedeblur.serve.requests import HEADERS, LeftError, RefusedError, host_of, numbers_of, split_address, strength_of
 from facedeblur.serve.worker import NoFaceError, Result, Task, Worker
 
 PAGE = Path(__file__).with_name("page.html")
@@ -28,11 +28,6 @@ WAITING = 6  # files that may stand in line, the one at work among them; the nex
 UPLOADS = 24  # requests whose files may be on their way in or out at the same time
 UPLOAD_SECONDS = 120.0
 LOOK_SECONDS = 0.25  # between two looks at whether a client is still there
-# the page needs its own script and style, and pictures that the browser holds; nothing from anywhere else
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob: data:; media-src blob:; "
-    "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
-)
 
 
 @dataclass(frozen=True)
@@ -42,19 +37,6 @@ class Limits:
     bytes: int = 100 * 2**20
     clip_seconds: float = 60.0
     work_seconds: float = 600.0
-
-
-class RefusedError(Exception):
-    """A request that gets an error: its status and one line."""
-
-    def __init__(self, status: int, line: str, **headers: str) -> None:
-        super().__init__(line)
-        self.status = status
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-class LeftError(Exception):
-    """The client has gone; nobody waits for an answer."""
 
 
 @dataclass(eq=False)
@@ -114,7 +96,7 @@ class Server:
         suffix = Path(name).suffix.lower()
         if suffix not in PHOTOS + VIDEOS:
             raise RefusedError(415, f"{name}: neither a picture nor a video by its name")
-        strength, boxes = _strength(request.query.get("strength", "1")), _numbers(request, "box", 4)
+        strength, boxes = strength_of(request.query.get("strength", "1")), numbers_of(request, "box", 4)
         if self.uploads >= UPLOADS:
             raise _busy(len(self.line))
         self.uploads += 1
@@ -212,10 +194,10 @@ class Server:
     async def _guard(self, request: web.Request, handler) -> web.StreamResponse:
         """Other sites' pages may neither read nor use this one; errors are one line of text."""
         try:
-            if self.hosts and _host_of(f"//{request.host}") not in self.hosts:
+            if self.hosts and host_of(f"//{request.host}") not in self.hosts:
                 raise RefusedError(403, "not the name of this server")
             origin = request.headers.get("Origin")
-            if origin is not None and _split(origin).netloc != request.host:
+            if origin is not None and split_address(origin).netloc != request.host:
                 raise RefusedError(403, "requests of other sites are refused")
             response = await handler(request)
         except RefusedError as refusal:
@@ -225,50 +207,6 @@ class Server:
         if not response.prepared:
             response.headers.update(HEADERS)
         return response
-
-
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-def _split(address: str):
-    try:
-        return urlsplit(address)
-    except ValueError:
-        raise RefusedError(400, "a malformed header") from None
-
-
-def _host_of(address: str) -> str | None:
-    try:
-        return _split(address).hostname
-    except ValueError:
-        raise RefusedError(400, "a malformed header") from None
-
-
-def _strength(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value <= 1:
-        raise RefusedError(400, f"strength: must be a number from 0 to 1, got {text[:20]!r}")
-    return value
-
-
-def _numbers(request: web.Request, name: str, count: int) -> tuple[float, ...]:
-    """So many numbers, with commas between them, of the query; none where it has no such key."""
-    if name not in request.query:
-        return ()
-    try:
-        numbers = tuple(float(part) for part in request.query[name].split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count:
-        raise RefusedError(400, f"{name}: must be {count} numbers")
-    return numbers
 
 
 def _busy(before: int) -> RefusedError:

@@ -11,8 +11,9 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from facedeblur.errors import UsageError
+from facedeblur.evaluation.image_folders import score
 from facedeblur.evaluation.rows import read_rows
-from facedeblur.evaluation.score import main, score
+from facedeblur.evaluation.score import main
 from facedeblur.evaluation.settings import JudgeSettings
 from facedeblur.faces.pts import write_pts
 from facedeblur.report.rows import read_rows as report_rows

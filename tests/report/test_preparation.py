@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facedeblur.report.preparation import folder_name, histogram, write_preparation_page
+from facedeblur.report.preparation import folder_name, write_preparation_page
 
 CLIP = {
     "path": "a.mp4", "corpus": "A", "identity": "ann", "split": "train", "backend": "decord", "frames": 100,
@@ -73,9 +73,3 @@ def test_without_samples_and_skipped_files_there_is_a_page(folder):
     pq.write_table(pa.table({"set": pa.array([], pa.string())}), folder / "tables" / "skipped.parquet")
     text = write_preparation_page(folder, "x").read_text()
     assert "None were asked for." in text and "Every file gives windows." in text
-
-
-def test_bars_are_in_proportion():
-    svg = histogram([(0, 4), (2, 8), (4, 0), (6, 2)], 2, "frames")
-    heights = [float(h) for h in re.findall(r'<rect[^>]* height="([\d.]+)"', svg)]
-    assert heights == pytest.approx([heights[1] / 2, heights[1], heights[1] / 4], abs=0.1)

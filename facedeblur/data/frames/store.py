@@ -17,30 +17,21 @@ import tempfile
 import time
 import weakref
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from filelock import FileLock
 
+from facedeblur.data.frames.fill import Progress, fill
 from facedeblur.data.frames.index import FrameIndex
-from facedeblur.data.frames.tiles import TileSettings, cut_tile
+from facedeblur.data.frames.tiles import TileSettings
 from facedeblur.files import write_json
-from facedeblur.processes import Failure, run_limited
-from facedeblur.video.album import is_missing
-from facedeblur.video.fingerprint import check_content
-from facedeblur.video.open import open_source
-from facedeblur.video.source import VideoError
 
 SHARE = 0.5  # of the free memory, or of the free disk, that a store may take
-SECONDS = 120.0, 0.5  # for a video, and more for each of its frames, before decoding it counts as hung
 SAVE_EVERY = 5.0  # seconds between two writings of state.json
 FORMAT = 1
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass
@@ -124,7 +115,7 @@ def open_frames(
     """
     if keep in ("memory", "device"):
         path, owner = anonymous(bytes_needed(index, settings))
-        missing = _fill(path, index, settings, list(range(len(index.videos))), jobs, progress, lambda video, crc: None)
+        missing = fill(path, index, settings, list(range(len(index.videos))), jobs, progress, lambda video, crc: None)
         return FrameStore(path, index, settings, missing, _owner=owner)
     folder = store_folder(index, settings, cache)
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +136,7 @@ def open_frames(
                 saved[0] = time.monotonic()
                 _save(folder, sums)
 
-        missing = _fill(str(path), index, settings, waiting, jobs, progress, done) if waiting else {}
+        missing = fill(str(path), index, settings, waiting, jobs, progress, done) if waiting else {}
         if waiting:
             _save(folder, sums)
     return FrameStore(str(path), index, settings, missing)
@@ -168,105 +159,6 @@ def checksum(tiles: np.ndarray, index: FrameIndex, video: int) -> int:
         first = int(index.run_row[run])
         crc = zlib.crc32(tiles[first : first + int(index.run_count[run])], crc)
     return crc
-
-
-# -- writing ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A video to decode into `path`; `index` holds its runs alone, at the rows `rows` of the whole store."""
-
-    path: str
-    total: int
-    index: FrameIndex
-    rows: tuple[int, ...]
-    settings: TileSettings
-
-
-def _fill(
-    path: str,
-    index: FrameIndex,
-    settings: TileSettings,
-    videos: list[int],
-    jobs: int,
-    progress: Progress | None,
-    done: Callable[[str, int], None],
-) -> dict[str, str]:
-    """Decodes the tiles of some videos into a file; the videos that cannot be read, and why."""
-    tasks = [_task(path, index, settings, video) for video in videos]
-    missing: dict[str, str] = {}
-    limit = lambda task: SECONDS[0] + SECONDS[1] * len(task.index)  # noqa: E731
-    for count, (number, outcome) in enumerate(run_limited(write_tiles, tasks, jobs, limit), start=1):
-        video = str(index.videos[videos[number]])
-        if isinstance(outcome, int):
-            done(video, outcome)
-        else:
-            missing[video] = outcome.reason if isinstance(outcome, Failure) else outcome
-        if progress:
-            progress(count, len(tasks), video)
-    return missing
-
-
-def _task(path: str, index: FrameIndex, settings: TileSettings, video: int) -> _Task:
-    runs = np.array(index.runs_of(str(index.videos[video])))
-    rows = np.concatenate([np.arange(index.run_row[run], index.run_row[run] + index.run_count[run]) for run in runs])
-    counts = index.run_count[runs]
-    own = FrameIndex(
-        videos=index.videos[video : video + 1],
-        backends=index.backends[video : video + 1],
-        contents=index.contents[video : video + 1],
-        run_video=np.zeros(len(runs), np.int32),
-        run_first=index.run_first[runs],
-        run_row=np.cumsum(counts) - counts,
-        run_count=counts,
-        run_scale=index.run_scale[runs],
-        offsets=index.offsets[rows],
-        boxes=index.boxes[rows],
-        landmarks=index.landmarks[:0],  # not needed to decode
-    )
-    return _Task(path, len(index), own, tuple(index.run_row[runs].tolist()), settings)
-
-
-def write_tiles(task: _Task) -> int | str:
-    """Runs in a child process: decodes one video; the checksum of its tiles, or why it cannot be read."""
-    cv2.setNumThreads(1)
-    index, video = task.index, str(task.index.videos[0])
-    side = task.settings.side
-    tiles = np.memmap(task.path, np.uint8, "r+", shape=(task.total, side, side, 3))
-    wanted: dict[int, list[tuple[int, int, int]]] = {}  # frame -> (run, its place in the run, row of the store)
-    for run, row in enumerate(task.rows):
-        for place in range(int(index.run_count[run])):
-            wanted.setdefault(int(index.run_first[run]) + place, []).append((run, place, row + place))
-    spans = _spans(sorted(wanted))
-    try:
-        check_content(video, str(index.contents[0]))
-        with open_source(video, str(index.backends[0])) as source:
-            for number, frame in source.stretches(spans):
-                if is_missing(frame):
-                    return f"photo {number} is gone or cannot be decoded"
-                for run, place, row in wanted.pop(number, ()):
-                    offset = index.offsets[int(index.run_row[run]) + place]
-                    tiles[row] = cut_tile(frame, float(index.run_scale[run]), offset, side)
-    except VideoError as error:
-        return error.reason
-    if wanted:
-        return f"ends before frame {min(wanted)}"
-    tiles.flush()
-    crc = 0
-    for row, count in zip(task.rows, index.run_count.tolist(), strict=True):
-        crc = zlib.crc32(tiles[row : row + count], crc)
-    return crc
-
-
-def _spans(frames: list[int]) -> list[tuple[int, int]]:
-    """Maximal stretches [start, stop) of consecutive frames."""
-    numbers = np.array(frames)
-    edges = np.flatnonzero(np.diff(numbers) > 1) + 1
-    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(numbers, edges)]
-
-
-# -- files ------------------------------------------------------------------------------------------------------------
 
 
 def mapped(path: str, index: FrameIndex, settings: TileSettings, mode: str) -> np.ndarray:

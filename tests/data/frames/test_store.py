@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from facedeblur.data.frames.fill import write_tiles
 from facedeblur.data.frames.index import FrameIndex
-from facedeblur.data.frames.store import FrameStore, damaged, does_not_fit, store_folder, write_tiles
+from facedeblur.data.frames.store import FrameStore, damaged, does_not_fit, store_folder
 from facedeblur.data.frames.tiles import cut_tile
 
 
@@ -55,7 +56,7 @@ def test_an_index_survives_the_disk(stored, tmp_path):
 @pytest.fixture
 def counted(monkeypatch):
     """The videos that are decoded, in this process."""
-    import facedeblur.data.frames.store as module
+    import facedeblur.data.frames.fill as module
 
     decoded = []
 
@@ -108,7 +109,7 @@ def test_what_is_damaged_is_decoded_again_and_nothing_else(stored, store, tmp_pa
 
 
 def test_a_video_that_cannot_be_read_is_named_and_tried_again(stored, tmp_path, counted, monkeypatch):
-    import facedeblur.data.frames.store as module
+    import facedeblur.data.frames.fill as module
 
     broken = str(stored.index.videos[0])
     real = write_tiles
