@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -11,7 +14,11 @@ from facedeblur.metrics import identity, image, landmarks, verification
 
 
 class _Mean(Metric):
-    """Mean of one value per sample; `update` adds them up. NaN before the first sample."""
+    """Mean of one value per sample; `update` adds them up. NaN before the first sample.
+
+    Attributes:
+        values: those of the last `update`, (B,), on the device they came from.
+    """
 
     is_differentiable = False
     full_state_update = False
@@ -20,35 +27,52 @@ class _Mean(Metric):
         super().__init__(**options)
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.values = torch.empty(0)
 
     def _add(self, values: Tensor) -> None:
+        self.values = values
         self.total += values.double().sum().to(self.total.device)
         self.count += values.numel()
 
     def compute(self) -> Tensor:
-        return (self.total / self.count).float()
+        """() float64: the mean of many float32 values, to their precision."""
+        return self.total / self.count
 
 
-class PeakSignalNoiseRatio(_Mean):
-    """Mean of `metrics.image.psnr` over images: update(images, references), both (B, C, H, W) in [0, 1]. In dB."""
+class MeanScore(_Mean):
+    """Mean of a score over images: update(images, references), both (B, C, H, W) in [0, 1].
+
+    Args:
+        score: gives one value for each image, (B,).
+    """
+
+    def __init__(self, score: Callable[[Tensor, Tensor], Tensor], **options: object) -> None:
+        super().__init__(**options)
+        self.score = score
+
+    def update(self, images: Tensor, references: Tensor) -> None:
+        self._add(self.score(images, references))
+
+
+class CappedPSNR(MeanScore):
+    """Mean of `metrics.image.psnr` over images, in dB.
+
+    torchmetrics' PeakSignalNoiseRatio is another number: that of the mean squared error over all images, without a cap.
+    """
 
     higher_is_better = True
 
-    def update(self, images: Tensor, references: Tensor) -> None:
-        self._add(image.psnr(images, references))
+    def __init__(self, **options: object) -> None:
+        super().__init__(image.psnr, **options)
 
 
-class StructuralSimilarity(_Mean):
-    """Mean of `metrics.image.ssim` over images: update(images, references), both (B, 3, H, W) in [0, 1]."""
+class StructuralSimilarity(MeanScore):
+    """Mean of `metrics.image.ssim` over images (B, 3, H, W): of their luminance, or of their three channels."""
 
     higher_is_better = True
 
     def __init__(self, variant: str = "luminance", **options: object) -> None:
-        super().__init__(**options)
-        self.variant = variant
-
-    def update(self, images: Tensor, references: Tensor) -> None:
-        self._add(image.ssim(images, references, variant=self.variant))
+        super().__init__(partial(image.ssim, variant=variant), **options)
 
 
 class IdentityCosine(_Mean):
@@ -60,11 +84,36 @@ class IdentityCosine(_Mean):
         self._add(torch.from_numpy(identity.cosine(embeddings.cpu().numpy(), references.cpu().numpy())))
 
 
-class _Errors(Metric):
-    """Keeps one landmark error per face: update(errors), (B,), +inf where no face was found."""
+class LandmarkError(_Mean):
+    """Mean landmark error: update(errors), (B,), +inf where no face was found."""
+
+    higher_is_better = False
+
+    def update(self, errors: Tensor) -> None:
+        self._add(errors)
+
+
+class FailureRate(_Mean):
+    """`metrics.landmarks.failure_rate` of all errors seen, in [0, 1]: update(errors), (B,). NaN raises ValueError."""
+
+    higher_is_better = False
+
+    def __init__(self, limit: float = landmarks.LIMIT, **options: object) -> None:
+        super().__init__(**options)
+        self.limit = limit
+
+    def update(self, errors: Tensor) -> None:
+        if errors.isnan().any():
+            raise ValueError("landmarks: an error is NaN")
+        self._add(errors > self.limit)
+
+
+class LandmarkAUC(Metric):
+    """`metrics.landmarks.auc` of all errors seen, in [0, 1]: update(errors), (B,), +inf where no face was found."""
 
     is_differentiable = False
     full_state_update = False
+    higher_is_better = True
 
     def __init__(self, limit: float = landmarks.LIMIT, **options: object) -> None:
         super().__init__(**options)
@@ -74,26 +123,8 @@ class _Errors(Metric):
     def update(self, errors: Tensor) -> None:
         self.errors.append(errors.detach().double().reshape(-1))
 
-    def _all(self):
-        return dim_zero_cat(self.errors).cpu().numpy()
-
-
-class LandmarkAUC(_Errors):
-    """`metrics.landmarks.auc` of all errors seen, in [0, 1]."""
-
-    higher_is_better = True
-
     def compute(self) -> Tensor:
-        return torch.tensor(landmarks.auc(self._all(), self.limit))
-
-
-class FailureRate(_Errors):
-    """`metrics.landmarks.failure_rate` of all errors seen, in [0, 1]."""
-
-    higher_is_better = False
-
-    def compute(self) -> Tensor:
-        return torch.tensor(landmarks.failure_rate(self._all(), self.limit))
+        return torch.tensor(landmarks.auc(dim_zero_cat(self.errors).cpu().numpy(), self.limit))
 
 
 class VerificationAccuracy(Metric):

@@ -19,10 +19,11 @@ EMBEDDINGS = torch.rand(2, 6, 8, generator=GENERATOR)
 SAME = torch.tensor([True, False, True, False, False, True])
 
 CASES = {
-    "psnr": (modules.PeakSignalNoiseRatio, tuple(IMAGES), lambda a, b: psnr(a, b).mean()),
+    "psnr": (modules.CappedPSNR, tuple(IMAGES), lambda a, b: psnr(a, b).mean()),
     "ssim": (modules.StructuralSimilarity, tuple(IMAGES), lambda a, b: ssim(a, b).mean()),
     "cosine": (modules.IdentityCosine, tuple(EMBEDDINGS), lambda a, b: cosine(a.numpy(), b.numpy()).mean()),
     "auc": (modules.LandmarkAUC, (ERRORS,), lambda e: auc(e.numpy())),
+    "error": (modules.LandmarkError, (ERRORS[:5],), lambda e: e.double().mean()),
     "failures": (modules.FailureRate, (ERRORS,), lambda e: failure_rate(e.numpy())),
     "verification": (
         modules.VerificationAccuracy,

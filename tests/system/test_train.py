@@ -10,6 +10,7 @@ import signal
 import time
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -129,6 +130,9 @@ def test_two_processes_train_both_stages_and_resume(facedeblur, tmp_path):
     assert status(run)["state"] == "done"
     summary = json.loads((run / "summary.json").read_text())
     assert summary["generator_steps"] == 12 and summary["windows"] == 8
+    rows = json.loads((run / "validation_rows.json").read_text())
+    scored = read_csv(run / "metrics.csv")[-1]  # sums of both processes are the means of all rows
+    assert float(scored["val/psnr"]) == pytest.approx(np.mean([row["deblurred_psnr"] for row in rows]), abs=1e-6)
     first, second = load_checkpoint(run / "checkpoints" / "last.ckpt")["rng"]
     assert not torch.equal(first["torch"], second["torch"])  # every rank its own dropout masks
     facedeblur("train", "resume=auto", "trainer.devices=2", "trainer.epochs=3")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-import numpy as np
 import torch
 from torch import Tensor
+from torchmetrics import MetricCollection
 
-from facedeblur.metrics.landmarks import failure_rate, normalised_error
+from facedeblur.metrics.landmarks import normalised_error
+from facedeblur.metrics.modules import FailureRate, LandmarkError
 from facedeblur.models.landmarks import LandmarkHourglass, landmark_losses
 from facedeblur.models.settings import ModelSettings
 from facedeblur.training.stages.ema import WeightAverage
@@ -70,12 +71,13 @@ class LocalizerStage(Stage):
         with self.evaluating():
             points = self.network.locate(2 * batch["image"] - 1)
         errors = normalised_error(points.cpu(), batch["points"].cpu())
+        self.metrics["points"].update(torch.from_numpy(errors))
         for meta, error in zip(batch["meta"], errors.tolist(), strict=True):
             self.validation_rows.append({"photo": meta["video"], "error": error})
 
-    def scores(self) -> dict[str, float]:
-        errors = [row["error"] for row in self.validation_rows]
-        return {"val/error": float(np.mean(errors)), "val/failures": float(failure_rate(errors))}
+    def make_metrics(self) -> dict[str, MetricCollection]:
+        metrics = {"error": LandmarkError(), "failures": FailureRate()}
+        return {"points": MetricCollection(metrics, prefix="val/", compute_groups=False)}
 
     def monitored_score(self) -> float:
         return -self.validation_scores["val/error"]

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
+from torchmetrics import MetricCollection
 
-from facedeblur.metrics.image import psnr, ssim
+from facedeblur.metrics.modules import CappedPSNR, MeanScore, StructuralSimilarity
 from facedeblur.plugins import PluginError, function_of
 from facedeblur.training.stages.stage import Stage
 
 
-def checked_scores(name: str, scores: object, count: int) -> list[float]:
-    """The scores of a metric of the user's own. Raises PluginError unless there is one for each image."""
-    values = torch.as_tensor(scores).detach().float().reshape(-1).tolist() if scores is not None else []
-    if len(values) != count:
-        raise PluginError(f"trainer.metrics.{name}: must give one value for each of {count} images, got {len(values)}")
-    return values
+def checked(score: Callable[[Tensor, Tensor], object], name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """A score of the user's own, which raises PluginError unless it gives one value for each image."""
+
+    def checked_score(images: Tensor, references: Tensor) -> Tensor:
+        scores = score(images, references)
+        values = torch.empty(0) if scores is None else torch.as_tensor(scores).detach().float().reshape(-1)
+        if len(values) != len(images):
+            wanted = f"must give one value for each of {len(images)} images"
+            raise PluginError(f"trainer.metrics.{name}: {wanted}, got {len(values)}")
+        return values
+
+    return checked_score
 
 
 class RestorationStage(Stage):
@@ -31,25 +36,28 @@ class RestorationStage(Stage):
 
     methods: tuple[str, ...] = ()
 
-    @cached_property
-    def own_metrics(self) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
-        """Those that `trainer.metrics` names."""
-        return {name: function_of(plugin, f"trainer.metrics.{name}") for name, plugin in self.settings.metrics.items()}
+    def make_metrics(self) -> dict[str, MetricCollection]:
+        """Method -> PSNR, SSIM and what `trainer.metrics` names; the best method's have the plain names."""
+        own = {name: function_of(plugin, f"trainer.metrics.{name}") for name, plugin in self.settings.metrics.items()}
+
+        def scores(method: str) -> MetricCollection:
+            metrics = {"psnr": CappedPSNR(), "ssim": StructuralSimilarity()}
+            metrics |= {name: MeanScore(checked(score, name)) for name, score in own.items()}
+            postfix = "" if method == self.methods[-1] else f"_{method}"
+            return MetricCollection(metrics, prefix="val/", postfix=postfix, compute_groups=False)
+
+        return {method: scores(method) for method in self.methods}
 
     def trial_batch(self, batch: int, size: int) -> dict:
         blurry, sharp = (torch.rand(batch, 3, size, size) for _ in range(2))
         return {"blurry": blurry, "sharp": sharp, "meta": []}
 
     def validation_step(self, batch: dict, batch_index: int) -> None:
-        images = self.images(batch["blurry"])
-        scores = {
-            f"{method}_{name}": score(image, batch["sharp"]).tolist()
-            for method, image in images.items()
-            for name, score in (("psnr", psnr), ("ssim", ssim))
-        }
-        for metric, score in self.own_metrics.items():
-            for method, image in images.items():
-                scores[f"{method}_{metric}"] = checked_scores(metric, score(image, batch["sharp"]), len(image))
+        scores = {}
+        for method, image in self.images(batch["blurry"]).items():
+            metrics = self.metrics[method]
+            metrics.update(image, batch["sharp"])
+            scores |= {f"{method}_{name}": metrics[name].values.tolist() for name in metrics.keys(keep_base=True)}
         for i, meta in enumerate(batch["meta"]):
             row = {key: meta[key] for key in ("corpus", "identity", "video", "schedule", "start", "length", "reverse")}
             self.validation_rows.append(row | {key: values[i] for key, values in scores.items()})
@@ -59,15 +67,6 @@ class RestorationStage(Stage):
         with self.evaluating():
             restored = {"blurred": blurry, **self.restore(blurry)}
         return {method: image.float().clamp(0, 1) for method, image in restored.items()}
-
-    def scores(self) -> dict[str, float]:
-        scores = {}
-        for method in self.methods:
-            for name in ("psnr", "ssim", *self.own_metrics):
-                values = [row[f"{method}_{name}"] for row in self.validation_rows]
-                label = name if method == self.methods[-1] else f"{name}_{method}"
-                scores[f"val/{label}"] = float(np.mean(values))
-        return scores
 
     def monitored_score(self) -> float:
         return self.validation_scores["val/psnr"]

@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
+from torchmetrics import MetricCollection
 
 from facedeblur.models.checkpoint import FORMAT
 from facedeblur.plugins import PluginError, function_of, make
@@ -33,8 +34,9 @@ class Stage(LightningModule):
     and drives the learning rate, the logs and the checkpoints.
 
     Subclasses define `build_optimizers`, `networks_state`, `update(batch)` (one batch: backward, and an optimizer step
-    where `self.at_step_boundary`), `trial_batch` for timing it, `validation_step` filling `validation_rows`, and
-    `scores` and `monitored_score` of those rows. See `RestorationStage` for the stages that restore images.
+    where `self.at_step_boundary`), `trial_batch` for timing it, `make_metrics`, `monitored_score`, and
+    `validation_step`, which updates `metrics` and fills `validation_rows`. See `RestorationStage` for the stages that
+    restore images.
 
     Args:
         settings: of this stage's trainer.
@@ -227,8 +229,19 @@ class Stage(LightningModule):
             for module, training in modes.items():
                 module.training = training
 
+    @cached_property
+    def metrics(self) -> dict[str, MetricCollection]:
+        """What `make_metrics` gives, on the stage's device: no part of its state, so that checkpoints do not hold it.
+
+        Sums are float64, which Apple's GPUs do not know; there they stay on the CPU.
+        """
+        device = "cpu" if self.device.type == "mps" else self.device
+        return {key: metrics.to(device) for key, metrics in self.make_metrics().items()}
+
     def on_validation_epoch_start(self) -> None:
         self.validation_rows = []
+        for metrics in self.metrics.values():
+            metrics.reset()
         if self.trainer.world_size > 1:  # running statistics differ between ranks; those of rank 0 are saved
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, 0)
@@ -238,7 +251,8 @@ class Stage(LightningModule):
             gathered: list = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(gathered, self.validation_rows)
             self.validation_rows = [row for rows in gathered for row in rows]
-        self.validation_scores = self.scores()
+        scores = [metrics.compute() for metrics in self.metrics.values()]  # summed over all processes
+        self.validation_scores = {name: float(value) for found in scores for name, value in found.items()}
         if self._validated_step != self.generator_step:  # the closing validation may repeat the last epoch's
             self._validated_step = self.generator_step
             self.log_values(self.validation_scores)

@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback
@@ -217,6 +218,13 @@ def test_validation_scores(make_stage, fit):
     quantised, sharp = ((255 * val[0][name][0]).round() / 255 for name in ("blurry", "sharp"))
     expected = -10 * torch.log10((quantised - sharp).square().mean())
     assert stage.validation_rows[0]["blurred_psnr"] == pytest.approx(float(expected), abs=1e-3)
+    for method, label in (("blurred", "_blurred"), ("hourglass", "_hourglass"), ("deblurred", "")):
+        for name in ("psnr", "ssim"):
+            mean = np.mean([row[f"{method}_{name}"] for row in stage.validation_rows])
+            assert stage.validation_scores[f"val/{name}{label}"] == pytest.approx(mean, abs=1e-6)
+    assert not any("metric" in key for key in stage.state_dict())
+    stage.on_validation_epoch_start()  # an epoch starts from nothing
+    assert stage.validation_rows == [] and not any(m.update_called for c in stage.metrics.values() for m in c.values())
 
 
 def test_evaluating_shows_the_average_and_puts_everything_back(make_stage, fit):
