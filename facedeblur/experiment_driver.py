@@ -137,15 +137,13 @@ def published_pairs(options: Options) -> list | None:
 
 def demo_clip(options: Options) -> Path:
     """The first held-out clip of the rendered demo corpus, which is rendered where it is not there yet."""
-    from facedeblur.data.demo import render_demo
+    from facedeblur.data.find_clips import demo_folder
     from facedeblur.evaluation.settings import evaluation_settings
     from facedeblur.overrides import as_plain, compose_config, quoted
-    from facedeblur.progress import StepProgress
 
     overrides = [quoted(override) for override in (f"output={options.output}", *options.overrides)]
     data = evaluation_settings(as_plain(compose_config(overrides, "evaluate"))).data
-    root = render_demo(Path(data.cache) / "demo", data.demo, jobs=2, progress=StepProgress("rendering the demo corpus"))
-    return sorted(root.glob("val/*/*.mp4"))[0]
+    return sorted(demo_folder(data.cache, data.demo, jobs=2).glob("val/*/*.mp4"))[0]
 
 
 def caption(rows: Rows) -> str:

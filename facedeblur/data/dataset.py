@@ -19,15 +19,16 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.cores import usable_cores
-from facedeblur.data.corpora import Clip, CorpusSettings, discover, find_clips
-from facedeblur.data.demo import DemoSettings, render_demo
+from facedeblur.data.corpora import Clip, CorpusSettings, find_clips
+from facedeblur.data.demo import DemoSettings
+from facedeblur.data.find_clips import clips_of
 from facedeblur.data.pairs.pair import Pair, read_pair
 from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
 from facedeblur.data.stream.pair_stream import PairStream
 from facedeblur.data.stream.sample_windows import MixtureRow, sample_epoch
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.errors import UsageError
-from facedeblur.progress import StageProgress, StepProgress
+from facedeblur.progress import StageProgress
 
 SPLITS = ("all", "train", "val", "test")
 
@@ -137,9 +138,7 @@ def _weights(blur: str | Sequence[str] | Mapping[str, float]) -> dict[str, float
 
 def _clips(folder: str | Path, layout: str, cache: Path, jobs: int, selection: Mapping[str, Any]) -> list[Clip]:
     if str(folder) == "demo":
-        progress = StepProgress("rendering the demo corpus")
-        root = render_demo(cache / "demo", DemoSettings(**selection), jobs=jobs, progress=progress)
-        return discover(root, corpus="demo")
+        return clips_of((), "demo", cache, DemoSettings(**selection), jobs)
     return find_clips(
         CorpusSettings(layout, str(Path(folder).expanduser()), Path(folder).name, str(cache), **selection)
     )

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from facedeblur.blur.schedule import Schedule
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.cores import usable_cores
-from facedeblur.data.corpora import Clip, discover, find_clips
-from facedeblur.data.demo import render_demo
+from facedeblur.data.corpora import Clip
+from facedeblur.data.find_clips import clips_of
 from facedeblur.data.frames.index import FrameIndex
 from facedeblur.data.frames.pack import needed_runs, read_pack, read_plans, write_pack
 from facedeblur.data.frames.runs import find_runs
@@ -172,11 +172,7 @@ def make_corpus(
         return Corpus(plans["train"], plans["val"], rows, epoch_size(data), schedules, reports, packed=data.root)
     cache = Path(data.cache)
     jobs = job_count(jobs)
-    if data.kind == "demo":
-        root = render_demo(cache / "demo", data.demo, jobs=jobs, progress=StepProgress("rendering the demo corpus"))
-        clips = discover(root, corpus=data.name)
-    else:
-        clips = [clip for source in data.sources() for clip in find_clips(source)]
+    clips = clips_of(data.sources(), data.name, cache, data.demo, jobs)
     check_blurs(clips, (*data.schedules(blur), *blur.validation()))
     rows = mixture_rows(data, blur)
     plans, reports = {}, {}

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 
 from facedeblur.blur.schedule import Schedule, named_schedule
-from facedeblur.data.corpora import Clip, discover, find_clips, is_album
-from facedeblur.data.corpora.pairs import SHARP
-from facedeblur.data.demo import render_demo
+from facedeblur.data.corpora import Clip, Traits, is_album, traits
+from facedeblur.data.find_clips import clips_of, demo_folder
 from facedeblur.data.pairs.pair import PairMeta, describe, open_video, read_pairs
 from facedeblur.data.plans.plan import SCHEMA, Plan
 from facedeblur.data.plans.report import Report
@@ -35,15 +34,13 @@ from facedeblur.faces.annotation import annotation_path
 from facedeblur.faces.crop import points_to_crop
 from facedeblur.faces.dlib_models import landmark_box
 from facedeblur.faces.protocols import Localizer
-from facedeblur.progress import StageProgress, StepProgress
+from facedeblur.progress import StageProgress
 from facedeblur.video.album import SUFFIX as ALBUM_SUFFIX
 from facedeblur.video.album import read_album
 from facedeblur.video.source import VideoError
 
 # a test set does not choose its frames: one that training would find too blurred to learn from counts as well
 EVERY_FRAME = PrepareSettings(min_sharpness=0.0, sharpness_share=0.0)
-INNER_FOLDERS = ("frame_images_DB", "300VW_Dataset_2015_12_14", "lipread_mp4", "train", "val")
-PAIR_FOLDERS = (*INNER_FOLDERS, "test", *SHARP)
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,8 @@ class BlurSet:
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """A corpus and its blurs. `annotated`: clips (or photos) whose landmarks are given; `localised`: the others."""
+    """A corpus and its blurs. `annotated`: clips (or photos) whose landmarks are given; `localised`: the others.
+    `inner_folders`: those that names of videos leave out."""
 
     __test__ = False  # not a test class
 
@@ -94,6 +92,7 @@ class TestSet:
     blurs: tuple[BlurSet, ...]
     annotated: int
     localised: int
+    inner_folders: tuple[str, ...] = ()
 
     def pairs(self, blur: BlurSet, rows: Sequence[int], size: int, truth: Localizer | None = None) -> Iterator:
         """TestPairs of rows of `blur.plan`, and (video, reason, lost windows) where a video cannot be read.
@@ -134,7 +133,7 @@ class TestSet:
         video, identity, frame = self._relative(clip.path), clip.identity, window.window.target
         if video.endswith(ALBUM_SUFFIX):  # a photo stands for itself
             still = _stills(clip.path)[frame]
-            video, frame = self._relative(still.image, PAIR_FOLDERS if still.blurry else INNER_FOLDERS), 0
+            video, frame = self._relative(still.image), 0
             identity = Path(video).parts[0] if len(Path(video).parts) > 1 else Path(video).stem
         length = 1 if window.kernel_seed is not None else window.window.length
         return Case(self.name, category, identity, window.schedule, video, frame, length)
@@ -143,11 +142,11 @@ class TestSet:
     def _by_path(self) -> dict[str, Clip]:
         return {clip.path: clip for clip in self.clips}
 
-    def _relative(self, path: str, inner: Sequence[str] = INNER_FOLDERS) -> str:
+    def _relative(self, path: str) -> str:
         """A path that means the same on every machine."""
         below = [os.path.relpath(path, root) for root in self.roots]
         parts = min((Path(b).parts for b in below if not b.startswith("..")), key=len, default=(Path(path).name,))
-        while len(parts) > 1 and parts[0] in inner:
+        while len(parts) > 1 and parts[0] in self.inner_folders:
             parts = parts[1:]
         return "/".join(parts)
 
@@ -158,27 +157,26 @@ def make_test_set(data: TestData, schedules: Sequence[Schedule], jobs: int, imag
     images: at most so many windows per blur. Raises UsageError: no such folder, a layout that is not the corpus's
     (which is shown), no clip of the split, or no usable window.
     """
+    kind = Traits() if data.corpus is None else traits(data.corpus.kind)
     if data.corpus is None:
-        progress = StepProgress("rendering the demo corpus")
-        root = str(render_demo(Path(data.cache) / "demo", data.demo, jobs=jobs, progress=progress))
-        roots, clips = [root], discover(root, corpus=data.name)
+        roots = [demo_folder(data.cache, data.demo, jobs)]
     else:
-        roots, clips = [data.corpus.root, data.corpus.val_root], find_clips(data.corpus)
-    roots = [os.path.abspath(os.path.expanduser(root)) for root in roots if root]
-    clips = _of_split(clips, data, roots[0])
+        roots = [root for root in (data.corpus.root, data.corpus.val_root) if root]
+    roots = [os.path.abspath(os.path.expanduser(root)) for root in roots]
+    clips = clips_of([data.corpus] if data.corpus else [], data.name, data.cache, data.demo, jobs)
+    clips = _of_split(clips, data.split, kind, roots[0])
     counts = Counter(kind for clip in clips for kind in _annotation_kinds(clip))
     blurs = []
     for schedule in schedules:
         blurs.append(BlurSet(schedule, *_plan(clips, schedule, data.cache, jobs, images)))
-    return TestSet(data.name, tuple(roots), tuple(clips), tuple(blurs), counts[True], counts[False])
+    inner = (*kind.inner_folders, "train", "val")
+    return TestSet(data.name, tuple(roots), tuple(clips), tuple(blurs), counts[True], counts[False], inner)
 
 
-def _of_split(clips: Sequence[Clip], data: TestData, root: str) -> list[Clip]:
+def _of_split(clips: Sequence[Clip], split: str, kind: Traits, root: str) -> list[Clip]:
     splits = {clip.split for clip in clips}
-    split = data.split
     if split == "auto":
-        whole = data.corpus is not None and data.corpus.kind == "ytf"  # its protocol compares all people
-        split = "all" if whole else next((name for name in ("test", "val") if name in splits), "all")
+        split = "all" if kind.everybody else next((name for name in ("test", "val") if name in splits), "all")
     chosen = [clip for clip in clips if split in ("all", clip.split)]
     if not chosen:
         raise PrepareError(f"{root}: no {split} clips; it has {', '.join(sorted(splits))}; set split=all")

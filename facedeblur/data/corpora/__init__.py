@@ -1,7 +1,7 @@
 """Corpora: which clips a folder on disk holds, who is in them, who is held out, and where their landmarks are.
 
-One module per layout, each with `find(settings) -> list[Clip]`; its docstring shows the layout it expects. Training and
-evaluation read the same listing.
+One module per layout, each with `find(settings) -> list[Clip]`, `LAYOUT` in a few words, and `TRAITS` where others must
+know more of it; its docstring shows the layout it expects. Training and evaluation read the same listing.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from facedeblur.data.corpora.clip import Clip, CorpusError, in_order, is_album
+from facedeblur.data.corpora.clip import Clip, CorpusError, Traits, in_order, is_album
 from facedeblur.data.corpora.clips import discover
 from facedeblur.data.corpora.settings import KINDS, CorpusSettings
 from facedeblur.errors import UsageError
 from facedeblur.plugins import load_target
 
-__all__ = ["KINDS", "Clip", "CorpusSettings", "discover", "find_clips", "is_album", "layout"]
-
-OWN_VAL_ROOT = ("clips", "stills", "pairs")  # layouts whose folders train and val count in `val_root`, too
+__all__ = ["KINDS", "Clip", "CorpusSettings", "Traits", "discover", "find_clips", "is_album", "layout", "traits"]
 
 
 def find_clips(settings: CorpusSettings) -> list[Clip]:
@@ -33,19 +31,22 @@ def find_clips(settings: CorpusSettings) -> list[Clip]:
     and for an identity that is both in training and in validation.
     """
     find = _module(settings.kind).find
-    if settings.val_root is None or settings.kind in OWN_VAL_ROOT:
+    if settings.val_root is None or traits(settings.kind).own_val_root:
         return find(settings)
     whole = replace(settings, val_root=None, val_fraction=0.0)
     train = [replace(clip, split="train" if clip.split == "val" else clip.split) for clip in find(whole)]
     held_out = [replace(clip, split="val") for clip in find(replace(whole, root=settings.val_root))]
-    if settings.kind == "ms_celeb":  # an album is named after its split
-        held_out = [replace(clip, identity=clip.identity.replace("train", "val", 1)) for clip in held_out]
     return in_order([*train, *held_out])
 
 
 def layout(kind: str) -> str:
     """The layout that corpora of this kind have, in a few words."""
     return _module(kind).LAYOUT
+
+
+def traits(kind: str) -> Traits:
+    """What is particular about corpora of this kind."""
+    return getattr(_module(kind), "TRAITS", Traits())
 
 
 def _module(kind: str) -> ModuleType | Layout:

@@ -45,6 +45,20 @@ def is_album(clip: Clip) -> bool:
     return clip.path.endswith(SUFFIX)
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What other parts of the package must know of a layout; a module says it in `TRAITS` where it differs from this.
+
+    own_val_root   its `find` reads `val_root` itself
+    everybody      a test set holds everybody, since the published protocol compares all people
+    inner_folders  folders between the root and what users call a clip by
+    """
+
+    own_val_root: bool = False
+    everybody: bool = False
+    inner_folders: tuple[str, ...] = ()
+
+
 def existing_folder(path: str | Path, corpus: str, layout: str) -> Path:
     """`path` as a Path. Raises CorpusError where there is no such folder."""
     path = Path(path).expanduser()

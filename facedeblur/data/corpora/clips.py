@@ -19,6 +19,7 @@ from facedeblur.data.corpora.clip import (
     VIDEO_SUFFIXES,
     Clip,
     CorpusError,
+    Traits,
     existing_folder,
     in_order,
     videos_in,
@@ -27,6 +28,7 @@ from facedeblur.data.corpora.clip import (
 from facedeblur.data.corpora.settings import CorpusSettings
 
 LAYOUT = "<identity>/<clip>" + "|".join(VIDEO_SUFFIXES)
+TRAITS = Traits(own_val_root=True)
 
 
 def find(settings: CorpusSettings) -> list[Clip]:

@@ -9,10 +9,11 @@ split validates.
 
 from __future__ import annotations
 
-from facedeblur.data.corpora.clip import Clip, CorpusError, existing_folder, in_order
+from facedeblur.data.corpora.clip import Clip, CorpusError, Traits, existing_folder, in_order
 from facedeblur.data.corpora.settings import CorpusSettings
 
 LAYOUT = "lipread_mp4/<WORD>/{train,val,test}/<WORD>_00001.mp4 in it"
+TRAITS = Traits(inner_folders=("lipread_mp4",))
 
 
 def find(settings: CorpusSettings) -> list[Clip]:

@@ -15,9 +15,10 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from facedeblur.data.corpora.clip import Clip, CorpusError, existing_folder, in_order
+from facedeblur.data.corpora.clip import Clip, CorpusError, Traits, existing_folder, in_order
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.data.corpora.stills import ALBUM, albums
 from facedeblur.faces.dlib_models import REMEDY, has_dlib
@@ -27,11 +28,26 @@ from facedeblur.video.album import Still
 log = logging.getLogger(__name__)
 
 LAYOUT = "<file>.tsv in it, with lines of MID, ..., base64 JPEG"
+TRAITS = Traits(own_val_root=True)
 COLUMNS = (6, 7)
 
 
 def find(settings: CorpusSettings) -> list[Clip]:
-    """The albums of all TSV files of a folder. Raises CorpusError."""
+    """The albums of all TSV files of a folder, and of `val_root`; an album is named after its split.
+
+    Raises CorpusError.
+    """
+    if settings.val_root is None:
+        return _find(settings)
+    whole = replace(settings, val_root=None, val_fraction=0.0)
+    held_out = [
+        replace(clip, split="val", identity=clip.identity.replace("train", "val", 1))
+        for clip in _find(replace(whole, root=settings.val_root))
+    ]
+    return in_order([*_find(whole), *held_out])
+
+
+def _find(settings: CorpusSettings) -> list[Clip]:
     root = existing_folder(settings.root, settings.label, LAYOUT)
     files = sorted(root.glob("*.tsv"))
     if not files:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from facedeblur.data.corpora.clip import Clip, CorpusError, existing_folder, held_out, in_order
+from facedeblur.data.corpora.clip import Clip, CorpusError, Traits, existing_folder, held_out, in_order
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.data.corpora.stills import albums, check_landmarks
 from facedeblur.files import shown
@@ -28,6 +28,7 @@ from facedeblur.video.album import Still
 LAYOUT = "sharp/<name>.png and blurry/<name>.png (or <sequence>/{sharp,blur}/<name>.png) in it, or in train, val, test"
 SHARP = ("sharp", "gt", "target")
 BLURRY = ("blurry", "blur", "input", "blur_gamma")
+TRAITS = Traits(own_val_root=True, inner_folders=("test", *SHARP))
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # of EXIF: those that swap width and height
 
 

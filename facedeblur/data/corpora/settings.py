@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from facedeblur.plugins import check_target, is_target
 
 KINDS = ("clips", "twomf2", "lrw", "stills", "pairs", "ms_celeb", "vw300", "ytf")  # one module of this package each
+EVERY = {"lrw": 10}  # as the paper does (section 5.1)
+MIN_FRAMES = {"twomf2": 500}
 
 
 def check_kind(kind: str, others: Sequence[str] = ()) -> None:
@@ -68,9 +70,9 @@ class CorpusSettings(Selection):
         if not 0 <= self.val_fraction < 1:
             raise ValueError(f"val_fraction: must be in [0, 1), got {self.val_fraction}")
         if self.every is None:
-            object.__setattr__(self, "every", 10 if self.kind == "lrw" else 1)
+            object.__setattr__(self, "every", EVERY.get(self.kind, 1))
         if self.min_frames is None:
-            object.__setattr__(self, "min_frames", 500 if self.kind == "twomf2" else 0)
+            object.__setattr__(self, "min_frames", MIN_FRAMES.get(self.kind, 0))
         if self.every < 1:
             raise ValueError(f"every: at least 1, got {self.every}")
         if self.min_frames < 0:

@@ -16,13 +16,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from facedeblur.data.corpora.clip import Clip, CorpusError, existing_folder, held_out, in_order
+from facedeblur.data.corpora.clip import Clip, CorpusError, Traits, existing_folder, held_out, in_order
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.faces.dlib_models import REMEDY, has_dlib
 from facedeblur.images import IMAGE_SUFFIXES
 from facedeblur.video.album import SUFFIX, Still, write_album
 
 LAYOUT = "<person>/<photo>.jpg or <photo>.jpg (and <photo>.pts) in it"
+TRAITS = Traits(own_val_root=True)
 ALBUM = 128  # photos; a worker's unit of work, and what is read again when one of them is damaged
 
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from facedeblur.data.corpora.clip import Clip, CorpusError, existing_folder, in_order, with_held_out
+from facedeblur.data.corpora.clip import Clip, CorpusError, Traits, existing_folder, in_order, with_held_out
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.faces.annotation import Annotation
 
 log = logging.getLogger(__name__)
 
 LAYOUT = "<id>/vid.avi and <id>/annot/000001.pts in it (or in 300VW_Dataset_2015_12_14)"
+TRAITS = Traits(inner_folders=("300VW_Dataset_2015_12_14",))
 TRAIN = (
     "001 002 003 004 007 009 010 011 013 015 016 017 018 019 020 022 025 027 028 029 031 033 034 035 037 039 041 043 "
     "044 046 047 048 049 053 057 059 112 113 115 119 120 123 138 143 144 160 204 205 223 225"

@@ -12,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facedeblur.data.corpora.clip import Clip, CorpusError, existing_folder, in_order, with_held_out
+from facedeblur.data.corpora.clip import Clip, CorpusError, Traits, existing_folder, in_order, with_held_out
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.images import IMAGE_SUFFIXES
 
 LAYOUT = "frame_images_DB/<Name>/<video>/<video>.<frame>.jpg and splits.txt in it"
+TRAITS = Traits(everybody=True, inner_folders=("frame_images_DB",))
 HELD_OUT_FOLD = "10"
 
 
