@@ -121,7 +121,7 @@ def is_positive(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
 
-def check_count(name: str, value: object, least: int) -> None:
-    """Raise ValueError unless `value` is a whole number of at least `least`."""
-    if not is_count(value, least):
-        raise ValueError(f"{name}: a whole number of at least {least}, got {value!r}")
+def check_count(name: str, value: object, least: int = 1, *others: object) -> None:
+    """Raise ValueError unless `value` is a whole number of at least `least`, or one of `others`: "auto", None."""
+    wanted = [*("null" if other is None else str(other) for other in others), f"a whole number of at least {least}"]
+    check(is_count(value, least) or value in others, name, " or ".join(wanted), value)

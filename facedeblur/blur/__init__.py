@@ -11,7 +11,7 @@ torch.Size([4, 3, 128, 128])
 
 from __future__ import annotations
 
-from importlib import import_module
+from facedeblur.lazy import lazy_names
 
 _HOMES = {
     "average": "library",
@@ -31,15 +31,4 @@ _HOMES = {
     "Response": "response",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value  # `average` is a module beside, too: the function stays
-    return value
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_HOMES]
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

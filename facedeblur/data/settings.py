@@ -14,7 +14,7 @@ from facedeblur.data.corpora.settings import CorpusSettings, Selection, check_ki
 from facedeblur.data.demo import DemoSettings
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.plugins import as_plugins
-from facedeblur.settings import ADDED, check, hashed, is_count, is_positive
+from facedeblur.settings import ADDED, check, check_count, hashed, is_positive
 
 KEEP = ("stream", "memory", "disk", "device")  # where training's faces are
 
@@ -36,7 +36,7 @@ class PassSettings:
     def __post_init__(self) -> None:
         check((self.weight is None) != (self.count is None), "weight", "given, or else count", self.weight)
         check(self.weight is None or is_positive(self.weight), "weight", "a positive number", self.weight)
-        check(self.count is None or is_count(self.count), "count", "a whole number of at least 1", self.count)
+        check_count("count", self.count, 1, None)
         check(self.blur is None or len(self.blur) > 0, "blur", "null, or schedules and their weights", self.blur)
         for name, weight in (self.blur or {}).items():
             check(is_positive(weight), f"blur.{name}", "a positive weight", weight)
@@ -113,16 +113,11 @@ class DataSettings(Selection):
             self._check_mixture()
         self.sources()  # its values are checked there
         check(len(self.mixture) > 0, "mixture", "at least one row", self.mixture)
-        check(
-            self.epoch_windows is None or is_count(self.epoch_windows),
-            "epoch_windows",
-            "at least 1",
-            self.epoch_windows,
-        )
-        check(is_count(self.val_windows), "val_windows", "a whole number of at least 1", self.val_windows)
-        check(is_count(self.batch, 2), "batch", "a whole number of at least 2", self.batch)
-        check(self.workers == "auto" or is_count(self.workers, 0), "workers", "auto or 0, 1, 2...", self.workers)
-        check(is_count(self.buffer), "buffer", "a whole number of at least 1", self.buffer)
+        check_count("epoch_windows", self.epoch_windows, 1, None)
+        check_count("val_windows", self.val_windows)
+        check_count("batch", self.batch, 2)
+        check_count("workers", self.workers, 0, "auto")
+        check_count("buffer", self.buffer)
         check(0 <= self.strength <= 8, "strength", "a number in [0, 8]", self.strength)
         for name in ("flip", "photometric", "noise", "jpeg"):
             value = getattr(self, name)

@@ -15,7 +15,7 @@ from facedeblur.data.corpora import layout
 from facedeblur.data.corpora.settings import CorpusSettings, check_kind
 from facedeblur.data.demo import DemoSettings
 from facedeblur.models.settings import SIDE_MULTIPLE
-from facedeblur.settings import SettingsError, build, check, is_count
+from facedeblur.settings import SettingsError, build, check, check_count, is_count
 
 SPLITS = ("auto", "train", "val", "test", "all")
 
@@ -114,10 +114,10 @@ class EvaluationSettings:
         if self.size is not None:
             valid = is_count(self.size, SIDE_MULTIPLE) and self.size % SIDE_MULTIPLE == 0
             check(valid, "size", f"a multiple of {SIDE_MULTIPLE}", self.size)
-        check(self.images is None or is_count(self.images, 1), "images", "null or at least 1", self.images)
-        check(self.jobs == "auto" or is_count(self.jobs, 0), "jobs", "auto or 0, 1, 2...", self.jobs)
+        check_count("images", self.images, 1, None)
+        check_count("jobs", self.jobs, 0, "auto")
         for name in ("batch", "shard"):
-            check(is_count(getattr(self, name), 1), name, "a whole number of at least 1", getattr(self, name))
+            check_count(name, getattr(self, name))
 
     @property
     def folder(self) -> Path:

@@ -11,7 +11,7 @@ True
 
 from __future__ import annotations
 
-from importlib import import_module
+from facedeblur.lazy import lazy_names
 
 _HOMES = {
     "psnr": "image",
@@ -36,13 +36,4 @@ _HOMES = {
     "VerificationAccuracy": "modules",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_HOMES]
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -12,7 +12,7 @@ torch.Size([1, 3, 128, 128])
 
 from __future__ import annotations
 
-from importlib import import_module
+from facedeblur.lazy import lazy_names
 
 _HOMES = {
     "DeblurGenerator": "generator",
@@ -39,13 +39,4 @@ _HOMES = {
     "load_weights": "weights",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_HOMES]
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

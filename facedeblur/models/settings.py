@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from facedeblur.plugins import as_plugins
-from facedeblur.settings import ADDED, check, is_count
+from facedeblur.settings import ADDED, check, check_count, is_count
 
 NETWORK_PLUGINS = ("generator", "pair", "first_step", "discriminator")
 # Seven stride-2 layers a side: Table 3 closes only on sides that are multiples of this.
@@ -89,14 +89,14 @@ class ModelSettings:
             check(value in allowed, name, f"one of {', '.join(allowed)}", value)
         size = self.image_size
         check(is_count(size, SIDE_MULTIPLE) and size % SIDE_MULTIPLE == 0, "image_size", "a multiple of 128", size)
-        check(is_count(self.base_width, 1), "base_width", "a whole number of at least 1", self.base_width)
-        check(is_count(self.light_width, 1), "light_width", "a whole number of at least 1", self.light_width)
-        check(is_count(self.naf_width, 1), "naf_width", "a whole number of at least 1", self.naf_width)
+        check_count("base_width", self.base_width)
+        check_count("light_width", self.light_width)
+        check_count("naf_width", self.naf_width)
         width = self.discriminator_width
-        check(width is None or is_count(width, 1), "discriminator_width", "a whole number of at least 1", width)
+        check_count("discriminator_width", width, 1, None)
         features, stacks = self.hourglass_features, self.hourglass_stacks
         check(is_count(features, 2) and features % 2 == 0, "hourglass_features", "an even number", features)
-        check(is_count(stacks, 0), "hourglass_stacks", "a whole number of at least 0", stacks)
+        check_count("hourglass_stacks", stacks, 0)
         check(len(self.keep) == 7 and all(0 < p <= 1 for p in self.keep), "keep", "7 numbers in (0, 1]", self.keep)
         if self.half_size:
             self._check_half_size()

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import pytorch_lightning as pl
@@ -19,6 +18,7 @@ from facedeblur.data.frames.pack import read_pack
 from facedeblur.data.make_corpus import Corpus, frame_store, pair_stores
 from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.settings import DataSettings
+from facedeblur.data.stream.base import StreamDataModule
 from facedeblur.data.stream.datamodule import PairDataModule
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
@@ -34,24 +34,6 @@ from facedeblur.training.loggers.loggers import make_loggers
 from facedeblur.training.run_folder import RunFolder
 from facedeblur.training.settings import LoggerSettings, RunSettings, TrainerSettings
 from facedeblur.training.stages.stage import Stage
-
-
-class StageData(Protocol):
-    """What a LightningDataModule must offer beside its loaders; batches hold "meta" and "replaced".
-
-    train_count, val_count: how many `items` (windows, photos) there are; `samples`: what a step's batch is made of.
-    settings: at least `batch`, over all ranks, and `size`, the side of the images.
-    """
-
-    items: str
-    samples: str
-    train_count: int
-    val_count: int
-    settings: Any
-
-    def batches_per_epoch(self, world: int = 1) -> int: ...
-
-    def set_position(self, epoch: int, batch: int = 0) -> None: ...
 
 
 def loader_settings(data: DataSettings, size: int, seed: int, epoch_windows: int | None) -> LoaderSettings:
@@ -98,7 +80,7 @@ def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: 
     return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores, **kept)
 
 
-def check_batches(module: StageData, trainer: TrainerSettings, prefix: str = "") -> None:
+def check_batches(module: StreamDataModule, trainer: TrainerSettings, prefix: str = "") -> None:
     """Raises ValueError where the mixture, the batch, the ranks or the accumulation cannot work with this data.
 
     `prefix` of the stage's keys in the configuration, "" or "hourglass.", for messages.
@@ -137,7 +119,10 @@ class StageRun:
 
 
 def fit_stage(
-    make_stage: Callable[..., Stage], module: StageData, draw: Callable[[Stage], np.ndarray] | None, run: StageRun
+    make_stage: Callable[..., Stage],
+    module: StreamDataModule,
+    draw: Callable[[Stage], np.ndarray] | None,
+    run: StageRun,
 ) -> Stage:
     """Trains one stage to its planned end or time limit, then validates once more.
 
@@ -232,7 +217,7 @@ def own_callbacks(trainer: TrainerSettings) -> list[pl.Callback]:
     return made
 
 
-def _continue(stage: Stage, module: StageData, state: dict, batches: int) -> None:
+def _continue(stage: Stage, module: StreamDataModule, state: dict, batches: int) -> None:
     """Puts the stage and the stream where the checkpoint was."""
     if state["stage"] != stage.kind:
         raise CheckpointError(f"the checkpoint is of the {state['stage']} stage, not of {stage.kind}")

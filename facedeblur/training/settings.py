@@ -15,7 +15,7 @@ from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.plugins import as_plugins, is_target, registered
-from facedeblur.settings import ADDED, build, check, is_count, is_positive
+from facedeblur.settings import ADDED, build, check, check_count, is_positive
 
 COMPARED = ("nah17", "kupyn17", "chakrabarti16", "nafnet")  # networks of others, trained on the same pairs
 STAGES = ("adversarial", "hourglass", "localizer", *COMPARED)
@@ -87,8 +87,8 @@ class TrainerSettings:
         object.__setattr__(self, "callbacks", as_plugins(self.callbacks, "callbacks"))
         object.__setattr__(self, "metrics", as_plugins(self.metrics, "metrics", refused=("psnr", "ssim")))
         for name in ("epochs", "accumulate", "nodes", "validate_every", "log_every", "grid_faces"):
-            check(is_count(getattr(self, name)), name, "a whole number of at least 1", getattr(self, name))
-        check(self.max_steps is None or is_count(self.max_steps), "max_steps", "at least 1", self.max_steps)
+            check_count(name, getattr(self, name))
+        check_count("max_steps", self.max_steps, 1, None)
         check(self.minutes is None or is_positive(self.minutes), "minutes", "a positive number", self.minutes)
         for name in ("learning_rate", "discriminator_rate"):
             check(is_positive(getattr(self, name)) and getattr(self, name) < 1, name, "in (0, 1)", getattr(self, name))
@@ -109,8 +109,8 @@ class TrainerSettings:
         check(
             self.accelerator in ("auto", "cpu", "gpu", "mps"), "accelerator", "auto, cpu, gpu or mps", self.accelerator
         )
-        check(self.devices == "auto" or is_count(self.devices), "devices", "auto or at least 1", self.devices)
-        check(self.threads == "auto" or is_count(self.threads), "threads", "auto or at least 1", self.threads)
+        check_count("devices", self.devices, 1, "auto")
+        check_count("threads", self.threads, 1, "auto")
         check(is_positive(self.checkpoint_minutes), "checkpoint_minutes", "a positive number", self.checkpoint_minutes)
 
 
@@ -140,13 +140,13 @@ class ComparedSettings:
     def __post_init__(self) -> None:
         for name in ("width", "blocks"):
             value = getattr(self, name)
-            check(value is None or is_count(value), name, "null or at least 1", value)
+            check_count(name, value, 1, None)
         check(self.content in ("mse", "l1"), "content", "mse or l1", self.content)
         for name in ("adversarial", "perceptual", "penalty"):
             value = getattr(self, name)
             check(value == 0 or is_positive(value), name, "a number of at least 0", value)
         for name in ("critic_steps", "patches"):
-            check(is_count(getattr(self, name)), name, "a whole number of at least 1", getattr(self, name))
+            check_count(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -217,9 +217,9 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         check(self.stage in STAGES, "stage", f"one of {', '.join(STAGES)}", self.stage)
-        check(is_count(self.seed, 0), "seed", "a whole number of at least 0", self.seed)
-        check(self.pieces is None or is_count(self.pieces), "pieces", "null or a whole number of MB", self.pieces)
-        check(self.jobs == "auto" or is_count(self.jobs), "jobs", "auto or at least 1", self.jobs)
+        check_count("seed", self.seed, 0)
+        check_count("pieces", self.pieces, 1, None)
+        check_count("jobs", self.jobs, 1, "auto")
         if self.stage == "hourglass" and self.init is not None:
             raise ValueError("init: weights hold a trained hourglass; they start an adversarial stage only")
         if self.stage in ("hourglass", "localizer") and self.model.hourglass_stacks == 0:

@@ -66,7 +66,7 @@ def test_methods_keep_their_paths():
         ("judge.box=mine", "judge.box: must be detect or truth"),
         ("split=mine", "split: must be one of auto"),
         ("jobs=-1", "jobs: must be auto or 0"),
-        ("images=0", "images: must be null or at least 1"),
+        ("images=0", "images: must be null or a whole number of at least 1"),
         ("judge.localiser=dlib", "did you mean judge.localizer"),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facedeblur.plugins import check_target, is_target
+from facedeblur.settings import check_count
 
 KINDS = ("clips", "twomf2", "lrw", "stills", "pairs", "ms_celeb", "vw300", "ytf")  # one module of this package each
 EVERY = {"lrw": 10}  # as the paper does (section 5.1)
@@ -73,10 +74,8 @@ class CorpusSettings(Selection):
             object.__setattr__(self, "every", EVERY.get(self.kind, 1))
         if self.min_frames is None:
             object.__setattr__(self, "min_frames", MIN_FRAMES.get(self.kind, 0))
-        if self.every < 1:
-            raise ValueError(f"every: at least 1, got {self.every}")
-        if self.min_frames < 0:
-            raise ValueError(f"min_frames: at least 0, got {self.min_frames}")
+        check_count("every", self.every)
+        check_count("min_frames", self.min_frames, 0)
 
     @property
     def label(self) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from pytorch_lightning import LightningDataModule
 
 from facedeblur.data.photos.augment import CropAugmentSettings, augmented_crop, placement
 from facedeblur.data.photos.photos import Face
+from facedeblur.data.stream.base import StreamDataModule
 from facedeblur.data.stream.epoch_stream import Batch, EpochStream
-from facedeblur.data.stream.loader import TrainLoader, ValLoader
+from facedeblur.data.stream.loader import ValLoader
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.hourglass_localizer import MARGIN, localizer_crop
@@ -82,7 +82,7 @@ class FaceStream(EpochStream):
         return augmented_crop(face.image, face.landmarks, matrix, size, self.augment, rng)
 
 
-class FaceDataModule(LightningDataModule):
+class FaceDataModule(StreamDataModule):
     """Annotated faces for training and validation.
 
     Batches as the network's step gets them: "image" float32 (B, 3, S, S) in [0, 1], channels-last; "points", "meta"
@@ -90,15 +90,13 @@ class FaceDataModule(LightningDataModule):
     """
 
     items, samples = "faces", "faces"
+    images = ("image",)
 
     def __init__(
         self, train: Sequence[Face], val: Sequence[Face], settings: LoaderSettings, augment: CropAugmentSettings
     ) -> None:
-        super().__init__()
-        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer validation faces than ranks
-        self.train, self.val, self.settings, self.augment = list(train), list(val), settings, augment
-        self._start = (0, 0)
-        self._loader: TrainLoader | None = None
+        super().__init__(settings)
+        self.train, self.val, self.augment = list(train), list(val), augment
 
     @property
     def train_count(self) -> int:
@@ -108,36 +106,8 @@ class FaceDataModule(LightningDataModule):
     def val_count(self) -> int:
         return len(self.val)
 
-    def batches_per_epoch(self, world: int = 1) -> int:
-        """Training batches that every one of `world` ranks gets. Raises ValueError as `FaceStream` does."""
-        return len(FaceStream(self.train, self.settings, self.augment, 0, world))
-
-    def train_dataloader(self) -> TrainLoader:
-        """One loader for all epochs, however often it is asked for."""
-        if self._loader is None:
-            stream = FaceStream(self.train, self.settings, self.augment, *self._rank())
-            self._loader = TrainLoader(stream, self.settings.workers)
-            self._loader.set_position(*self._start)
-        return self._loader
+    def train_stream(self, rank: int, world: int) -> FaceStream:
+        return FaceStream(self.train, self.settings, self.augment, rank, world)
 
     def val_dataloader(self) -> ValLoader:
-        return ValLoader(FaceStream(self.val, self.settings, None, *self._rank()), 0)
-
-    def teardown(self, stage: str) -> None:
-        """Ends the workers of training."""
-        if stage == "fit" and self._loader is not None:
-            self._start = (self._loader.epoch, self._loader.batch)
-            self._loader = None
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        image = batch["image"].to(torch.float32, memory_format=torch.channels_last).div_(255)
-        return batch | {"image": image}
-
-    def set_position(self, epoch: int, batch: int = 0) -> None:
-        """Training goes on with batch `batch` of `epoch`."""
-        self._start = (epoch, batch)
-        if self._loader is not None:
-            self._loader.set_position(epoch, batch)
-
-    def _rank(self) -> tuple[int, int]:
-        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        return ValLoader(FaceStream(self.val, self.settings, None, *self.rank()), 0)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningDataModule
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.data.frames.device import DeviceFrames
@@ -15,6 +14,7 @@ from facedeblur.data.frames.store import FrameStore
 from facedeblur.data.pairs.augment import AugmentSettings
 from facedeblur.data.pairs.store import PairStore
 from facedeblur.data.plans.plan import Plan
+from facedeblur.data.stream.base import StreamDataModule
 from facedeblur.data.stream.frame_stream import FrameStream
 from facedeblur.data.stream.loader import TrainLoader, ValLoader
 from facedeblur.data.stream.pair_stream import PairStream
@@ -24,8 +24,8 @@ from facedeblur.data.stream.settings import LoaderSettings
 log = logging.getLogger(__name__)
 
 
-class PairDataModule(LightningDataModule):
-    """Pairs for training and validation; usable without a Trainer too, as rank 0 of 1.
+class PairDataModule(StreamDataModule):
+    """Pairs for training and validation.
 
     Batches as the network's step gets them: "blurry" and "sharp" float32 (B, 3, S, S) in [0, 1], channels-last; "meta"
     and "replaced" as in `PairStream`.
@@ -42,7 +42,7 @@ class PairDataModule(LightningDataModule):
         val_frames: the stored faces of `val_plan`, where there are no videos.
     """
 
-    items, samples = "windows", "pairs"
+    images = ("blurry", "sharp")
 
     def __init__(
         self,
@@ -58,9 +58,8 @@ class PairDataModule(LightningDataModule):
         on_device: bool = False,
         val_frames: FrameStore | None = None,
     ) -> None:
-        super().__init__()
-        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer validation windows than ranks
-        self.train_plan, self.mixture, self.settings = train_plan, tuple(mixture), settings
+        super().__init__(settings)
+        self.train_plan, self.mixture = train_plan, tuple(mixture)
         chosen = validation_windows(val_plan, settings.val_windows)
         self.val_windows = val_plan.select(chosen)
         self.train_store = stores[0] if stores else None
@@ -68,8 +67,6 @@ class PairDataModule(LightningDataModule):
         self.augment, self.schedules = augment, tuple(schedules)
         self.frames, self.redraw, self.val_frames = frames, redraw, val_frames
         self._device = DeviceFrames(frames, augment) if on_device and frames is not None else None
-        self._start = (0, 0, False)  # where the training loader begins once it is made
-        self._train: TrainLoader | None = None
 
     @property
     def train_count(self) -> int:
@@ -79,26 +76,19 @@ class PairDataModule(LightningDataModule):
     def val_count(self) -> int:
         return len(self.val_windows)
 
-    def batches_per_epoch(self, world: int = 1) -> int:
-        """Training batches that every one of `world` ranks gets. Raises ValueError as `PairStream` does."""
-        return len(self._train_stream(0, world))
-
     def train_dataloader(self) -> TrainLoader:
-        """One loader for all epochs, however often it is asked for."""
-        if self._train is None:
-            stream = self._train_stream(*self._rank())
-            batches, batch, windows = len(stream), self.settings.batch, len(self.train_plan)
-            if stream.rank == 0:
-                log.info(
-                    f"an epoch has {batches * batch} of {windows} windows in {batches} batches of {batch}; "
-                    f"{stream.remainder} more were drawn, fill no batch and are dropped"
-                )
-            self._train = TrainLoader(stream, self.settings.workers)
-            self._train.set_position(*self._start)
-        return self._train
+        first = self._train is None
+        loader = super().train_dataloader()
+        if first and loader.stream.rank == 0:
+            batches, batch, windows = len(loader.stream), self.settings.batch, len(self.train_plan)
+            log.info(
+                f"an epoch has {batches * batch} of {windows} windows in {batches} batches of {batch}; "
+                f"{loader.stream.remainder} more were drawn, fill no batch and are dropped"
+            )
+        return loader
 
     def val_dataloader(self) -> ValLoader:
-        rank, world = self._rank()
+        rank, world = self.rank()
         if self.val_frames is not None:
             frames = FrameStream(
                 self.val_windows, self.val_frames, self.settings, schedules=self.schedules, rank=rank, world=world
@@ -109,12 +99,6 @@ class PairDataModule(LightningDataModule):
         )
         return ValLoader(stream, self.settings.workers)
 
-    def teardown(self, stage: str) -> None:
-        """Ends the workers of training; a later loader goes on where they stopped."""
-        if stage == "fit" and self._train is not None:
-            self._start = (self._train.epoch, self._train.batch, False)
-            self._train = None
-
     def transfer_batch_to_device(
         self, batch: dict[str, Any], device: torch.device, dataloader_idx: int
     ) -> dict[str, Any]:
@@ -123,36 +107,10 @@ class PairDataModule(LightningDataModule):
         blurry, sharp = self._device.images(batch["items"], batch["meta"], device)
         return {"blurry": blurry, "sharp": sharp, "meta": batch["meta"], "replaced": batch["replaced"]}
 
-    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        if batch["blurry"].is_floating_point():
-            return batch
-        return batch | {name: _unit_range(batch[name]) for name in ("blurry", "sharp")}
-
-    def set_position(self, epoch: int, batch: int = 0, counted: bool = False) -> None:
-        """Training goes on with batch `batch` of `epoch`, as `TrainLoader.set_position` says."""
-        self._start = (epoch, batch, counted)
-        if self._train is not None:
-            self._train.set_position(epoch, batch, counted)
-
-    def state_dict(self) -> dict[str, int]:
-        """The first batch that training has not taken yet: {"epoch", "batch"}."""
-        epoch, batch = (self._train.epoch, self._train.batch) if self._train else self._start[:2]
-        return {"epoch": epoch, "batch": batch}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self.set_position(state["epoch"], state["batch"], counted=True)
-
-    def _train_stream(self, rank: int, world: int) -> PairStream | FrameStream:
+    def train_stream(self, rank: int, world: int) -> PairStream | FrameStream:
         given = (self.settings, self.mixture, self.augment, self.schedules)
         if self.frames is not None:
             kept = {"redraw": self.redraw, "planned": self._device is not None}
             return FrameStream(self.train_plan, self.frames, *given, **kept, rank=rank, world=world)
         given = (self.train_plan, *given)
         return PairStream(*given, rank=rank, world=world, store=self.train_store)
-
-    def _rank(self) -> tuple[int, int]:
-        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-
-
-def _unit_range(images: torch.Tensor) -> torch.Tensor:
-    return images.to(torch.float32, memory_format=torch.channels_last).div_(255)

@@ -238,7 +238,7 @@ def test_a_wrong_folder_is_told_in_one_line_with_the_layout(tmp_path, kind):
     ("values", "message"),
     [
         ({"kind": "films"}, "kind: one of"),
-        ({"every": 0}, "every: at least 1"),
+        ({"every": 0}, "every: must be a whole number of at least 1"),
         ({"root": ""}, "root: must be the folder of"),
     ],
 )
