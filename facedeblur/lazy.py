@@ -19,7 +19,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(f"{package}.{homes[name]}"), name)
-        setattr(sys.modules[package], name, value)  # a name that a module beside has, too, stays what it is here
+        setattr(sys.modules[package], name, value)  # found without this function from now on
         return value
 
     def module_dir() -> list[str]:

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
 from pathlib import Path
 
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer
 from facedeblur.faces.protocols import Detector, Embedder, Localizer
+from facedeblur.plugins import TARGET, make, require
 from facedeblur.video.fingerprint import fingerprint as content_fingerprint
 
 WEIGHT_SUFFIXES = (".pt", ".pth", ".safetensors")
@@ -33,7 +33,7 @@ def localizer(name: str) -> Localizer:
     if name == "dlib":
         return DlibLocalizer()
     if ".py:" in name:
-        return _plugin(name, "localize")
+        return _own(name, "localize")
     # judging processes load torch only where a judge needs it
     from facedeblur.models.checkpoint import is_run
 
@@ -52,7 +52,7 @@ def embedder(name: str) -> Embedder | None:
     if name == "dlib":
         return DlibEmbedder()
     if ".py:" in name:
-        return _plugin(name, "embed")
+        return _own(name, "embed")
     if Path(name).suffix in WEIGHT_SUFFIXES:
         from facedeblur.faces.facenet import FaceNetEmbedder
 
@@ -70,17 +70,8 @@ def fingerprint(name: str) -> str | None:
     return next((content_fingerprint(file) for file in files if file.is_file()), None)
 
 
-def _plugin(spec: str, method: str):
-    file, _, name = spec.rpartition(":")
-    if not Path(file).is_file():
-        raise UsageError(f"judge: {file}: no such file")
-    module_spec = importlib.util.spec_from_file_location(f"facedeblur_judge_{Path(file).stem}", file)
-    module = importlib.util.module_from_spec(module_spec)
-    try:
-        module_spec.loader.exec_module(module)
-        made = getattr(module, name)()
-    except Exception as error:  # whatever a file of the user's may do
-        raise UsageError(f"judge: {spec}: {type(error).__name__}: {error}") from error
-    if not callable(getattr(made, method, None)):
-        raise UsageError(f"judge: {spec}: {name} must have a method {method}, see facedeblur/faces/protocols.py")
+def _own(target: str, method: str):
+    """What the user's class makes. Raises PluginError unless it has the method, see `facedeblur.faces.protocols`."""
+    made = make({TARGET: target}, "judge")
+    require(made, "judge", "an evaluator of faces", (method,))
     return made

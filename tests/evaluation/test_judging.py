@@ -70,9 +70,9 @@ def test_an_unknown_judge_is_named(make, name, message):
 
 
 def test_a_judge_of_the_users_is_checked(judges_file, tmp_path):
-    with pytest.raises(UsageError, match="has no attribute 'Nobody'"):
+    with pytest.raises(UsageError, match="has no Nobody"):
         localizer(f"{judges_file}:Nobody")
-    with pytest.raises(UsageError, match="Localizer must have a method embed"):
+    with pytest.raises(UsageError, match="Localizer must be an evaluator of faces; it has no embed"):
         embedder(f"{judges_file}:Localizer")
     with pytest.raises(UsageError, match="no such file"):
         JudgePool(JudgeSettings(f"{tmp_path}/x.py:X", box="truth"), jobs=0)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from facedeblur.baselines.deconvolution.conjugate_gradient import conjugate_gradient
 from facedeblur.baselines.deconvolution.fourier import around_origin, good_size, otf2psf, squared_modulus
 
 
@@ -20,7 +21,7 @@ class KernelStep:
     """Kernels for one batch of blurry images, from any number of latent ones.
 
     blurred: their gradients (B, C, H, W); the sum runs over the C. side: of the kernels, odd. weight: of the kernels'
-    squared norm. iterations, tolerance: conjugate gradients stop at |residual| < tolerance, for each image by itself.
+    squared norm. iterations, tolerance: conjugate gradients stop at |residual| <= tolerance, for each image by itself.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class KernelStep:
         correlation = torch.fft.irfft2(power, s=self.size)
         product = (spectrum.conj() * self.blurred).sum(1, keepdim=True)
         right = otf2psf(product, self.size, self.side)
-        kernel = conjugate_gradients(self._toeplitz(correlation), right.double(), self.iterations, self.tolerance)
+        uniform = torch.full_like(right, 1 / self.side**2, dtype=torch.float64)
+        matrix = self._toeplitz(correlation)
+        kernel = conjugate_gradient(matrix, right.double(), uniform, self.iterations, tolerance=self.tolerance)
         return kernel.to(latent)
 
     def _toeplitz(self, correlation: Tensor) -> Callable[[Tensor], Tensor]:
@@ -55,31 +58,3 @@ class KernelStep:
             return full[..., side - 1 : reach, side - 1 : reach] + self.weight * kernel
 
         return apply
-
-
-def conjugate_gradients(
-    apply: Callable[[Tensor], Tensor], right: Tensor, iterations: int, tolerance: float, start: Tensor | None = None
-) -> Tensor:
-    """x of A x = right, symmetric positive definite A, for every image of the batch by itself.
-
-    apply: x -> A x. right: (B, ...). start: first x; by default every entry is one over their number (a uniform
-    kernel). An image whose residual norm is below `tolerance` stays as it is.
-    """
-    dims = tuple(range(1, right.ndim))
-    x = torch.full_like(right, 1 / right[0].numel()) if start is None else start
-    residual = right - apply(x)
-    direction = residual
-    squared = residual.square().sum(dims, keepdim=True)
-    zero = torch.zeros_like(squared)
-    for _ in range(iterations):
-        active = squared.sqrt() >= tolerance
-        if right.device.type == "cpu" and not bool(active.any()):  # elsewhere the question would cost a wait
-            break
-        product = apply(direction)
-        curvature = (direction * product).sum(dims, keepdim=True)
-        step = torch.where(active & (curvature > 0), squared / curvature, zero)
-        x = x + step * direction
-        residual = residual - step * product
-        before, squared = squared, residual.square().sum(dims, keepdim=True)
-        direction = residual + torch.where(active, squared / before, zero) * direction
-    return x

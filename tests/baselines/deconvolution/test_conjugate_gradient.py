@@ -27,3 +27,12 @@ def test_a_solved_plane_stays_as_it_is():
     right = torch.stack([torch.zeros(3, 3), torch.ones(3, 3)])[None]
     found = conjugate_gradient(lambda x: 2 * x, right, torch.zeros_like(right), 5)
     assert torch.equal(found[0, 0], torch.zeros(3, 3)) and torch.allclose(found[0, 1], torch.full((3, 3), 0.5))
+
+
+def test_what_is_within_the_tolerance_stays_as_it_is():
+    scale = torch.tensor([1.0, 2.0, 5.0])
+    start = torch.full((2, 1, 1, 3), 1 / 3)
+    right = torch.stack((scale / 3, torch.ones(3)))[:, None, None]
+    x = conjugate_gradient(lambda v: v * scale, right, start, 10, tolerance=1e-6)
+    assert torch.equal(x[0], start[0])
+    assert torch.allclose(x[1, 0, 0], 1 / scale, atol=1e-5)
