@@ -32,7 +32,7 @@ from facedeblur.inference.tracks import track_faces
 from facedeblur.inference.video import VideoDeblurrer
 from facedeblur.models.build import build_networks
 from facedeblur.models.deblurrer import NetworkDeblurrer
-from facedeblur.models.registry import known
+from facedeblur.models.registry import weight_names
 from facedeblur.models.settings import ModelSettings
 from facedeblur.training import hardware
 from facedeblur.video.open import open_source
@@ -89,7 +89,7 @@ class _Bench:
     """Every stage on the same frames, with the threads it has in the pipeline."""
 
     def __init__(self, clip: Path, folder: Path) -> None:
-        self.model = load() if known() else _untrained()
+        self.model = load() if weight_names() else _untrained()
         self.clip, self.out, self.options = clip, folder / "out.mp4", DeblurOptions(always=True)
         self.frames = _read(clip)
         self.count = len(self.frames)

@@ -12,7 +12,7 @@ from facedeblur.models.build import build_networks
 from facedeblur.models.deblurrer import NetworkDeblurrer
 from facedeblur.models.fast import accelerated
 from facedeblur.models.precision import native_bf16
-from facedeblur.models.registry import known
+from facedeblur.models.registry import weight_names
 from facedeblur.models.settings import ModelSettings
 from facedeblur.models.weights import load_weights
 
@@ -26,7 +26,7 @@ def report(rounds: int, weights: str | None = None, compiled: bool = False) -> I
 
     `weights`: a name or a file; None: the weights that ship, and where there are none the networks of scale=small.
     """
-    weights = weights or next(reversed(known()), None)
+    weights = weights or next(reversed(weight_names()), None)
     plain, size = _plain(weights)
     name = weights or "scale=small, untrained"
     images = torch.rand(BATCH, 3, size, size, generator=torch.Generator().manual_seed(0))

@@ -113,10 +113,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"facedeblur: error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        told = explained(error, f"facedeblur {command}")
-        if told is None:
+        message = explained(error, f"facedeblur {command}")
+        if message is None:
             raise
-        print(f"facedeblur: error: {told}", file=sys.stderr)
+        print(f"facedeblur: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("facedeblur: interrupted", file=sys.stderr)

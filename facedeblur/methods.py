@@ -31,7 +31,7 @@ from facedeblur.errors import UsageError
 from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import Blurred, Deblurrer
 from facedeblur.models.onnx_runtime import OnnxDeblurrer
-from facedeblur.models.registry import SUFFIX, known
+from facedeblur.models.registry import SUFFIX, weight_names
 from facedeblur.models.settings import ModelSettings
 from facedeblur.models.weights import load_weights
 from facedeblur.plugins import TARGET, is_target, make, registered, source_of
@@ -110,7 +110,7 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
             "fingerprint": _hash(run.checkpoint.read_bytes()),
         }
         return Method(name, run.deblurrer(device), source, run.settings.image_size)
-    if spec in known() or (spec.endswith(SUFFIX) and path.is_file()):
+    if spec in weight_names() or (spec.endswith(SUFFIX) and path.is_file()):
         weights = load_weights(spec)
         source = {"kind": "weights", "path": str(weights.file), "provenance": weights.provenance}
         source["model"] = _network(weights.settings)
@@ -124,7 +124,7 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
         raise UsageError(f"method: {spec} is no run folder: it has no config.yaml")
     if spec in registered() or _of_a_module(spec):
         return _plugin(spec)
-    names = ", ".join([*ALWAYS, *CLASSICAL, *LEARNED, *known()])
+    names = ", ".join([*ALWAYS, *CLASSICAL, *LEARNED, *weight_names()])
     raise UsageError(f"method: {spec} is no run folder, no <file>.py:<Class> and none of {names}")
 
 

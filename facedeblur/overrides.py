@@ -75,8 +75,8 @@ def compose_run(overrides: list[str]):
     plain = as_plain(cfg)
     unnamed = set(targets(plain).values()) - set(targets(as_plain(asked)).values()) - trusted()
     if unnamed:
-        told = "name it again, by its key or --config-dir: code is not imported because a run folder says so"
-        raise UsageError(f"resume: {folder} was begun with the plug-in {sorted(unnamed)[0]}; {told}")
+        remedy = "name it again, by its key or --config-dir: code is not imported because a run folder says so"
+        raise UsageError(f"resume: {folder} was begun with the plug-in {sorted(unnamed)[0]}; {remedy}")
     for key, value in saved["identity"].items():
         if _without_additions(plain[key]) != _without_additions(value):
             raise UsageError(f"resume: {folder} was trained with {key}={value}, not {plain[key]}")
@@ -99,7 +99,15 @@ def with_init(overrides: list[str]) -> list[str]:
 
     Those of this command still count; training refuses the ones that do not fit. Raises UsageError for unknown weights.
     """
-    from facedeblur.models.registry import SUFFIX, inherited_settings, is_run, known, locate, read_metadata, run_model
+    from facedeblur.models.registry import (
+        SUFFIX,
+        inherited_settings,
+        is_run,
+        locate,
+        read_metadata,
+        run_model,
+        weight_names,
+    )
 
     asked = {key: value.strip("'\"") for key, _, value in (override.partition("=") for override in overrides)}
     taken = {}
@@ -110,7 +118,7 @@ def with_init(overrides: list[str]) -> list[str]:
         except UsageError as error:
             raise UsageError(f"init: {error}") from error
     first = asked.get("hourglass.checkpoint", "")
-    if first in known() or first.endswith(
+    if first in weight_names() or first.endswith(
         SUFFIX
     ):  # a network of half the size, whose own training does not matter here
         try:

@@ -154,5 +154,5 @@ def _outcome(child: _Child) -> Any:
     except EOFError:
         child.kill()
         code = child.process.exitcode
-        how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
-        return Failure(f"crashed ({how})", crashed=True)
+        cause = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
+        return Failure(f"crashed ({cause})", crashed=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from facedeblur.video.source import DEFAULT_FPS, PassSource
+from facedeblur.video.source import DEFAULT_FPS, SequentialSource
 
 
-class ArraySource(PassSource):
+class ArraySource(SequentialSource):
     """Frames already in memory: a sequence of RGB uint8 (H, W, 3), or one array (F, H, W, 3)."""
 
     backend = "array"

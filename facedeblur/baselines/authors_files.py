@@ -61,8 +61,8 @@ def read_network(path: str | Path, network: str) -> NetworkFile:
     tensors = unwrapped(content, path)
     found = identify(tensors)
     if found != network:
-        told = found or f"an unknown network (its first tensors: {', '.join(list(tensors)[:3])})"
-        raise WeightsError(f"{path}: holds {told}, not {network}")
+        held = found or f"an unknown network (its first tensors: {', '.join(list(tensors)[:3])})"
+        raise WeightsError(f"{path}: holds {held}, not {network}")
     return NetworkFile(path, tensors)
 
 

@@ -66,13 +66,13 @@ def main() -> None:
     parser.add_argument("--components", type=int, default=100)
     parser.add_argument("--patches", type=int, default=60000)
     parser.add_argument("--iterations", type=int, default=12)
-    told = parser.parse_args()
-    pictures = gray_pictures(told.pictures)
-    patches = sample_patches(list(pictures.values()), told.patches)
-    prior = fit(patches, told.components, told.iterations)
-    source = f"{told.components} components fitted to {told.patches} patches of {', '.join(pictures)}"
-    save_prior(told.out, prior, source + ("" if told.pictures else " (scikit-image; public domain or CC0)"))
-    print(f"{told.out}: {source}")
+    options = parser.parse_args()
+    pictures = gray_pictures(options.pictures)
+    patches = sample_patches(list(pictures.values()), options.patches)
+    prior = fit(patches, options.components, options.iterations)
+    source = f"{options.components} components fitted to {options.patches} patches of {', '.join(pictures)}"
+    save_prior(options.out, prior, source + ("" if options.pictures else " (scikit-image; public domain or CC0)"))
+    print(f"{options.out}: {source}")
 
 
 if __name__ == "__main__":

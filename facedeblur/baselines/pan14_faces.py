@@ -44,8 +44,8 @@ class Pan14Faces(BlindDeblurrer):
         self.exemplars = None if str(exemplars) == "none" else Exemplars(exemplars)
         self.iterations, self.gradient_weight, self.kernel_weight = iterations, gradient_weight, kernel_weight
         self.final_weight, self.final_iterations = final_weight, final_iterations
-        told = "none" if self.exemplars is None else f"{len(self.exemplars)} {self.exemplars.name}"
-        self.given = {"exemplars": told, "exemplars_hash": getattr(self.exemplars, "fingerprint", "")}
+        name = "none" if self.exemplars is None else f"{len(self.exemplars)} {self.exemplars.name}"
+        self.given = {"exemplars": name, "exemplars_hash": getattr(self.exemplars, "fingerprint", "")}
 
     def estimate(self, blurry: Tensor, side: int) -> Tensor:
         blurred = padded_differences(blurry)

@@ -12,7 +12,7 @@ from facedeblur.blur.settings import BlurSettings
 from facedeblur.data.make_corpus import Corpus, export_frames, export_pairs, make_corpus, pair_stores
 from facedeblur.data.pairs.contact_sheet import write_contact_sheet
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.plans.report import Report
+from facedeblur.data.plans.report import PlanReport
 from facedeblur.data.plans.tables import write_tables
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
@@ -72,7 +72,9 @@ def prepare(settings: Settings, stages: Sequence[tuple[str, DataSettings, BlurSe
         raise UsageError(f"data.export: {'; '.join(unwritten)}; the same command tries what is missing again")
 
 
-def _write(folder: Path, sets: dict[str, tuple[Plan, Report]], corpora: dict[str, Corpus], settings: Settings) -> None:
+def _write(
+    folder: Path, sets: dict[str, tuple[Plan, PlanReport]], corpora: dict[str, Corpus], settings: Settings
+) -> None:
     write_tables(folder / "tables", sets)
     if settings.prepare.samples:
         for key, (plan, _) in sets.items():

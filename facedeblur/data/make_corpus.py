@@ -21,7 +21,7 @@ from facedeblur.data.frames.tiles import TileSettings
 from facedeblur.data.pairs.files import PairFormat, write_pairs
 from facedeblur.data.pairs.store import PairStore, open_store
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.plans.report import Report
+from facedeblur.data.plans.report import PlanReport
 from facedeblur.data.prepare.job import PrepareError, check_blurs
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
@@ -43,7 +43,7 @@ class Corpus:
     mixture: tuple[MixtureRow, ...]
     epoch_windows: int | None
     schedules: tuple[Schedule, ...]
-    reports: dict[str, Report]
+    reports: dict[str, PlanReport]
     clips: tuple[Clip, ...] = ()
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
     packed: str | None = None
@@ -98,7 +98,7 @@ def frame_store(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) 
     if data.frames == "stream":
         return None
     if corpus.packed is not None:
-        return _told_missing(read_pack(Path(corpus.packed) / "train"))
+        return _name_missing(read_pack(Path(corpus.packed) / "train"))
     count = job_count(jobs)
     tiles = TileSettings(size, data.frames_oversample, data.frames_margin)
     runs = find_runs(corpus.train, corpus.clips, data.cache, corpus.prepare, count)
@@ -106,10 +106,10 @@ def frame_store(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) 
     if reason := does_not_fit(index, tiles, data.frames, data.cache, data.frames_limit):
         print(reason, file=sys.stderr)
         return None
-    return _told_missing(open_frames(index, tiles, data.frames, data.cache, count, StepProgress("storing faces")))
+    return _name_missing(open_frames(index, tiles, data.frames, data.cache, count, StepProgress("storing faces")))
 
 
-def _told_missing(store: FrameStore) -> FrameStore:
+def _name_missing(store: FrameStore) -> FrameStore:
     for video, reason in store.missing.items():
         print(f"not among the stored faces: {video}: {reason}", file=sys.stderr)
     return store
@@ -125,7 +125,7 @@ def export_frames(data: DataSettings, corpus: Corpus, size: int, jobs: int | str
         runs = find_runs(plan, corpus.clips, data.cache, corpus.prepare, job_count(jobs))
         index = FrameIndex.of(needed_runs(runs, plan), tiles)
         progress = StepProgress(f"packing {split} faces")
-        store = _told_missing(open_frames(index, tiles, "memory", data.cache, job_count(jobs), progress))
+        store = _name_missing(open_frames(index, tiles, "memory", data.cache, job_count(jobs), progress))
         folder = Path(data.export_frames) / split
         size_of = write_pack(folder, store, plan, corpus.reports[split])
         lines.append(f"{split}: {len(index)} faces of {tiles.side} px, {size_of / 1e6:.1f} MB in {folder}")
@@ -151,14 +151,14 @@ def make_corpus(
     data: DataSettings,
     blur: BlurSettings,
     jobs: int | str = "auto",
-    how: PrepareSettings | None = None,
+    prepare: PrepareSettings | None = None,
     keep: Mapping[str, str] = MappingProxyType({}),
 ) -> Corpus:
     """Renders (demo) or finds the clips of all corpora and plans their windows; everything is cached by content.
 
     Args:
         jobs: processes that decode at the same time, or "auto": one per core.
-        how: what of a video is used, and where that is found out.
+        prepare: what of a video is used, and where that is found out.
         keep: split -> name of the plan that a run has begun with; see `prepare_plan`.
 
     Raises:
@@ -191,10 +191,10 @@ def make_corpus(
             jobs=jobs,
             reverse=reverse,
             progress=progress,
-            settings=how,
+            settings=prepare,
             keep=keep.get(split, ""),
         )
-    mark = plans_mark(data, blur, how)
+    mark = plans_mark(data, blur, prepare)
     mark.parent.mkdir(exist_ok=True)
     mark.touch()
     return Corpus(
@@ -205,5 +205,5 @@ def make_corpus(
         (*data.schedules(blur), *blur.validation()),
         reports,
         tuple(clips),
-        how or PrepareSettings(),
+        prepare or PrepareSettings(),
     )

@@ -174,8 +174,8 @@ class DataSettings(Selection):
             check(known, "mixture", f"rows of the corpora {', '.join(self.corpora)}", item.corpus)
 
 
-def plans_mark(data: DataSettings, blur: BlurSettings, how: PrepareSettings | None) -> Path:
+def plans_mark(data: DataSettings, blur: BlurSettings, prepare: PrepareSettings | None) -> Path:
     """The empty file that says that this corpus was once planned like this; it lies in the cache it speaks of."""
-    described = {"data": hashed(data), "blur": hashed(blur), "prepare": hashed(how) if how else None}
+    described = {"data": hashed(data), "blur": hashed(blur), "prepare": hashed(prepare) if prepare else None}
     key = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return Path(data.cache) / "shared" / key

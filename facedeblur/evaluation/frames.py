@@ -31,7 +31,7 @@ def blurred_frames(blur: BlurSet, rows: Sequence[int]) -> Iterator[tuple[int, np
             for group in _apart(windows):
                 spans = [(windows[row].window.start, _stop(windows[row])) for row in group]
                 given = blur.schedule.kind == "given"
-                frames = (blurry_partners(meta.video, source) if given else source).stretches(spans)
+                frames = (blurry_partners(meta.video, source) if given else source).read_ranges(spans)
                 for row, (start, stop) in zip(group, spans, strict=True):
                     taken = [frame for _, (_, frame) in zip(range(start, stop), frames, strict=False)]
                     yield row, blurred(taken, windows[row], blur.schedule)

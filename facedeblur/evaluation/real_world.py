@@ -37,7 +37,7 @@ JUDGE_SIZE = 256  # crops are resized to it for the embedder
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
+class MeasuredFace:
     """The most prominent face of a frame: RGB uint8 (S, S, 3) and its landmarks (68, 2) in pixels of it."""
 
     frame: int
@@ -45,7 +45,7 @@ class Face:
     landmarks: np.ndarray
 
 
-def faces_of(video: Path, size: int) -> Iterator[Face]:
+def faces_of(video: Path, size: int) -> Iterator[MeasuredFace]:
     """The face of each frame in which there is one, cut by the crop rule and resized to `size`.
 
     Raises VideoError for a file that cannot be read.
@@ -58,7 +58,7 @@ def faces_of(video: Path, size: int) -> Iterator[Face]:
                 yield _cut(index, frame, faces[0].landmarks, size)
 
 
-def face_in(picture: np.ndarray, name: str, size: int) -> Face:
+def face_in(picture: np.ndarray, name: str, size: int) -> MeasuredFace:
     """The largest face in a photo. Raises UsageError where none is found."""
     found = FaceFinder.dlib().find(picture)
     if not found:
@@ -66,7 +66,7 @@ def face_in(picture: np.ndarray, name: str, size: int) -> Face:
     return _cut(0, picture, found[0], size)
 
 
-def face_at(faces: Sequence[Face], frame: int, video: Path) -> Face:
+def face_at(faces: Sequence[MeasuredFace], frame: int, video: Path) -> MeasuredFace:
     """The face of one frame of the video. Raises UsageError where none was found in it, and names the nearest."""
     nearest = min(faces, key=lambda face: abs(face.frame - frame))
     if nearest.frame != frame:
@@ -74,15 +74,15 @@ def face_at(faces: Sequence[Face], frame: int, video: Path) -> Face:
     return nearest
 
 
-def sharpest(faces: Sequence[Face]) -> Face:
+def sharpest(faces: Sequence[MeasuredFace]) -> MeasuredFace:
     """The least blurred of some faces, by the perceptual blur metric."""
     return min(faces, key=lambda face: blur_of(face.image.astype(np.float32) / 255))
 
 
 def score_video(
     video: Path,
-    faces: Sequence[Face],
-    sharp: Face,
+    faces: Sequence[MeasuredFace],
+    sharp: MeasuredFace,
     chosen: str,
     methods: Sequence[Method],
     folder: Path,
@@ -152,17 +152,17 @@ def score_video(
     write_json(folder / "status.json", {"state": "done"})
 
 
-def _key(video: Path, faces: Sequence[Face], sharp: Face, method: Method, embedder: str) -> str:
+def _key(video: Path, faces: Sequence[MeasuredFace], sharp: MeasuredFace, method: Method, embedder: str) -> str:
     """Name of a method's rows, which changes with everything that they depend on."""
     parts = (fingerprint(video), len(faces), sharp.image.tobytes(), method.source.get("fingerprint"), embedder)
     return f"{file_name(method.name)}@{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"
 
 
-def _cut(index: int, frame: np.ndarray, landmarks: np.ndarray, size: int) -> Face:
+def _cut(index: int, frame: np.ndarray, landmarks: np.ndarray, size: int) -> MeasuredFace:
     box = crop_box(landmarks)
-    return Face(index, resize(crop(frame, box), size), points_to_crop(landmarks, box, size))
+    return MeasuredFace(index, resize(crop(frame, box), size), points_to_crop(landmarks, box, size))
 
 
-def _embedded(model, image: np.ndarray, face: Face) -> np.ndarray:
+def _embedded(model, image: np.ndarray, face: MeasuredFace) -> np.ndarray:
     whole = CropBox(0, 0, image.shape[0])
     return model.embed(resize(image, JUDGE_SIZE), points_to_crop(face.landmarks, whole, JUDGE_SIZE))

@@ -105,17 +105,17 @@ class PooledRestorer:
     def __init__(self, method: Method, pool: JudgePool) -> None:
         self.method, self.pool = method, pool
 
-    def __call__(self, images: Sequence[np.ndarray], told: Callable[[int], object] = bool) -> list[Restored]:
+    def __call__(self, images: Sequence[np.ndarray], progress: Callable[[int], object] = bool) -> list[Restored]:
         """RGB uint8 images of one size -> what became of each, in order; seconds are of one core.
 
-        `told` hears how many are done.
+        `progress` is called with how many are done.
         """
         submitted = [self.pool.run(_restore_one, (self.method.spec, image)) for image in images]
         restored: list[Restored] = []
         try:
             for future in submitted:
                 restored.append(future.result())
-                told(len(restored))
+                progress(len(restored))
             return restored
         except BrokenProcessPool as error:
             raise UsageError(f"{self.method.name}: {PROCESS_DIED}") from error

@@ -61,7 +61,7 @@ class Shard:
 
 
 @dataclass(frozen=True, eq=False)
-class _InFlight:
+class _Pending:
     """Some methods' images of a shard, whose judgements are awaited."""
 
     shard: Shard
@@ -115,17 +115,17 @@ class Evaluation:
         self.progress = StepProgress(f"evaluating {', '.join(m.name for m in self.methods)} on {self.tests.name}")
         try:
             with nullcontext(pool) if pool else JudgePool(self.settings.judge, self.jobs) as judging:
-                flying: _InFlight | None = None
+                pending: _Pending | None = None
                 for shard in waiting:
                     pairs, lost = self._read(shard)  # while the judges look at what was restored before
                     if shard is waiting[0]:
                         self._try_slow(pairs, judging)
                     for methods, last in self._turns(shard):
-                        if flying is not None:
-                            done = self._finish(flying, judging, done, windows)
-                        flying = self._start(shard, methods, last, pairs, lost, judging)
-                if flying is not None:
-                    self._finish(flying, judging, done, windows)
+                        if pending is not None:
+                            done = self._finish(pending, judging, done, windows)
+                        pending = self._start(shard, methods, last, pairs, lost, judging)
+                if pending is not None:
+                    self._finish(pending, judging, done, windows)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             self._status("interrupted" if interrupted else "failed", windows, done, f"{type(error).__name__}: {error}")
@@ -165,13 +165,13 @@ class Evaluation:
         return [(turn, turn is turns[-1]) for turn in turns]
 
     def _restore(self, method: Method, images: list[np.ndarray], pool: JudgePool) -> list[Restored]:
-        def told(count: int) -> None:
+        def report_progress(count: int) -> None:
             left = self.forecast.seconds_left() - (time.monotonic() - begin)
             self.progress(self.forecast.done, self.forecast.total, f"{method.name} {count} of {len(images)}", left)
 
         begin = time.monotonic()
         if is_slow(method) and method.spec and self.jobs and self.device.type == "cpu":
-            restored = PooledRestorer(method, pool)(images, told)
+            restored = PooledRestorer(method, pool)(images, report_progress)
         else:
             restored = self.restorers[method.name](images)
         self.forecast.restored(method.name, len(images), time.monotonic() - begin)
@@ -187,7 +187,7 @@ class Evaluation:
 
     def _start(
         self, shard: Shard, methods: list[Method], last: bool, pairs: list[TestPair], lost: list[Loss], pool: JudgePool
-    ) -> _InFlight:
+    ) -> _Pending:
         """Runs the methods, and sets the judges to work."""
         restored = {}
         wanted = methods if pairs else []
@@ -202,30 +202,30 @@ class Evaluation:
             for i, pair in enumerate(pairs)
         ]
         files = {method.name: shard.files[method.name] for method in methods}
-        return _InFlight(shard, files, last, pairs, lost, restored, pool.submit(questions))
+        return _Pending(shard, files, last, pairs, lost, restored, pool.submit(questions))
 
-    def _finish(self, flying: _InFlight, pool: JudgePool, done: int, windows: int) -> int:
+    def _finish(self, pending: _Pending, pool: JudgePool, done: int, windows: int) -> int:
         """Scores and saves images while their judgements come in, and writes their rows; returns the windows done."""
-        rows: dict[str, list[ScoreRow]] = {name: [] for name in flying.files}
-        sharp = [pair.sharp for pair in flying.pairs]
-        scores = {name: image_scores([r.image for r in made], sharp) for name, made in flying.restored.items()}
-        paths = [self._save(pair, flying.restored, i) for i, pair in enumerate(flying.pairs)]
-        begin, images = time.monotonic(), len(flying.files)
-        for i, judgements in enumerate(pool.results(flying.answers)):
-            pair = flying.pairs[i]
-            for (name, made), judgement in zip(flying.restored.items(), judgements, strict=True):
+        rows: dict[str, list[ScoreRow]] = {name: [] for name in pending.files}
+        sharp = [pair.sharp for pair in pending.pairs]
+        scores = {name: image_scores([r.image for r in made], sharp) for name, made in pending.restored.items()}
+        paths = [self._save(pair, pending.restored, i) for i, pair in enumerate(pending.pairs)]
+        begin, images = time.monotonic(), len(pending.files)
+        for i, judgements in enumerate(pool.results(pending.answers)):
+            pair = pending.pairs[i]
+            for (name, made), judgement in zip(pending.restored.items(), judgements, strict=True):
                 row = score_row(name, pair, made[i], judgement, scores[name][i], paths[i].get(name))
                 rows[name].append(row)
-            judged = self.forecast.done + images * max(i + 1, pool.ready(flying.answers))
+            judged = self.forecast.done + images * max(i + 1, pool.ready(pending.answers))
             if judged < self.forecast.total:
                 self.progress(judged, self.forecast.total, pair.case.video, self.forecast.seconds_left())
-        self.forecast.judged(images * len(flying.pairs), time.monotonic() - begin)
-        for name, file in flying.files.items():
-            self.records[file] = write_shard(file, flying.shard.name, name, rows[name], flying.lost)
-            self.forecast.finished(name, len(flying.shard.rows))
-        told = ", ".join(flying.files)
-        self.progress(self.forecast.done, self.forecast.total, told, self.forecast.seconds_left())
-        done += len(flying.shard.rows) * flying.last
+        self.forecast.judged(images * len(pending.pairs), time.monotonic() - begin)
+        for name, file in pending.files.items():
+            self.records[file] = write_shard(file, pending.shard.name, name, rows[name], pending.lost)
+            self.forecast.finished(name, len(pending.shard.rows))
+        methods = ", ".join(pending.files)
+        self.progress(self.forecast.done, self.forecast.total, methods, self.forecast.seconds_left())
+        done += len(pending.shard.rows) * pending.last
         self._status("running", windows, done)
         return done
 

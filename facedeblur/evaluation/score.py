@@ -73,13 +73,13 @@ def main(argv: Sequence[str]) -> int:
     if name.lower() in folders:
         raise UsageError(f"{options.restored}: {name} is the name of a row that comes with the table; choose --name")
     folders = {name: options.restored, **folders}
-    told = _protocol(options.out, folders, settings) if options.out else {}
+    described = _protocol(options.out, folders, settings) if options.out else {}
     rows = score(folders, options.sharp, settings, usable_cores() if options.jobs is None else options.jobs)
     if any(not row.identity for row in rows):
         print(f"{options.sharp}: images in no folder of a person of their own: nobody knows which are of one person, "
               "so no interval is given over people", file=sys.stderr)  # fmt: skip
     if options.out:
-        _write(options.out, rows, folders, told)
+        _write(options.out, rows, folders, described)
     print(summary_text(table_of(rows)), end="")
     flagged = sorted({(row.video, row.flags) for row in rows if row.method == name and row.flags})
     for video, flags in flagged[:10]:
@@ -96,9 +96,9 @@ def _protocol(folder: Path, folders: dict[str, Path], settings: JudgeSettings) -
     the same name.
     """
     methods = {name: {"kind": "images", "path": str(path.resolve())} for name, path in folders.items()}
-    told = {"judges": judges_told(settings), "methods": methods}
+    described = {"judges": judges_told(settings), "methods": methods}
     if not (folder / FOLDER).exists() and not (folder / FILE).exists():
-        return told
+        return described
     try:
         old = json.loads((folder / FILE).read_text())
         kind, held = old["corpus"].get("kind"), dict(old["methods"])
@@ -108,7 +108,7 @@ def _protocol(folder: Path, folders: dict[str, Path], settings: JudgeSettings) -
     for what, was, now in (
         ("kind of corpus", kind, "images"),
         ("sharp folder", sharp, methods["oracle"]["path"]),
-        *((f"judge ({key})", judged.get(key), value) for key, value in told["judges"].items()),
+        *((f"judge ({key})", judged.get(key), value) for key, value in described["judges"].items()),
     ):
         if was != now:
             raise UsageError(f"{folder}: holds rows of another {what}, {was}, now {now}; choose another --out")
@@ -116,10 +116,10 @@ def _protocol(folder: Path, folders: dict[str, Path], settings: JudgeSettings) -
         if name in held and held[name].get("path") != method["path"]:
             was = held[name].get("path")
             raise UsageError(f"{folder}: holds {name} of {was}; choose --name, or another --out")
-    return told | {"methods": {**held, **methods}}
+    return described | {"methods": {**held, **methods}}
 
 
-def _write(folder: Path, rows: list[ScoreRow], folders: dict[str, Path], told: dict[str, Any]) -> None:
+def _write(folder: Path, rows: list[ScoreRow], folders: dict[str, Path], described: dict[str, Any]) -> None:
     roots = {name: Path(os.path.relpath(path, folder)) for name, path in folders.items()}
     files = {name: images_in(path) for name, path in folders.items()}
     placed = []
@@ -139,6 +139,6 @@ def _write(folder: Path, rows: list[ScoreRow], folders: dict[str, Path], told: d
         "blurs": {BLUR: {"windows": images}},
         "metrics": METRICS,
     }
-    write_protocol(folder, content | told)
+    write_protocol(folder, content | described)
     write_json(folder / "status.json", {"state": "done"})
     print(f"evaluation folder: {folder} (rows/, protocol.json)")

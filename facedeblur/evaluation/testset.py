@@ -23,7 +23,7 @@ from facedeblur.data.corpora import Clip, Traits, is_album, traits
 from facedeblur.data.find_clips import clips_of, demo_folder
 from facedeblur.data.pairs.pair import PairMeta, describe, open_video, read_pairs
 from facedeblur.data.plans.plan import SCHEMA, Plan
-from facedeblur.data.plans.report import Report
+from facedeblur.data.plans.report import PlanReport
 from facedeblur.data.prepare.job import PrepareError, check_blurs
 from facedeblur.data.prepare.planning import kernel_seed
 from facedeblur.data.prepare.prepare import prepare_plan
@@ -76,7 +76,7 @@ class BlurSet:
 
     schedule: Schedule
     plan: Plan
-    report: Report
+    report: PlanReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +183,9 @@ def _of_split(clips: Sequence[Clip], split: str, kind: Traits, root: str) -> lis
     return chosen
 
 
-def _plan(clips: Sequence[Clip], schedule: Schedule, cache: str, jobs: int, images: int | None) -> tuple[Plan, Report]:
+def _plan(
+    clips: Sequence[Clip], schedule: Schedule, cache: str, jobs: int, images: int | None
+) -> tuple[Plan, PlanReport]:
     photos = all(is_album(clip) for clip in clips)
     check_blurs(clips, [schedule])
     on_targets = schedule.uses_kernels and not photos

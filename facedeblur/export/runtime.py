@@ -56,7 +56,7 @@ def write_runtime(source: str, kind: str, out: Path) -> float:
         raise UsageError(f"{out}: {kind} is written to <name>{SUFFIXES[kind]}")
     if kind == "onnx":
         onnx_packages()
-    deblurrer, told = _source(source)
+    deblurrer, source_metadata = _source(source)
     network = UnitRange(deblurrer.network)
     write = {"onnx": _write_onnx, "torchscript": _write_torchscript}[kind]
     read = {"onnx": OnnxDeblurrer, "torchscript": _read_torchscript}[kind]
@@ -66,7 +66,7 @@ def write_runtime(source: str, kind: str, out: Path) -> float:
         nonlocal difference
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer's, about the check of sides: it is repeated by whoever runs it
-            write(network, torch.rand(1, 3, SIDE_MULTIPLE, SIDE_MULTIPLE), json.dumps(told), path)
+            write(network, torch.rand(1, 3, SIDE_MULTIPLE, SIDE_MULTIPLE), json.dumps(source_metadata), path)
         difference = parity(deblurrer, read(path))
         if not difference <= TOLERANCE:
             raise UsageError(f"{out}: its images differ by {difference:.1e} from the network's; nothing written")
@@ -96,8 +96,8 @@ def _source(source: str) -> tuple[NetworkDeblurrer, dict[str, Any]]:
     return weights.deblurrer(), _metadata(weights.settings, weights.provenance)
 
 
-def _metadata(settings: ModelSettings, told: Any) -> dict[str, Any]:
-    return {"multiple": SIDE_MULTIPLE, "model": asdict(settings), "provenance": told}
+def _metadata(settings: ModelSettings, source_metadata: Any) -> dict[str, Any]:
+    return {"multiple": SIDE_MULTIPLE, "model": asdict(settings), "provenance": source_metadata}
 
 
 def _write_onnx(network: nn.Module, example: Tensor, metadata: str, path: Path) -> None:

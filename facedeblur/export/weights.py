@@ -30,10 +30,10 @@ def write_run(run: Path, out: Path) -> tuple[Path, Path]:
     trained = load_run(best_checkpoint(run))
     if trained.networks is None:
         raise UsageError(f"{run}: holds the hourglass stage alone; give a run of an adversarial stage")
-    told = provenance(trained)
+    origin = provenance(trained)
     beside = out.with_name(f"{out.name.removesuffix(SUFFIX)}{TRAINING_SUFFIX}")
-    write_weights(out, shipped_state(trained.networks), trained.settings, told)
-    write_weights(beside, training_state(trained.networks), trained.settings, told)
+    write_weights(out, shipped_state(trained.networks), trained.settings, origin)
+    write_weights(beside, training_state(trained.networks), trained.settings, origin)
     return out, beside
 
 
@@ -86,9 +86,9 @@ def halving_error(run: Path, file: Path, size: int = 256) -> float:
 def _manifests(file: Path) -> dict[str, dict]:
     """Hash of the plan and number of videos of both splits."""
     return {
-        split: {"manifest": told["manifest"], "videos": told["videos"]}
-        for split, told in _read(file).items()
-        if isinstance(told, dict) and "manifest" in told
+        split: {"manifest": entry["manifest"], "videos": entry["videos"]}
+        for split, entry in _read(file).items()
+        if isinstance(entry, dict) and "manifest" in entry
     }
 
 

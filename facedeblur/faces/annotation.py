@@ -159,10 +159,10 @@ def _read_npz(path: Path) -> np.ndarray:
 
 def _fitted(landmarks: np.ndarray, frames: int, declared: Callable[[], int], path: Path) -> np.ndarray:
     if len(landmarks) > frames + SLACK:
-        told = f"annotation has {len(landmarks)} frames, the video {frames}"
+        reason = f"annotation has {len(landmarks)} frames, the video {frames}"
         if len(landmarks) > declared() + SLACK:
-            raise VideoError(path, told)  # of another video
-        log.warning(f"{path}: {told}, which was cut short: the first {frames} are used")
+            raise VideoError(path, reason)  # of another video
+        log.warning(f"{path}: {reason}, which was cut short: the first {frames} are used")
     fitted = np.full((frames, POINTS, 2), np.nan, np.float32)
     fitted[: len(landmarks)] = landmarks[:frames]
     return fitted

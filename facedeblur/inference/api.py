@@ -128,12 +128,12 @@ class FaceDeblurrer:
             facedeblur.errors.UsageError: the file cannot be read or written, or shows no face; nothing is written then.
         """
         from facedeblur.inference.files import FileDeblurrer
-        from facedeblur.inference.jobs import Job
+        from facedeblur.inference.jobs import FileJob
 
         options = DeblurOptions(faces, aligned, always, batch, strength, tuple(boxes))
         quiet = progress or (lambda done, total: None)
         files = FileDeblurrer(self, options, False, crf, (start, stop), metadata, lambda name: quiet)
-        return files(Job(Path(source), str(source), True, Path(target)))
+        return files(FileJob(Path(source), str(source), True, Path(target)))
 
     def __repr__(self) -> str:
         return f"FaceDeblurrer({self.name!r}, size={self.size})"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import FacesExtraError
 from facedeblur.files import shown
-from facedeblur.inference.jobs import STDIN, Job, check_writable, find_inputs, stdin_as_file, with_targets
+from facedeblur.inference.jobs import STDIN, FileJob, check_writable, find_inputs, stdin_as_file, with_targets
 from facedeblur.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _write_kernels(path: str, recorder: KernelRecorder) -> None:
         raise UsageError(f"--kernel: {error.strerror or error} ({path})") from None
 
 
-def _run(jobs: Sequence[Job], deblur: FileDeblurrer, as_json: bool) -> tuple[list[Outcome], list[UsageError]]:
+def _run(jobs: Sequence[FileJob], deblur: FileDeblurrer, as_json: bool) -> tuple[list[Outcome], list[UsageError]]:
     from facedeblur.progress import StepProgress
 
     outcomes, skipped, progress = [], [], StepProgress("deblur")

@@ -55,14 +55,14 @@ def exif_for_tiff(raw: bytes) -> bytes | None:
 
 def resolution_of(image: Image) -> tuple[float, float] | None:
     """Pixels per inch (x, y) where the file says so; Pillow makes them up where it does not."""
-    said = True
+    declared = True
     if image.format == "TIFF":
-        said = _X_RESOLUTION in image.tag_v2 and image.tag_v2.get(_UNIT, 2) in (2, 3)
+        declared = _X_RESOLUTION in image.tag_v2 and image.tag_v2.get(_UNIT, 2) in (2, 3)
     elif image.format in ("JPEG", "MPO"):
         exif = image.getexif()
-        said = image.info.get("jfif_unit") in (1, 2) or (_X_RESOLUTION in exif and exif.get(_UNIT) in (2, 3))
+        declared = image.info.get("jfif_unit") in (1, 2) or (_X_RESOLUTION in exif and exif.get(_UNIT) in (2, 3))
     dpi = image.info.get("dpi")
-    if not said or dpi is None or not all(0 < value < 1e6 for value in dpi):
+    if not declared or dpi is None or not all(0 < value < 1e6 for value in dpi):
         return None
     return float(dpi[0]), float(dpi[1])
 

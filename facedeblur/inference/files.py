@@ -14,7 +14,7 @@ from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
 from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, check_boxes, deblur_pictures
 from facedeblur.inference.find import FaceFinder
-from facedeblur.inference.jobs import Job
+from facedeblur.inference.jobs import FileJob
 from facedeblur.inference.paste import white_of
 from facedeblur.inference.photo import PhotoError, encode_photo, read_photo
 from facedeblur.inference.video import VideoDeblurrer
@@ -136,7 +136,7 @@ class FileDeblurrer:
     progress: Callable[[str], Progress] = _printed
     encode_sound: bool = False
 
-    def __call__(self, job: Job) -> Outcome:
+    def __call__(self, job: FileJob) -> Outcome:
         """Do one job. Raises UsageError, with the file's name and a reason, where that is impossible."""
         try:
             return self._video(job) if job.video else self._photo(job)
@@ -145,7 +145,7 @@ class FileDeblurrer:
         except OSError as error:
             raise UsageError(f"{job.name}: {error.strerror or error} ({error.filename or job.target})") from None
 
-    def _photo(self, job: Job) -> Outcome:
+    def _photo(self, job: FileJob) -> Outcome:
         if job.source.stat().st_size > MAX_PHOTO_BYTES:
             raise UsageError(f"{job.name}: larger than {MAX_PHOTO_BYTES >> 20} MB; not read as a picture")
         photo = read_photo(job.source.read_bytes(), job.name)
@@ -172,7 +172,7 @@ class FileDeblurrer:
             sys.stdout.buffer.flush()
         return Outcome(job.name, str(job.target or "-"), done.faces, done.sharp, change.share, change.levels)
 
-    def _video(self, job: Job) -> Outcome:
+    def _video(self, job: FileJob) -> Outcome:
         facts = outline(job.source)
         finder = None if self.options.aligned else self.model.video_finder
         work = VideoDeblurrer(self.model.deblurrer, self.model.size, finder, self.options)
@@ -191,8 +191,8 @@ class FileDeblurrer:
             if not work.counts.faces:
                 raise UsageError(f"{job.name}: {NO_FACE} in the first of its {work.counts.frames} frames")
 
-        how = {"part": self.part, "metadata": self.metadata, "encode_sound": self.encode_sound}
-        rewrite_video(job.source, job.target, changed, self.crf, **how)
+        options = {"part": self.part, "metadata": self.metadata, "encode_sound": self.encode_sound}
+        rewrite_video(job.source, job.target, changed, self.crf, **options)
         counts = work.counts
         return Outcome(
             job.name,
@@ -206,7 +206,7 @@ class FileDeblurrer:
             facts.dropped,
         )
 
-    def _check_boxes(self, job: Job, picture: np.ndarray) -> None:
+    def _check_boxes(self, job: FileJob, picture: np.ndarray) -> None:
         try:
             check_boxes(self.options.boxes, picture)
         except ValueError as error:

@@ -23,7 +23,7 @@ STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Job:
+class FileJob:
     """One file to read and the one to write; `name` is what messages call it. Target None: standard output."""
 
     source: Path
@@ -47,14 +47,14 @@ def stdin_as_file(inputs: Sequence[str]) -> Iterator[list[str]]:
         yield [str(path) if given == STDIN else given for given in inputs]
 
 
-def find_inputs(inputs: Sequence[str], leave_out: Callable[[Path], object] = lambda file: None) -> list[Job]:
+def find_inputs(inputs: Sequence[str], leave_out: Callable[[Path], object] = lambda file: None) -> list[FileJob]:
     """Jobs without targets for files, folders (their own pictures and videos) and patterns, in order, each file once.
 
     `leave_out` is told the files in folders that are neither by their content nor by their name.
 
     Raises UsageError for an input that is not there or holds nothing.
     """
-    found: dict[Path, Job] = {}
+    found: dict[Path, FileJob] = {}
     for given in inputs:
         path = Path(given).expanduser()
         if path.is_dir():
@@ -71,7 +71,7 @@ def find_inputs(inputs: Sequence[str], leave_out: Callable[[Path], object] = lam
             if not files:
                 raise UsageError(f"{given}: no such file, folder or pattern")
         for file in files:
-            found.setdefault(file.resolve(), Job(file, _name(file), is_video(file)))
+            found.setdefault(file.resolve(), FileJob(file, _name(file), is_video(file)))
     return list(found.values())
 
 
@@ -90,7 +90,7 @@ def is_video(path: Path) -> bool:
         return False
 
 
-def with_targets(jobs: Sequence[Job], out: str) -> list[Job]:
+def with_targets(jobs: Sequence[FileJob], out: str) -> list[FileJob]:
     """The jobs with their targets: `out` itself where it names a file for the only input, else files in this folder.
 
     In a folder photos become `<name>.png`, and videos keep their container where H.264 fits into it, else Matroska.
@@ -117,7 +117,7 @@ def with_targets(jobs: Sequence[Job], out: str) -> list[Job]:
     return [replace(job, target=target) for job, target in zip(jobs, targets, strict=True)]
 
 
-def check_writable(jobs: Sequence[Job], force: bool, resume: bool) -> list[Job]:
+def check_writable(jobs: Sequence[FileJob], force: bool, resume: bool) -> list[FileJob]:
     """Make the output folders, try to write there, and return the jobs that are to be done.
 
     Results that exist are an error, or with `resume` done already, or with `force` to be replaced.
@@ -147,7 +147,7 @@ def _name(file: Path) -> str:
     return STDIN if file.name == "stdin" and not file.suffix else str(file)
 
 
-def _single(jobs: Sequence[Job], path: Path) -> Path:
+def _single(jobs: Sequence[FileJob], path: Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in (*PHOTO_OUTPUTS, *CONTAINERS):
         known = " ".join((*PHOTO_OUTPUTS, *CONTAINERS))
@@ -160,12 +160,12 @@ def _single(jobs: Sequence[Job], path: Path) -> Path:
     return path
 
 
-def _stem(job: Job, stems: Counter[str]) -> str:
+def _stem(job: FileJob, stems: Counter[str]) -> str:
     """`a` of a.jpg, unless there is another a: then a.jpg."""
     return job.source.stem if stems[job.source.stem] == 1 else job.source.name
 
 
-def _suffix(job: Job) -> str:
+def _suffix(job: FileJob) -> str:
     if not job.video:
         return ".png"
     suffix = job.source.suffix.lower()

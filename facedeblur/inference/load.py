@@ -13,7 +13,7 @@ from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import Blurred, NetworkDeblurrer
 from facedeblur.models.fast import accelerated
 from facedeblur.models.onnx_runtime import OnnxDeblurrer
-from facedeblur.models.registry import known
+from facedeblur.models.registry import weight_names
 from facedeblur.models.weights import load_weights
 
 BASELINE_SIZE = 256  # of the crops that compared methods are given, in pixels: the paper's
@@ -57,7 +57,7 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
 
 def default_weights() -> str:
     """The name of the weights registered last. Raises UsageError where none are shipped."""
-    names = list(known())
+    names = list(weight_names())
     if not names:
         raise UsageError("no weights are shipped with this version; train some and give --weights RUN_FOLDER")
     return names[-1]

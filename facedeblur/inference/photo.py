@@ -92,8 +92,8 @@ def read_photo(data: bytes, name: str) -> Photo:
             return _decode(image, data, name, parts)
     except UnidentifiedImageError:
         if kind_of(data) == PICTURE and data[4:8] == b"ftyp" and not has_heif:
-            how = f"{remedy('heif')}; or save it as JPEG first"
-            raise PhotoError(f"{name}: HEIC is not read without pillow-heif: {how}") from None
+            advice = f"{remedy('heif')}; or save it as JPEG first"
+            raise PhotoError(f"{name}: HEIC is not read without pillow-heif: {advice}") from None
         raise PhotoError(f"{name}: not a picture") from None
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6

@@ -17,7 +17,7 @@ from facedeblur.inference.paste import network_crop, paste, whole_box
 from facedeblur.inference.sharpness import blend_weight
 from facedeblur.inference.tracks import track_faces
 from facedeblur.models.deblurrer import Deblurrer
-from facedeblur.video.ahead import ahead, mapped
+from facedeblur.video.prefetch import mapped, prefetch
 
 # How much of a face's weight is carried over from its last frame, when it rises and when it falls. Blur that sets in
 # hides the step, and would be left standing by a slow rise; a slow fall bridges compression and blinks.
@@ -63,8 +63,8 @@ class VideoDeblurrer:
     def __call__(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         # Faces are followed in one thread and deblurred in others, while the caller does what it does with the frames.
         with (
-            ahead(self._prepare(frames)) as prepared,
-            ahead(self._restored(prepared)) as done,
+            prefetch(self._prepare(frames)) as prepared,
+            prefetch(self._restored(prepared)) as done,
         ):
             for before, after in done:
                 self.counts.frames += 1

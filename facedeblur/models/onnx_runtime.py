@@ -34,8 +34,8 @@ class OnnxDeblurrer:
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-            told = json.loads(self.session.get_modelmeta().custom_metadata_map[METADATA])
-            self.size, self.multiple = int(told["model"]["image_size"]), int(told["multiple"])
+            metadata = json.loads(self.session.get_modelmeta().custom_metadata_map[METADATA])
+            self.size, self.multiple = int(metadata["model"]["image_size"]), int(metadata["multiple"])
         except Exception as error:  # onnxruntime's errors have no common base
             reason = str(error).splitlines()[0]
             raise UsageError(f"{file}: not a network that facedeblur exported ({reason})") from error

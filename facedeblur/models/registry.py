@@ -61,7 +61,7 @@ class Located:
                 )
 
 
-def known(folder: Path = PACKAGED) -> dict[str, Entry]:
+def weight_names(folder: Path = PACKAGED) -> dict[str, Entry]:
     """Every registered name and its entry, in the order of registration."""
     return {name: Entry(**entry) for name, entry in json.loads((folder / "registry.json").read_text()).items()}
 
@@ -72,7 +72,7 @@ def locate(name: str | os.PathLike, folder: Path = PACKAGED, beside: Path = BESI
     Raises WeightsError listing the known names.
     """
     name = os.fspath(name)
-    entries = known(folder)
+    entries = weight_names(folder)
     if name in entries:
         file = folder / f"{name}{SUFFIX}"
         if not file.is_file():
@@ -97,8 +97,8 @@ def read_metadata(file: Path) -> dict[str, Any]:
             length = int.from_bytes(stream.read(8), "little")
             if not 2 <= length <= 10**8:  # the format's own limit
                 raise ValueError("no header")
-            told = json.loads(stream.read(length)).get("__metadata__", {}).get(METADATA, "{}")
-            metadata = json.loads(told)
+            text = json.loads(stream.read(length)).get("__metadata__", {}).get(METADATA, "{}")
+            metadata = json.loads(text)
     except (OSError, ValueError, AttributeError) as error:
         raise WeightsError(f"{file}: not a readable {SUFFIX} file ({error})") from error
     if metadata.get("format") != FORMAT:
@@ -136,7 +136,7 @@ def register(name: str, file: Path, training: Path | None, folder: Path = PACKAG
     if size > MAX_BYTES:
         raise WeightsError(f"{file}: {size / 1e6:.1f} MB; weights that are shipped have at most {MAX_BYTES / 1e6:.0f}")
     entry = Entry(sha256(file), None if training is None else sha256(training))
-    entries = known(folder) | {name: entry}
+    entries = weight_names(folder) | {name: entry}
     write_json(folder / "registry.json", {name: asdict(entry) for name, entry in entries.items()})
     return entry
 

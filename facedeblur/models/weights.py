@@ -128,8 +128,8 @@ def write_weights(file: Path, tensors: Mapping[str, Tensor], settings: ModelSett
     for key, value in halved.items():
         if not torch.isfinite(value).all():
             raise WeightsError(f"{file}: {key} is not finite in half precision")
-    told = json.dumps({"format": FORMAT, "model": asdict(settings), "provenance": provenance})
-    write_atomic(file, lambda path: save_file(halved, path, {METADATA: told}))
+    metadata = json.dumps({"format": FORMAT, "model": asdict(settings), "provenance": provenance})
+    write_atomic(file, lambda path: save_file(halved, path, {METADATA: metadata}))
 
 
 def _named(networks: Networks) -> Iterable[tuple[str, Tensor]]:

@@ -35,8 +35,8 @@ def trusted_target(target: str, key: str) -> str:
     moved = [other for other in known if other.endswith("/" + wanted.rpartition("/")[2])]
     if moved:
         return sorted(moved)[0]
-    told = "code is imported only when you name it: --plugin"
-    raise PluginError(f"{key}: was trained with {target}; {told} {target} (evaluate: plugins=[{target}])")
+    remedy = "code is imported only when you name it: --plugin"
+    raise PluginError(f"{key}: was trained with {target}; {remedy} {target} (evaluate: plugins=[{target}])")
 
 
 def _absolute(target: str) -> str:

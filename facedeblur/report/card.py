@@ -51,7 +51,7 @@ def model_card(weights: str, rows: Rows, notes: str, method: str | None = None) 
     Raises UsageError where the rows, the method or the notes are missing.
     """
     located = locate(weights)
-    told = read_metadata(located.file)
+    metadata = read_metadata(located.file)
     method = method or _only_method(rows)
     if not notes.strip():
         raise UsageError("notes: empty; say on which footage the weights were trained and on what terms")
@@ -71,7 +71,7 @@ def model_card(weights: str, rows: Rows, notes: str, method: str | None = None) 
         table=_table(rows, method),
         front_door=_front_door(rows, method),
         harm=_harm(rows, method),
-        **_described(told["model"], told["provenance"]),
+        **_described(metadata["model"], metadata["provenance"]),
     )
 
 
@@ -163,8 +163,8 @@ def _harm(rows: Rows, method: str) -> str:
         means = [change[known & (groups == group)].mean() for group in sorted(set(groups[known].tolist()))]
         losers = sum(value < 0 for value in means)
         most = f", by {-min(means):.4f} at most" if losers else ""
-        said = f"worse than the blurred image in {', '.join(worse)}" if worse else "in no score clearly worse"
-        lines.append(f"- {blur_title(blur)}: {said}; AUC falls for {losers} of {len(means)}{most}.")
+        sentence = f"worse than the blurred image in {', '.join(worse)}" if worse else "in no score clearly worse"
+        lines.append(f"- {blur_title(blur)}: {sentence}; AUC falls for {losers} of {len(means)}{most}.")
     return "\n".join(lines)
 
 

@@ -106,8 +106,8 @@ class Rows:
         """What the protocol of each folder with rows of a method says of it, {} where it says nothing."""
         names = (method, FOLDER_ADDED.sub("", method))
         held = sorted(set(self.place[self.columns["method"] == method, 0].tolist()))
-        told = [self.sources[number].protocol.get("methods") or {} for number in held]
-        return [next((of[name] for name in names if name in of), {}) for of in told]
+        held_methods = [self.sources[number].protocol.get("methods") or {} for number in held]
+        return [next((of[name] for name in names if name in of), {}) for of in held_methods]
 
     def vectors(self, column: str) -> list[np.ndarray | None]:
         """`landmarks` or `truth` as (68, 2), `embedding` as (128,), read from the files; None where there is none."""

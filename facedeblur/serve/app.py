@@ -40,7 +40,7 @@ class Limits:
 
 
 @dataclass(eq=False)
-class _Job:
+class _Queued:
     """A file in line or at work: how far it has come, and whether it is to stop."""
 
     done: int = 0
@@ -57,8 +57,8 @@ class Server:
 
     def __init__(self, worker: Worker, limits: Limits, folder: Path, hosts: tuple[str, ...] = LOOPBACK) -> None:
         self.worker, self.limits, self.folder, self.hosts = worker, limits, folder, hosts
-        self.line: list[_Job] = []
-        self.named: dict[str, _Job] = {}  # by what the page calls them
+        self.line: list[_Queued] = []
+        self.named: dict[str, _Queued] = {}  # by what the page calls them
         self.uploads = 0
         self.turn = asyncio.Lock()
 
@@ -129,7 +129,7 @@ class Server:
         """Waits for the worker and its result; stops both where the client leaves."""
         if len(self.line) >= WAITING:
             raise _busy(len(self.line))
-        job, called = _Job(), request.query.get("id", "")[:64]
+        job, called = _Queued(), request.query.get("id", "")[:64]
         self.line.append(job)
         if called:
             self.named[called] = job
@@ -148,7 +148,7 @@ class Server:
             elif not work.done():  # its files are in use until then
                 await asyncio.shield(_ended(work))
 
-    async def _work(self, job: _Job, task: Task) -> Result:
+    async def _work(self, job: _Queued, task: Task) -> Result:
         async with self.turn:
             job.at_work = True
             work = partial(self.worker.run, task, self.limits.work_seconds, job.progress, job.left)

@@ -123,12 +123,12 @@ class Worker:
     def _answer(
         self, timeout: float, name: str, progress: Progress | None = None, left: threading.Event | None = None
     ) -> Result:
-        pipe, deadline, told = self._pipe, time.monotonic() + timeout, False
+        pipe, deadline, stop_sent = self._pipe, time.monotonic() + timeout, False
         try:
             while True:
-                if left is not None and left.is_set() and not told:
+                if left is not None and left.is_set() and not stop_sent:
                     pipe.send("stop")
-                    told, deadline = True, min(deadline, time.monotonic() + STOP_SECONDS)
+                    stop_sent, deadline = True, min(deadline, time.monotonic() + STOP_SECONDS)
                 if not pipe.poll(max(0.0, min(LOOK_SECONDS, deadline - time.monotonic()))):
                     if time.monotonic() < deadline:
                         continue
@@ -177,7 +177,7 @@ def _serve(settings: Settings, pipe: Connection) -> None:
 def _deblur(model, task: Task, pipe: Connection) -> Result:
     from facedeblur.inference.deblur import DeblurOptions
     from facedeblur.inference.files import FileDeblurrer
-    from facedeblur.inference.jobs import Job, is_video
+    from facedeblur.inference.jobs import FileJob, is_video
 
     def progress(done: int, total: int) -> None:
         if pipe.poll():
@@ -194,7 +194,7 @@ def _deblur(model, task: Task, pipe: Connection) -> Result:
         _check_length(task)
     target = task.target.with_suffix(".mp4" if video else ".png")
     files = FileDeblurrer(model, options, progress=lambda name: progress, encode_sound=True)
-    outcome = files(Job(task.source, task.name, video, target))
+    outcome = files(FileJob(task.source, task.name, video, target))
     return Result(target, outcome.faces, outcome.sharp, outcome.frames)
 
 
@@ -211,9 +211,9 @@ def _check_length(task: Task) -> None:
     from facedeblur.video.source import VideoError
 
     try:
-        told = outline(task.source)
+        found = outline(task.source)
     except VideoError as error:
         raise UsageError(str(error)) from None
-    seconds = max(told.seconds, told.frames / told.fps, float(told.timeline.seconds))
+    seconds = max(found.seconds, found.frames / found.fps, float(found.timeline.seconds))
     if seconds > task.seconds:
         raise UsageError(f"{task.name}: {seconds:.0f} seconds long; this page takes clips of up to {task.seconds:.0f}")

@@ -13,7 +13,7 @@ from rich.table import Table
 from facedeblur.data.corpora import find_clips
 from facedeblur.data.photos.augment import CropAugmentSettings
 from facedeblur.data.photos.photo_stream import FaceDataModule
-from facedeblur.data.photos.photos import Face, Faces, read_faces
+from facedeblur.data.photos.photos import AnnotatedFace, Faces, read_faces
 from facedeblur.data.settings import DataSettings
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import REMEDY, DlibLocalizer, has_dlib, landmark_box
@@ -86,13 +86,13 @@ def _described(faces: Faces) -> dict:
     return {"manifest": manifest.hexdigest()[:16], "photos": photos, "skipped": faces.skipped}
 
 
-def _spread(faces: list[Face], count: int) -> list[Face]:
+def _spread(faces: list[AnnotatedFace], count: int) -> list[AnnotatedFace]:
     """At most `count` of the faces, evenly spread."""
     places = np.linspace(0, len(faces) - 1, min(count, len(faces))).round().astype(int)
     return [faces[place] for place in places]
 
 
-def _measure(stage: LocalizerStage, faces: list[Face], size: int, folder: RunFolder) -> None:
+def _measure(stage: LocalizerStage, faces: list[AnnotatedFace], size: int, folder: RunFolder) -> None:
     """Writes and prints summary.json and validation_rows.json: errors on the photos as they lie on the disk.
 
     Every localiser is given the box that a detector would give the annotated face, so it cannot miss it.
@@ -130,7 +130,7 @@ def _measure(stage: LocalizerStage, faces: list[Face], size: int, folder: RunFol
     print(f"run folder: {folder.path} (summary.json, preview.png, metrics.csv, checkpoints/)")
 
 
-def _row(face: Face, localizers: dict[str, Localizer]) -> dict:
+def _row(face: AnnotatedFace, localizers: dict[str, Localizer]) -> dict:
     image, truth = face.still.load(), read_pts(face.still.points)
     box = landmark_box(truth)
     errors = {name: float(normalised_error(one.localize(image, box), truth)) for name, one in localizers.items()}

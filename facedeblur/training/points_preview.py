@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from facedeblur.data.photos.photos import Face
+from facedeblur.data.photos.photos import AnnotatedFace
 from facedeblur.faces.crop import crop, points_to_crop, resize
 from facedeblur.faces.hourglass_localizer import HourglassLocalizer, localizer_crop
 from facedeblur.report.preview import compose_grid
@@ -25,7 +25,7 @@ def draw_points(image: np.ndarray, points: np.ndarray, colour: tuple[int, int, i
     return image
 
 
-def point_grid(stage: LocalizerStage, faces: Sequence[Face], size: int) -> np.ndarray:
+def point_grid(stage: LocalizerStage, faces: Sequence[AnnotatedFace], size: int) -> np.ndarray:
     """Rows of faces as the stage now localises them: columns `found`, `annotated`, `both`; RGB uint8."""
     with stage.evaluating():
         localizer = HourglassLocalizer(stage.network, size, stage.device)

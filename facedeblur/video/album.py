@@ -25,7 +25,7 @@ import numpy as np
 
 from facedeblur.files import write_atomic
 from facedeblur.images import decode_image
-from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError
+from facedeblur.video.source import DEFAULT_FPS, SequentialSource, VideoError
 
 SUFFIX = ".album"
 BOUND = 1 << 15  # pixels; no photo is wider or higher
@@ -78,7 +78,7 @@ def read_album(path: str | Path) -> list[Still]:
         raise VideoError(path, f"not an album ({error})") from None
 
 
-class AlbumSource(PassSource):
+class AlbumSource(SequentialSource):
     """The photos of an album in turn, each of its own size; `width` and `height` only bound them.
 
     A photo that cannot be read comes as one black pixel, so that the others keep their places: see `is_missing`.

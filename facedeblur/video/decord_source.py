@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from facedeblur.video.source import DEFAULT_FPS, PassSource, Span, VideoError, check_file
+from facedeblur.video.source import DEFAULT_FPS, SequentialSource, Span, VideoError, check_file
 
 
 def import_decord() -> ModuleType:
@@ -37,7 +37,7 @@ NO_REPEATED_FRAME = 1e-9
 SKIP_COST = 8  # frames that could be read while decord is told which ones to pass over
 
 
-class DecordSource(PassSource):
+class DecordSource(SequentialSource):
     """A video file read by decord. Open it in the process that reads it, and read it at once.
 
     Attributes:
@@ -90,10 +90,10 @@ class DecordSource(PassSource):
             raise VideoError(self._path, f"frame {index} cannot be decoded: {_essence(error)}") from None
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
-        for _, frame in self._stretches([(start, stop)]):
+        for _, frame in self._read_ranges([(start, stop)]):
             yield frame
 
-    def _stretches(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
+    def _read_ranges(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
         if all(stop is not None and stop <= start for start, stop in spans):
             return
         opened, self._opened = self._opened, None

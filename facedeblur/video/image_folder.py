@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from facedeblur.images import IMAGE_SUFFIXES, read_image
-from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError
+from facedeblur.video.source import DEFAULT_FPS, SequentialSource, VideoError
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:
@@ -17,7 +17,7 @@ def natural_order(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
-class ImageFolderSource(PassSource):
+class ImageFolderSource(SequentialSource):
     """A folder of images, in the order of their names (10 after 9), all of the size of the first."""
 
     backend = "images"

@@ -12,7 +12,7 @@ import numpy as np
 
 from facedeblur.video.clock import Pieces
 from facedeblur.video.orientation import Orientation, orientation_of
-from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_file
+from facedeblur.video.source import DEFAULT_FPS, SequentialSource, VideoError, check_file
 from facedeblur.video.streams import open_container, said
 
 # Containers that say where each frame lies. In MPEG streams time stamps are guessed anew after a jump, and the frames
@@ -24,7 +24,7 @@ JOIN = 1  # seconds between the pieces of a joined file: no blur window may span
 SEEK_COST = 30  # frames that could be decoded while a file is opened anew and sought in
 
 
-class PyAVSource(PassSource):
+class PyAVSource(SequentialSource):
     """A video file read by PyAV in the calling thread, one packet at a time; turned upright as its metadata asks.
 
     Attributes:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from facedeblur.files import replacing
-from facedeblur.video.ahead import ahead
 from facedeblur.video.orientation import Orientation
 from facedeblur.video.outline import outline
+from facedeblur.video.prefetch import prefetch
 from facedeblur.video.rewrite_reader import RewriteReader, Seconds
 from facedeblur.video.sound import SoundEncoder
 from facedeblur.video.source import VideoError
@@ -78,7 +78,7 @@ def rewrite_video(
             options["bf"] = "0"  # MP4 counts how long a frame lasts in the order of decoding
         with (
             reader.container,
-            ahead(reader.frames(), AHEAD) as frames,
+            prefetch(reader.frames(), AHEAD) as frames,
             _writing(temporary, target, reader, options, metadata, encode_sound) as writer,
         ):
             for frame in change(frames):

@@ -49,7 +49,7 @@ class FrameSource(Protocol):
         Ends early, without an error, where the video does. Every call is a fresh pass over the video.
         """
 
-    def stretches(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
+    def read_ranges(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (index, frame) for the frames of `spans`, which ascend and do not overlap, in one pass.
 
         Frames between them are passed over in the cheapest way that the source has. Ends early as `frames` does.
@@ -63,7 +63,7 @@ class FrameSource(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-class PassSource:
+class SequentialSource:
     """Base of the sources here: subclasses write `_read`, a generator holding its decoder in a ``try ... finally``."""
 
     width: int
@@ -82,8 +82,8 @@ class PassSource:
         self._passes.add(frames)
         return frames
 
-    def stretches(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
-        found = self._stretches(spans)
+    def read_ranges(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
+        found = self._read_ranges(spans)
         self._passes.add(found)
         return found
 
@@ -91,7 +91,7 @@ class PassSource:
         """Whether a fresh pass from frame `start` costs less than reading on to it from frame `position`."""
         return False  # a fresh pass reads what comes before and throws it away
 
-    def _stretches(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
+    def _read_ranges(self, spans: Sequence[Span]) -> Iterator[tuple[int, np.ndarray]]:
         """Reads on, or jumps where that is cheaper."""
         index, end = spans[0][0], spans[-1][1]
         frames = self.frames(index, end)
@@ -113,7 +113,7 @@ class PassSource:
         for frames in list(self._passes):
             frames.close()
 
-    def __enter__(self) -> PassSource:
+    def __enter__(self) -> SequentialSource:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facedeblur.video.source import DEFAULT_FPS, PassSource, VideoError, check_file
+from facedeblur.video.source import DEFAULT_FPS, SequentialSource, VideoError, check_file
 from facedeblur.video.streams import open_container
 
 
@@ -23,7 +23,7 @@ def import_torchcodec() -> ModuleType:
     return decoders
 
 
-class TorchcodecSource(PassSource):
+class TorchcodecSource(SequentialSource):
     """A video file read by torchcodec, one frame after another, in one thread.
 
     Attributes:

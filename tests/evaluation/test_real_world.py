@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facedeblur.errors import UsageError
-from facedeblur.evaluation.real_world import Face, face_at, score_video, sharpest
+from facedeblur.evaluation.real_world import MeasuredFace, face_at, score_video, sharpest
 from facedeblur.methods import Method, load_method
 from facedeblur.report.rows import read_rows
 
@@ -20,7 +20,7 @@ def faces():
     made = []
     for i in range(5):
         blurred = sum(np.roll(picture, shift, axis=1) for shift in range(2 * i + 1)) / (2 * i + 1)
-        made.append(Face(10 * i + 10, blurred.astype(np.uint8), points))
+        made.append(MeasuredFace(10 * i + 10, blurred.astype(np.uint8), points))
     return made
 
 

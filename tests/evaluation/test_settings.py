@@ -65,7 +65,7 @@ def test_methods_keep_their_paths():
         ("size=100", "size: must be a multiple of 128"),
         ("judge.box=mine", "judge.box: must be detect or truth"),
         ("split=mine", "split: must be one of auto"),
-        ("jobs=-1", "jobs: must be auto or 0"),
+        ("jobs=-1", "jobs: must be auto or a whole number of at least 0"),
         ("images=0", "images: must be null or a whole number of at least 1"),
         ("judge.localiser=dlib", "did you mean judge.localizer"),
     ],

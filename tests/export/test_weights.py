@@ -166,7 +166,7 @@ def test_the_command_registers_what_is_then_known_by_name(make_run, networks, tm
     monkeypatch.setattr(export, "register", lambda *args: registry.register(*args, package))
     assert main([str(make_run(networks)), "--register", "final-demo-v1"]) == 0
     out = capsys.readouterr().out
-    assert registry.known(package)["final-demo-v1"].sha256 in out and "grey levels" in out
+    assert registry.weight_names(package)["final-demo-v1"].sha256 in out and "grey levels" in out
     assert [path.name for path in (tmp_path / "beside").iterdir()] == ["final-demo-v1.training.safetensors"]
     registry.locate("final-demo-v1", package, tmp_path / "beside").verify()
 

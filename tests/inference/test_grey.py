@@ -11,7 +11,7 @@ from PIL import Image
 from facedeblur.inference.api import FaceDeblurrer
 from facedeblur.inference.deblur import DeblurOptions
 from facedeblur.inference.files import FileDeblurrer
-from facedeblur.inference.jobs import Job
+from facedeblur.inference.jobs import FileJob
 
 
 class Paints:
@@ -55,7 +55,7 @@ def test_photos(model, grey, tmp_path, mode, suffix):
     Image.fromarray(grey).convert(mode).save(tmp_path / "in.png")
     if mode == "RGBA" and suffix == ".jpg":
         suffix = ".png"
-    job = Job(tmp_path / "in.png", "in.png", False, tmp_path / f"out{suffix}")
+    job = FileJob(tmp_path / "in.png", "in.png", False, tmp_path / f"out{suffix}")
     FileDeblurrer(model, DeblurOptions(always=True))(job)
     done = np.asarray(Image.open(job.target).convert("RGB"))
     assert is_grey(done) and np.abs(done.astype(int) - grey).max() > 20
@@ -69,7 +69,7 @@ def test_videos(model, grey, tmp_path):
         for _ in range(3):
             container.mux(video.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
         container.mux(video.encode())
-    job = Job(path, "in.mp4", True, tmp_path / "out.mp4")
+    job = FileJob(path, "in.mp4", True, tmp_path / "out.mp4")
     FileDeblurrer(model, DeblurOptions(always=True))(job)
     with av.open(str(path)) as one, av.open(str(job.target)) as other:
         for before, after in zip(one.decode(video=0), other.decode(video=0), strict=True):

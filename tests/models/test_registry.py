@@ -7,7 +7,7 @@ import json
 import pytest
 
 from facedeblur.models import registry
-from facedeblur.models.registry import Entry, WeightsError, known, locate, read_metadata, register
+from facedeblur.models.registry import Entry, WeightsError, locate, read_metadata, register, weight_names
 
 NAME = "final-demo-v1"
 # printf shipped | sha256sum; printf training | sha256sum
@@ -28,7 +28,7 @@ def package(tmp_path):
 
 
 def test_a_registered_name_is_found_and_verified(package):
-    assert known(package[0]) == {NAME: Entry(SHIPPED, TRAINING)}
+    assert weight_names(package[0]) == {NAME: Entry(SHIPPED, TRAINING)}
     found = locate(NAME, *package)
     assert found.file.read_bytes() == b"shipped" and found.training.read_bytes() == b"training"
     found.verify()
@@ -60,7 +60,7 @@ def test_large_files_are_not_registered(package, monkeypatch):
     monkeypatch.setattr(registry, "MAX_BYTES", 6)
     with pytest.raises(WeightsError, match="at most"):
         register("final-demo-v2", package[0] / f"{NAME}.safetensors", None, package[0])
-    assert list(known(package[0])) == [NAME]
+    assert list(weight_names(package[0])) == [NAME]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_other_files_are_refused(tmp_path, content):
 
 
 def test_what_the_package_ships_is_what_it_registered():
-    for name in known():
+    for name in weight_names():
         found = locate(name)
         found.verify()
         assert found.file.stat().st_size <= registry.MAX_BYTES

@@ -14,7 +14,7 @@ from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import Clip
 from facedeblur.data.demo import DemoSettings
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.prepare.job import Job
+from facedeblur.data.prepare.job import Preparation
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.prepare.video_windows import WindowTask
 from facedeblur.data.settings import plans_mark
@@ -84,9 +84,9 @@ def test_folder_of_the_rendered_demo():
 
 def test_name_of_the_plan_of_clips():
     clips = (Clip("/videos/a.mp4", "clips", "anna", "train"), Clip("/videos/b.mp4", "clips", "ben", "train"))
-    job = Job(clips, (named_schedule("pravg7"), named_schedule("vla")), Path("/cache"), reverse=True)
+    job = Preparation(clips, (named_schedule("pravg7"), named_schedule("vla")), Path("/cache"), reverse=True)
     assert job.manifest() == "2bc40b23848a3f3306cd2c4e2eb52c65"
-    other = Job(clips, (named_schedule("vla"),), Path("/cache"), settings=PrepareSettings(faces="all"))
+    other = Preparation(clips, (named_schedule("vla"),), Path("/cache"), settings=PrepareSettings(faces="all"))
     assert other.manifest() == "6f2789f37ea292ed9ebf322be9f1fb01"
 
 

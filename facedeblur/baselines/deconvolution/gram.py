@@ -62,15 +62,15 @@ def nonnegative_quadratic(matrix: Tensor, right: Tensor, start: Tensor, iteratio
     dtype = right.dtype
     G, b, k = (t.double() for t in (matrix, right, start))
     step = 1 / _largest_eigenvalue(G).clamp(min=torch.finfo(torch.float64).tiny)
-    ahead, momentum = k, torch.ones_like(step)
+    extrapolated, momentum = k, torch.ones_like(step)
     result, done = k, torch.zeros_like(step, dtype=torch.bool)
     for turn in range(iterations):
-        new = (ahead - step * (_times(G, ahead) - b)).clamp_(min=0)
+        new = (extrapolated - step * (_times(G, extrapolated) - b)).clamp_(min=0)
         moved = new - k
-        uphill = ((ahead - new) * moved).sum(-1, keepdim=True) > 0
+        uphill = ((extrapolated - new) * moved).sum(-1, keepdim=True) > 0
         momentum = torch.where(uphill, 1.0, momentum)
         following = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
-        ahead = torch.addcmul(new, torch.where(uphill, 0.0, (momentum - 1) / following), moved)
+        extrapolated = torch.addcmul(new, torch.where(uphill, 0.0, (momentum - 1) / following), moved)
         k, momentum = new, following
         if turn % 10 == 9 or turn == iterations - 1:
             result = torch.where(done, result, k)

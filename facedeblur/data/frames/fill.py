@@ -91,7 +91,7 @@ def write_tiles(task: Task) -> int | str:
     try:
         check_content(video, str(index.contents[0]))
         with open_source(video, str(index.backends[0])) as source:
-            for number, frame in source.stretches(spans):
+            for number, frame in source.read_ranges(spans):
                 if is_missing(frame):
                     return f"photo {number} is gone or cannot be decoded"
                 for run, place, row in wanted.pop(number, ()):

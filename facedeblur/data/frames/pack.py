@@ -24,7 +24,7 @@ from facedeblur.data.frames.index import FaceRun, FrameIndex
 from facedeblur.data.frames.store import FrameStore, anonymous, mapped
 from facedeblur.data.frames.tiles import TileSettings
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.plans.report import Report
+from facedeblur.data.plans.report import PlanReport
 from facedeblur.errors import UsageError
 from facedeblur.files import replacing, write_json
 
@@ -51,7 +51,7 @@ def needed_runs(runs: list[FaceRun], plan: Plan) -> list[FaceRun]:
     return cut
 
 
-def write_pack(folder: Path, store: FrameStore, plan: Plan, report: Report, quality: int = QUALITY) -> int:
+def write_pack(folder: Path, store: FrameStore, plan: Plan, report: PlanReport, quality: int = QUALITY) -> int:
     """Writes one split; pack.json last, so that what was interrupted is no pack. Returns its bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pack.json").unlink(missing_ok=True)
@@ -73,19 +73,19 @@ def write_pack(folder: Path, store: FrameStore, plan: Plan, report: Report, qual
     store.index.write(folder / "index.npz")
     plan.write(folder / "plan.parquet")
     report.write(folder / "report.json")
-    told = {"format": FORMAT, "tiles": asdict(store.settings), "checksums": sums, "sizes": sizes}
-    write_json(folder / "pack.json", told)
+    header = {"format": FORMAT, "tiles": asdict(store.settings), "checksums": sums, "sizes": sizes}
+    write_json(folder / "pack.json", header)
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
-def read_plans(root: str | Path) -> tuple[dict[str, Plan], dict[str, Report]]:
+def read_plans(root: str | Path) -> tuple[dict[str, Plan], dict[str, PlanReport]]:
     """The plans and reports of both splits. Raises PackError."""
     plans, reports = {}, {}
     for split in SPLITS:
         folder = Path(root) / split
-        _told(folder)
+        _header(folder)
         try:
-            plans[split], reports[split] = Plan.read(folder / "plan.parquet"), Report.read(folder / "report.json")
+            plans[split], reports[split] = Plan.read(folder / "plan.parquet"), PlanReport.read(folder / "report.json")
         except (OSError, ValueError) as error:
             raise PackError(f"{folder}: not packed frames ({error})") from None
     return plans, reports
@@ -93,13 +93,13 @@ def read_plans(root: str | Path) -> tuple[dict[str, Plan], dict[str, Report]]:
 
 def read_pack(folder: Path) -> FrameStore:
     """The tiles of one split, decoded into memory. Raises PackError where there is none."""
-    told = _told(folder)
+    header = _header(folder)
     try:
-        index, settings = FrameIndex.read(folder / "index.npz"), TileSettings(**told["tiles"])
+        index, settings = FrameIndex.read(folder / "index.npz"), TileSettings(**header["tiles"])
         data = np.fromfile(folder / "tiles.jpegs", np.uint8)
     except (OSError, ValueError, TypeError) as error:
         raise PackError(f"{folder}: not packed frames ({error})") from None
-    ends = np.cumsum(told["sizes"])
+    ends = np.cumsum(header["sizes"])
     if len(ends) != len(index):
         raise PackError(f"{folder}: pack.json counts {len(ends)} faces, index.npz {len(index)}")
     path, owner = anonymous(len(index) * settings.bytes)
@@ -112,12 +112,12 @@ def read_pack(folder: Path) -> FrameStore:
         for run in index.runs_of(video):
             first, count = int(index.run_row[run]), int(index.run_count[run])
             for row in range(first, first + count):
-                part = data[ends[row] - told["sizes"][row] : ends[row]]
+                part = data[ends[row] - header["sizes"][row] : ends[row]]
                 crc = zlib.crc32(part, crc)
                 parts.append((row, part))
-        if video not in told["checksums"]:
+        if video not in header["checksums"]:
             missing[video] = "could not be read when its faces were packed"
-        elif crc != told["checksums"][video]:
+        elif crc != header["checksums"][video]:
             missing[video] = "its packed faces are cut off or damaged"
         else:
             for row, part in parts:
@@ -136,12 +136,12 @@ def _encoded(tile: np.ndarray, quality: int) -> bytes:
     return cv2.imencode(".jpg", tile[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-def _told(folder: Path) -> dict:
+def _header(folder: Path) -> dict:
     try:
-        told = json.loads((folder / "pack.json").read_text())
-        if told["format"] == FORMAT:
-            return told
-        reason = f"of format {told['format']}, not {FORMAT}"
+        header = json.loads((folder / "pack.json").read_text())
+        if header["format"] == FORMAT:
+            return header
+        reason = f"of format {header['format']}, not {FORMAT}"
     except OSError as error:
         reason = error.strerror or "cannot be read"
     except (ValueError, KeyError, TypeError):

@@ -43,7 +43,7 @@ def write_contact_sheet(path: Path, plan: Plan, schedules: Iterable[Schedule], c
     Pairs whose video can no longer be read are left out.
     """
     known = {schedule.name: schedule for schedule in schedules}
-    told = []
+    entries = []
     path.mkdir(parents=True, exist_ok=True)
     for row in sample_rows(plan, count):
         meta = describe(plan[row], row, SIZE, known)
@@ -51,10 +51,10 @@ def write_contact_sheet(path: Path, plan: Plan, schedules: Iterable[Schedule], c
             pair = read_pair(meta)
         except VideoError:
             continue
-        file = path / f"{len(told):03d}.jpg"
+        file = path / f"{len(entries):03d}.jpg"
         image = np.hstack([pair.blurry, pair.sharp])
         write_atomic(file, encode_image(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90]))
-        told.append(
+        entries.append(
             {
                 "file": file.name,
                 "identity": meta.identity,
@@ -65,4 +65,4 @@ def write_contact_sheet(path: Path, plan: Plan, schedules: Iterable[Schedule], c
                 "stop": str(plan.column("stop")[row]),
             }
         )
-    write_atomic(path / "pairs.json", json.dumps(told, indent=1))
+    write_atomic(path / "pairs.json", json.dumps(entries, indent=1))

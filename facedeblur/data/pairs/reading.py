@@ -61,7 +61,7 @@ def read_cuts(path: str, source: FrameSource, cuts: Sequence[Cut], size: int) ->
     order = sorted(range(len(cuts)), key=lambda place: (cuts[place].start, cuts[place].stop))
     chains = list(_chains(order, cuts))
     spans = [(cuts[chain[0]].start, max(cuts[place].stop for place in chain)) for chain in chains]
-    frames = _checked(path, source.stretches(spans), spans)
+    frames = _checked(path, source.read_ranges(spans), spans)
     buffers = _Buffers()
     for chain in chains:
         yield from _read_chain(path, frames, {place: cuts[place] for place in chain}, size, buffers)

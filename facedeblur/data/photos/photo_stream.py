@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from facedeblur.data.photos.augment import CropAugmentSettings, augmented_crop, placement
-from facedeblur.data.photos.photos import Face
+from facedeblur.data.photos.photos import AnnotatedFace
 from facedeblur.data.stream.base import StreamDataModule
 from facedeblur.data.stream.epoch_stream import Batch, EpochStream
 from facedeblur.data.stream.loader import ValLoader
@@ -33,7 +33,7 @@ class FaceStream(EpochStream):
 
     def __init__(
         self,
-        faces: Sequence[Face],
+        faces: Sequence[AnnotatedFace],
         settings: LoaderSettings,
         augment: CropAugmentSettings | None = None,
         rank: int = 0,
@@ -71,7 +71,7 @@ class FaceStream(EpochStream):
         order = np.concatenate([rng.permutation(len(self.faces)) for _ in range(passes)])
         return order[self.rank : len(self) * self.settings.batch : self.world]
 
-    def _item(self, face: Face, epoch: int, place: int) -> tuple[np.ndarray, np.ndarray]:
+    def _item(self, face: AnnotatedFace, epoch: int, place: int) -> tuple[np.ndarray, np.ndarray]:
         size = self.settings.size
         square = localizer_crop(face.box)
         if self.augment is None:
@@ -93,7 +93,11 @@ class FaceDataModule(StreamDataModule):
     images = ("image",)
 
     def __init__(
-        self, train: Sequence[Face], val: Sequence[Face], settings: LoaderSettings, augment: CropAugmentSettings
+        self,
+        train: Sequence[AnnotatedFace],
+        val: Sequence[AnnotatedFace],
+        settings: LoaderSettings,
+        augment: CropAugmentSettings,
     ) -> None:
         super().__init__(settings)
         self.train, self.val, self.augment = list(train), list(val), augment

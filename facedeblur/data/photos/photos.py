@@ -22,7 +22,7 @@ SHARPNESS = 1.2
 
 
 @dataclass(frozen=True)
-class Face:
+class AnnotatedFace:
     """One annotated face. Pixels are those of `image`, a square RGB uint8 (side, side, 3) part of the photo.
 
     landmarks: (68, 2) float32. still: the photo it is from.
@@ -42,7 +42,7 @@ class Face:
 class Faces:
     """The faces of one split; `skipped` names the photos that gave none, and why."""
 
-    items: list[Face] = field(default_factory=list)
+    items: list[AnnotatedFace] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -57,7 +57,7 @@ def read_faces(clips: Iterable[Clip], size: int, progress: Callable[[int, int, s
     faces = Faces()
     for done, still in enumerate(stills, 1):
         found = _read(still, size)
-        if isinstance(found, Face):
+        if isinstance(found, AnnotatedFace):
             faces.items.append(found)
         else:
             faces.skipped.append((still.image, found))
@@ -66,7 +66,7 @@ def read_faces(clips: Iterable[Clip], size: int, progress: Callable[[int, int, s
     return faces
 
 
-def _read(still: Still, size: int) -> Face | str:
+def _read(still: Still, size: int) -> AnnotatedFace | str:
     """The face of a photo, or why there is none."""
     if still.points is None:
         return "no .pts file beside it"
@@ -84,9 +84,9 @@ def _read(still: Still, size: int) -> Face | str:
     return cut_out(image, landmarks, still, size)
 
 
-def cut_out(image: np.ndarray, landmarks: np.ndarray, still: Still, size: int) -> Face:
+def cut_out(image: np.ndarray, landmarks: np.ndarray, still: Still, size: int) -> AnnotatedFace:
     """The face with these landmarks, with ROOM around the localiser's crop, at SHARPNESS times its resolution."""
     square = localizer_crop(landmark_box(landmarks), ROOM * MARGIN)
     side = min(square.side, round(ROOM * SHARPNESS * size))
     face = np.ascontiguousarray(resize(crop(image, square), side))
-    return Face(face, points_to_crop(landmarks, square, side).astype(np.float32), still)
+    return AnnotatedFace(face, points_to_crop(landmarks, square, side).astype(np.float32), still)

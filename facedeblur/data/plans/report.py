@@ -64,7 +64,7 @@ class ClipFacts:
 
 
 @dataclass(frozen=True)
-class Report:
+class PlanReport:
     """Summary of one preparation; kept as JSON beside its plan.
 
     videos    files given
@@ -95,7 +95,7 @@ class Report:
         rejects: Mapping[str, Mapping[str, int]] | None = None,
         clips: Iterable[ClipFacts] = (),
         manifest: str = "",
-    ) -> Report:
+    ) -> PlanReport:
         """The report of a finished plan; `videos` were given, `skipped` of them gave nothing."""
         schedule = plan.column("schedule")
         return cls(
@@ -146,7 +146,7 @@ class Report:
         return summary
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+    def from_dict(cls, values: Mapping[str, Any]) -> PlanReport:
         """Inverse of `to_dict`, also after JSON has turned lengths into strings."""
         return cls(
             videos=values["videos"],
@@ -164,7 +164,7 @@ class Report:
         write_json(Path(path), self.to_dict() | {"clips": [asdict(facts) for facts in self.clips]})
 
     @classmethod
-    def read(cls, path: str | Path) -> Report:
+    def read(cls, path: str | Path) -> PlanReport:
         """Raises FileNotFoundError, or ValueError when the file is not a report."""
         try:
             return cls.from_dict(json.loads(Path(path).read_text()))

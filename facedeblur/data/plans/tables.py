@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.plans.report import Report
+from facedeblur.data.plans.report import PlanReport
 from facedeblur.faces.crop import CROP_SCALE
 from facedeblur.files import shown, write_atomic
 
@@ -33,7 +33,7 @@ SSIM_BIN, FACE_BIN = 0.02, 32
 Row = dict[str, Any]
 
 
-def write_tables(folder: Path, sets: Mapping[str, tuple[Plan, Report]]) -> None:
+def write_tables(folder: Path, sets: Mapping[str, tuple[Plan, PlanReport]]) -> None:
     """Write every table as `<folder>/<name>.parquet`, atomically."""
     for name, make in TABLES.items():
         rows = [{"set": key, **row} for key, (plan, report) in sets.items() for row in make(plan, report)]
@@ -41,23 +41,23 @@ def write_tables(folder: Path, sets: Mapping[str, tuple[Plan, Report]]) -> None:
         write_atomic(folder / f"{name}.parquet", lambda file, table=table: pq.write_table(table, file))
 
 
-def _clips(plan: Plan, report: Report) -> Iterator[Row]:
+def _clips(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for facts in report.clips:
         yield asdict(facts) | {"path": shown(facts.path), "reason": facts.reason or ""}
 
 
-def _skipped(plan: Plan, report: Report) -> Iterator[Row]:
+def _skipped(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for path, reason in report.skipped:
         yield {"path": shown(path), "reason": reason}
 
 
-def _identities(plan: Plan, report: Report) -> Iterator[Row]:
+def _identities(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for (corpus, identity, split), rows in _groups(plan, "corpus", "identity", "split"):
         clips = len(set(plan.column("video")[rows]))
         yield {"corpus": corpus, "identity": identity, "split": split, "clips": clips} | _means(plan, rows)
 
 
-def _schedules(plan: Plan, report: Report) -> Iterator[Row]:
+def _schedules(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for (corpus, schedule, reverse), rows in _groups(plan, "corpus", "schedule", "reverse"):
         clips = len(set(plan.column("video")[rows]))
         yield {"corpus": corpus, "schedule": schedule, "reverse": bool(reverse), "clips": clips} | _means(plan, rows)
@@ -68,28 +68,28 @@ def _means(plan: Plan, rows: np.ndarray) -> Row:
     return {"windows": len(rows), **means, "face": float(plan.column("side")[rows].mean() / CROP_SCALE)}
 
 
-def _lengths(plan: Plan, report: Report) -> Iterator[Row]:
+def _lengths(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for schedule, counts in report.lengths.items():
         yield from ({"schedule": schedule, "length": n, "windows": count} for n, count in sorted(counts.items()))
 
 
-def _blur(plan: Plan, report: Report) -> Iterator[Row]:
+def _blur(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for (schedule,), rows in _groups(plan, "schedule"):
         for edge, count in _histogram(plan.column("ssim")[rows], SSIM_BIN):
             yield {"schedule": schedule, "ssim": round(edge, 2), "windows": count}
 
 
-def _faces(plan: Plan, report: Report) -> Iterator[Row]:
+def _faces(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for edge, count in _histogram(plan.column("side") / CROP_SCALE, FACE_BIN):
         yield {"face": int(edge), "windows": count}
 
 
-def _stops(plan: Plan, report: Report) -> Iterator[Row]:
+def _stops(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for schedule, counts in report.stops.items():
         yield from ({"schedule": schedule, "stop": stop, "windows": count} for stop, count in counts.items())
 
 
-def _rejects(plan: Plan, report: Report) -> Iterator[Row]:
+def _rejects(plan: Plan, report: PlanReport) -> Iterator[Row]:
     for schedule, counts in report.rejects.items():
         yield from ({"schedule": schedule, "reason": why, "candidates": count} for why, count in counts.items())
 
@@ -111,7 +111,7 @@ def _histogram(values: np.ndarray, width: float) -> list[tuple[float, int]]:
     return [((bins.min() + i) * width, int(count)) for i, count in enumerate(counts)]
 
 
-TABLES: dict[str, Callable[[Plan, Report], Iterator[Row]]] = {
+TABLES: dict[str, Callable[[Plan, PlanReport], Iterator[Row]]] = {
     "clips": _clips,
     "identities": _identities,
     "schedules": _schedules,

@@ -10,14 +10,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from facedeblur.data.prepare.job import Job, PrepareError, Progress, make_windows
+from facedeblur.data.prepare.job import Preparation, PrepareError, Progress, make_windows
 from facedeblur.data.prepare.settings import ClusterSettings
 from facedeblur.extras import remedy
 
 POLL = 0.5  # seconds
 
 
-def run_shards(job: Job, jobs: int, progress: Progress) -> None:
+def run_shards(job: Preparation, jobs: int, progress: Progress) -> None:
     """Prepare the files of `job` in tasks of the cluster that its settings name.
 
     Args:
@@ -34,7 +34,7 @@ def run_shards(job: Job, jobs: int, progress: Progress) -> None:
         progress("shards", done, len(shards), name)
 
 
-def split(job: Job, count: int) -> list[Job]:
+def split(job: Preparation, count: int) -> list[Preparation]:
     """The job's clips dealt out in turn to at most `count` jobs that are done where they run; each file is in one."""
     paths = list(dict.fromkeys(clip.path for clip in job.clips))
     settings = replace(job.settings, cluster=replace(job.settings.cluster, where="here"))
@@ -46,12 +46,12 @@ def split(job: Job, count: int) -> list[Job]:
     return shards
 
 
-def prepare_shard(job: Job, jobs: int) -> int:
+def prepare_shard(job: Preparation, jobs: int) -> int:
     """One task of the cluster: fills the cache, and returns how many files give windows."""
     return len(make_windows(job, jobs, lambda stage, done, total, name: None).windows)
 
 
-def _by_submitit(cluster: ClusterSettings, shards: list[Job], jobs: int) -> Iterator[str]:
+def _by_submitit(cluster: ClusterSettings, shards: list[Preparation], jobs: int) -> Iterator[str]:
     """Names of the tasks of a Slurm array, or of local processes in its place, as they end."""
     try:
         import submitit
@@ -82,7 +82,7 @@ def _failed(name: str, error: Exception, logs: str = "") -> PrepareError:
     return PrepareError(f"{name} failed: {cause}{logs}; start the same command again to go on")
 
 
-def _on_ray(cluster: ClusterSettings, shards: list[Job], jobs: int) -> Iterator[str]:
+def _on_ray(cluster: ClusterSettings, shards: list[Preparation], jobs: int) -> Iterator[str]:
     """Names of Ray tasks as they end."""
     try:
         import ray

@@ -44,7 +44,7 @@ def check_blurs(clips: Sequence[Clip], schedules: Iterable[Schedule]) -> None:
 
 
 @dataclass(frozen=True)
-class Job:
+class Preparation:
     """What is to be prepared, and how.
 
     clips      from `corpora.find_clips`; the plan keeps their order
@@ -77,7 +77,7 @@ class Prepared:
 
 
 def make_windows(
-    job: Job, jobs: int, progress: Progress, given_up: Mapping[str, str] = MappingProxyType({})
+    job: Preparation, jobs: int, progress: Progress, given_up: Mapping[str, str] = MappingProxyType({})
 ) -> Prepared:
     """Index, track and plan the files of a job; what the cache holds is not done again.
 
@@ -89,7 +89,7 @@ def make_windows(
         paths,
         job.cache,
         jobs,
-        progress=lambda *told: progress("index", *told),
+        progress=lambda *counts: progress("index", *counts),
         backend=job.settings.backend,
         retry=job.settings.retry,
     )
@@ -101,7 +101,7 @@ def make_windows(
             done.skipped[clip.path] = f"short: {info.frames} frames, its corpus wants {clip.min_frames}"
     usable = [info for info in infos if info.path not in done.skipped]
     annotations = {clip.path: clip.annotation for clip in job.clips if clip.annotation}
-    tracks = track_videos(usable, job.cache, jobs, lambda *told: progress("track", *told), annotations=annotations)
+    tracks = track_videos(usable, job.cache, jobs, lambda *counts: progress("track", *counts), annotations=annotations)
     done.skipped |= {path: reason for path, reason in tracks.items() if isinstance(reason, str)}
     tasks = [
         WindowTask.of(info, tracks[info.path], job.schedules, job.reverse, job.settings, job.cache)

@@ -19,9 +19,9 @@ from filelock import FileLock
 from facedeblur.blur.schedule import Schedule
 from facedeblur.data.corpora import Clip
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.plans.report import ClipFacts, Report, listed
+from facedeblur.data.plans.report import ClipFacts, PlanReport, listed
 from facedeblur.data.prepare.cluster import run_shards
-from facedeblur.data.prepare.job import Job, Prepared, PrepareError, Progress, check_blurs, make_windows
+from facedeblur.data.prepare.job import Preparation, Prepared, PrepareError, Progress, check_blurs, make_windows
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.prepare.video_windows import CLIP_COLUMNS, VideoWindows
 from facedeblur.files import shown
@@ -39,15 +39,15 @@ def prepare_plan(
     progress: Progress | None = None,
     settings: PrepareSettings | None = None,
     keep: str = "",
-) -> tuple[Plan, Report]:
+) -> tuple[Plan, PlanReport]:
     """The plan of all windows that `clips` give under `schedules`, and its report.
 
     Args:
-        clips, schedules, reverse, settings: see `Job`.
+        clips, schedules, reverse, settings: see `Preparation`.
         cache_dir: safe for several processes, the second one waits for the first.
         jobs: processes that decode at the same time; on a cluster, in each of its tasks.
         progress: called as `progress(stage, done, total, name)`.
-        keep: name of a plan (`Report.manifest`) that a training has begun with: it is not made again, if it is one of
+        keep: name of a plan (`PlanReport.manifest`) that a training has begun with: it is not made again where it is of
             these clips as they lie on disk.
 
     Returns:
@@ -64,8 +64,8 @@ def prepare_plan(
     if not clips:
         raise PrepareError("no video to prepare: data.root holds none")
     check_blurs(clips, schedules)
-    job = Job(tuple(clips), tuple(schedules), Path(cache_dir), reverse, settings or PrepareSettings())
-    told = progress or (lambda stage, done, total, name: None)
+    job = Preparation(tuple(clips), tuple(schedules), Path(cache_dir), reverse, settings or PrepareSettings())
+    report_progress = progress or (lambda stage, done, total, name: None)
     manifest = job.manifest()
     folder = job.cache / "plans"
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,15 +73,16 @@ def prepare_plan(
         names = _made(folder, manifest)
         if keep in names:
             return _read(folder, keep)
-        known = Report.read(folder / f"{names[-1]}.json").skipped if names else ()
+        known = PlanReport.read(folder / f"{names[-1]}.json").skipped if names else ()
         again = {path for path, reason in known if _worth_retrying(path, reason, job.settings.retry)}
         if not names or again:
             given_up = {path: reason for path, reason in known if path not in again and is_expensive(reason)}
             if job.settings.cluster.where != "here":
-                run_shards(replace(job, clips=tuple(c for c in job.clips if c.path not in given_up)), jobs, told)
+                rest = tuple(clip for clip in job.clips if clip.path not in given_up)
+                run_shards(replace(job, clips=rest), jobs, report_progress)
             # Another name than the plan before: who trains on that one looks up landmarks in its file.
             name = f"{manifest}.{len(names)}" if names else manifest
-            plan, report = _collect(job, make_windows(job, jobs, told, given_up), name)
+            plan, report = _collect(job, make_windows(job, jobs, report_progress, given_up), name)
             if not names or report.skipped != known:
                 report.write(folder / f"{name}.json")
                 plan.write(folder / f"{name}.parquet")
@@ -99,8 +100,8 @@ def _made(folder: Path, manifest: str) -> list[str]:
     return names
 
 
-def _read(folder: Path, name: str) -> tuple[Plan, Report]:
-    return Plan.read(folder / f"{name}.parquet"), Report.read(folder / f"{name}.json")
+def _read(folder: Path, name: str) -> tuple[Plan, PlanReport]:
+    return Plan.read(folder / f"{name}.parquet"), PlanReport.read(folder / f"{name}.json")
 
 
 def _worth_retrying(path: str, reason: str, retry: bool) -> bool:
@@ -117,7 +118,7 @@ def _worth_retrying(path: str, reason: str, retry: bool) -> bool:
     return True
 
 
-def _collect(job: Job, done: Prepared, manifest: str) -> tuple[Plan, Report]:
+def _collect(job: Preparation, done: Prepared, manifest: str) -> tuple[Plan, PlanReport]:
     """Join the windows of all videos, in the order of the clips, and say which clip each comes from."""
     plans: list[Plan] = []
     facts: list[ClipFacts] = []
@@ -137,7 +138,7 @@ def _collect(job: Job, done: Prepared, manifest: str) -> tuple[Plan, Report]:
         facts.append(ClipFacts.of(clip, info, reason, **known))
     plan = Plan.concat(plans)
     skipped = [(fact.path, fact.reason) for fact in facts if fact.reason]
-    report = Report.of(plan, len(facts), skipped, rejects, facts, manifest)
+    report = PlanReport.of(plan, len(facts), skipped, rejects, facts, manifest)
     if not len(plan):
         root = os.path.commonpath([os.path.dirname(clip.path) for clip in job.clips])
         raise PrepareError(

@@ -77,8 +77,8 @@ class VideoWindows:
     @classmethod
     def read(cls, path: Path) -> VideoWindows:
         table = pq.read_table(path)
-        told = json.loads(table.schema.metadata[b"facedeblur"])
-        return cls(table.replace_schema_metadata(None), told["rejects"], told["facts"])
+        metadata = json.loads(table.schema.metadata[b"facedeblur"])
+        return cls(table.replace_schema_metadata(None), metadata["rejects"], metadata["facts"])
 
 
 def plan_all(tasks: Sequence[WindowTask], jobs: int, progress: Callable[[int, str], None]) -> dict[str, str]:
@@ -122,8 +122,8 @@ def plan_one(task: WindowTask) -> str | None:
         rows += [{**row, "landmarks": row["landmarks"].reshape(-1), "person": number} for row in found.rows]
         for name, counts in found.rejects.items():
             rejects[name] += counts
-    told = {"rejects": rejects, "facts": facts}
-    table = pa.Table.from_pylist(rows, schema=_SCHEMA.with_metadata({"facedeblur": json.dumps(told)}))
+    metadata = {"rejects": rejects, "facts": facts}
+    table = pa.Table.from_pylist(rows, schema=_SCHEMA.with_metadata({"facedeblur": json.dumps(metadata)}))
     write_atomic(task.target, lambda file: pq.write_table(table, file))
     return None
 

@@ -41,7 +41,7 @@ def reading_order(plan: Plan, chosen: np.ndarray, seed: int, epoch: int, shuffle
     return chosen[np.lexsort((chosen, length, start, place[video]))]
 
 
-def cut(total: int, parts: int) -> list[slice]:
+def split_evenly(total: int, parts: int) -> list[slice]:
     """`total` items as `parts` contiguous slices, the first ones up to one longer."""
     sizes = [total // parts + (part < total % parts) for part in range(parts)]
     edges = np.concatenate([[0], np.cumsum(sizes)])
@@ -56,7 +56,7 @@ def worker_share(
     It holds as many windows as places fall to the worker when all are filled by the workers in turn. `buffer` pairs are
     held by the shuffle buffer; 1 keeps the reading order.
     """
-    rows = rows[cut(len(rows), workers)[worker]]
+    rows = rows[split_evenly(len(rows), workers)[worker]]
     # A window is complete at its last frame, so that is its place in the reading order.
     stop = plan.column("start")[rows] + plan.column("length")[rows]
     video = plan.codes("video")[1][rows]

@@ -18,7 +18,7 @@ from facedeblur.data.pairs.pair import Pair, PairMeta, augmented, describe, read
 from facedeblur.data.pairs.store import PairStore
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.epoch_stream import Batch, EpochStream
-from facedeblur.data.stream.order import WorkerShare, cut, reading_order, worker_share
+from facedeblur.data.stream.order import WorkerShare, reading_order, split_evenly, worker_share
 from facedeblur.data.stream.sample_windows import MixtureRow, replacement_windows, rows_of_epoch
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.video.source import VideoError
@@ -72,7 +72,7 @@ class PairStream(EpochStream):
     def _share(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """This rank's share of an epoch's rows, in reading order."""
         laid_out = reading_order(self.plan, rows, self.settings.seed, epoch, shuffle=self.mixture is not None)
-        return laid_out[cut(len(rows), self.world)[self.rank]]
+        return laid_out[split_evenly(len(rows), self.world)[self.rank]]
 
     def _run(self, epoch: int, place: int, workers: int) -> Iterator[Batch]:
         rows, _ = self.epoch_rows(epoch)

@@ -15,7 +15,7 @@ MOST_FACES = 8
 
 
 @dataclass(frozen=True)
-class Face:
+class FacePicture:
     """One validation face: data URIs of `blurred`, `sharp` and what each run made of it, by the run's name."""
 
     blurred: str
@@ -36,7 +36,7 @@ def preview_rows(run: Run) -> list[dict[str, np.ndarray]]:
     return []
 
 
-def read_faces(sweep: Sweep) -> list[Face]:
+def read_faces(sweep: Sweep) -> list[FacePicture]:
     """Faces that runs share, with the first seed of every variant; runs on other windows are left out."""
     chosen = [run for variant in sweep.variants for run in sweep.of(variant, done=False)[:1]]
     rows = {run.name: preview_rows(run) for run in chosen}
@@ -49,5 +49,5 @@ def read_faces(sweep: Sweep) -> list[Face]:
             if index < len(found) and np.array_equal(found[index]["sharp"], face["sharp"])
         }
         restored = {name: data_uri(np.ascontiguousarray(image)) for name, image in same.items()}
-        faces.append(Face(*(data_uri(np.ascontiguousarray(face[n])) for n in ("blurred", "sharp")), restored))
+        faces.append(FacePicture(*(data_uri(np.ascontiguousarray(face[n])) for n in ("blurred", "sharp")), restored))
     return faces

@@ -120,20 +120,25 @@ def over_numbers(sweep: Sweep, varied: dict[str, dict[str, float]]) -> tuple[str
     """(plot, caption) of the score over the one or two numbers that the sweep varies; (None, "") for other sweeps."""
     if len(varied) not in (1, 2):
         return None, ""
-    ahead = lead(sweep, list(next(iter(varied.values()))), "psnr")
-    result = f" Best: {ahead}; a star marks a lead that is more than chance over the same videos." if ahead else ""
+    best_lead = lead(sweep, list(next(iter(varied.values()))), "psnr")
+    result = (
+        f" Best: {best_lead}; a star marks a lead that is more than chance over the same videos." if best_lead else ""
+    )
     if len(varied) == 1:
         ((key, by),) = varied.items()
-        plot, caption = over_number(sweep, key, by, ahead), "Means and standard deviations over seeds, dots are seeds."
+        plot, caption = (
+            over_number(sweep, key, by, best_lead),
+            "Means and standard deviations over seeds, dots are seeds.",
+        )
     else:
         plot, caption = (
-            over_grid(sweep, varied, ahead),
+            over_grid(sweep, varied, best_lead),
             "Validation PSNR in dB, mean and standard deviation over seeds.",
         )
     return plot, f"{caption}{result}"
 
 
-def over_number(sweep: Sweep, key: str, by: dict[str, float], ahead: Lead | None) -> str | None:
+def over_number(sweep: Sweep, key: str, by: dict[str, float], best_lead: Lead | None) -> str | None:
     """PSNR over the one number that the sweep varies: mean, deviation and every seed; the best is ringed."""
     points = sorted((by[variant], variant) for variant in by if sweep.of(variant))
     if len(points) < 2:
@@ -144,10 +149,10 @@ def over_number(sweep: Sweep, key: str, by: dict[str, float], ahead: Lead | None
     axes.errorbar(x, means, [s.sd for s in found], color=COLOURS[0], marker="o", linewidth=1.6, capsize=4)
     for value, s in zip(x, found, strict=True):
         axes.plot([value] * len(s.values), s.values, ".", color=COLOURS[0], alpha=0.5)
-    if ahead is not None:
-        best = (by[ahead.best], spread(sweep.of(ahead.best), "psnr").mean)
+    if best_lead is not None:
+        best = (by[best_lead.best], spread(sweep.of(best_lead.best), "psnr").mean)
         axes.plot(*best, "o", markersize=13, markerfacecolor="none", markeredgecolor=COLOURS[1])
-        if ahead.differs:
+        if best_lead.differs:
             axes.annotate("*", best, xytext=(9, 3), textcoords="offset points", fontsize=14, color=COLOURS[1])
     axes.set_xlabel(key)
     axes.set_ylabel("PSNR in dB")
@@ -155,7 +160,7 @@ def over_number(sweep: Sweep, key: str, by: dict[str, float], ahead: Lead | None
     return finish()
 
 
-def over_grid(sweep: Sweep, by: dict[str, dict[str, float]], ahead: Lead | None) -> str | None:
+def over_grid(sweep: Sweep, by: dict[str, dict[str, float]], best_lead: Lead | None) -> str | None:
     """A heat map of PSNR over the two numbers that the sweep varies; the best cell is bold."""
     (first, rows_of), (second, columns_of) = by.items()
     rows, columns = sorted(set(rows_of.values())), sorted(set(columns_of.values()))
@@ -167,7 +172,7 @@ def over_grid(sweep: Sweep, by: dict[str, dict[str, float]], ahead: Lead | None)
             values[cell], sds[cell] = found.mean, found.sd
     if not np.isfinite(values).any():
         return None
-    best = {place[ahead.best]: ahead.differs} if ahead is not None else {}
+    best = {place[best_lead.best]: best_lead.differs} if best_lead is not None else {}
     names = ([f"{v:g}" for v in rows], [f"{v:g}" for v in columns])
     return heat_map(*names, values, sds, (first, second), best)
 

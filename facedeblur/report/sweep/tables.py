@@ -137,7 +137,7 @@ def leads(sweep: Sweep, score: str = "psnr") -> dict[str, Lead]:
 def matrix_table(sweep: Sweep, score: str = "psnr") -> Table:
     """Rows: trained as; columns: tested on. Cells: mean and deviation over seeds, a star where the best leads."""
     variants, blurs, means, sds = matrix(sweep, score)
-    ahead = leads(sweep, score)
+    leads_by_blur = leads(sweep, score)
     counts = {blur: max(sum(row["schedule"] == blur for row in run.rows) for run in sweep.runs) for blur in blurs}
     columns = (
         Column("trained as", numeric=False),
@@ -145,7 +145,10 @@ def matrix_table(sweep: Sweep, score: str = "psnr") -> Table:
     )
     rows = []
     for i, variant in enumerate(variants):
-        starred = [blur in ahead and ahead[blur].differs and ahead[blur].best == variant for blur in blurs]
+        starred = [
+            blur in leads_by_blur and leads_by_blur[blur].differs and leads_by_blur[blur].best == variant
+            for blur in blurs
+        ]
         cells = [
             with_spread(Spread(means[i, j], sds[i, j], ()), score, " *" if starred[j] else "")
             for j in range(len(blurs))
@@ -156,8 +159,8 @@ def matrix_table(sweep: Sweep, score: str = "psnr") -> Table:
         f"A star: the best differs from the runner-up, p < {SURE} in a sign-flip test over the same videos (not "
         "corrected for several columns).",
         *(
-            ("Best of each column: " + "; ".join(f"{blur}: {one}" for blur, one in ahead.items()) + ".",)
-            if ahead
+            ("Best of each column: " + "; ".join(f"{blur}: {one}" for blur, one in leads_by_blur.items()) + ".",)
+            if leads_by_blur
             else ()
         ),
     )

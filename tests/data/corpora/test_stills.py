@@ -14,7 +14,7 @@ from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import CorpusSettings, find_clips, ms_celeb, stills
 from facedeblur.data.corpora.clip import CorpusError
 from facedeblur.data.pairs.pair import describe, read_pair
-from facedeblur.data.plans.report import Report
+from facedeblur.data.plans.report import PlanReport
 from facedeblur.data.prepare.job import PrepareError
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
@@ -114,7 +114,7 @@ def test_blurred_photos_are_no_ground_truth(tmp_path):
     clips = find_clips(settings(root, tmp_path, val_fraction=0.0))
     names = [os.path.basename(still.image) for still in read_album(clips[0].path)]
 
-    def used(min_sharpness: float) -> tuple[set[str], Report]:
+    def used(min_sharpness: float) -> tuple[set[str], PlanReport]:
         gate = PrepareSettings(min_sharpness=min_sharpness, sharpness_share=0.5)
         plan, report = prepare_plan(clips, [named_schedule("camera_shake")], tmp_path / "cache", settings=gate)
         return {names[start] for start in plan.column("start")}, report

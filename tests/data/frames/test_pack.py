@@ -8,14 +8,14 @@ import pytest
 
 from facedeblur.data.frames.items import ItemMaker
 from facedeblur.data.frames.pack import PackError, needed_runs, read_pack, read_plans, write_pack
-from facedeblur.data.plans.report import Report
+from facedeblur.data.plans.report import PlanReport
 
 
 @pytest.fixture
 def pack(stored, store, tmp_path):
     """A folder with both splits, of the same windows."""
     for split in ("train", "val"):
-        write_pack(tmp_path / split, store, stored.plan, Report.of(stored.plan, 3, ()))
+        write_pack(tmp_path / split, store, stored.plan, PlanReport.of(stored.plan, 3, ()))
     return tmp_path
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.plans.report import ClipFacts, Group, Report, listed
+from facedeblur.data.plans.report import ClipFacts, Group, PlanReport, listed
 
 
 def rows():
@@ -33,7 +33,7 @@ def rows():
 
 @pytest.fixture
 def report():
-    return Report.of(
+    return PlanReport.of(
         Plan.from_rows(rows()),
         videos=6,
         skipped=[
@@ -76,19 +76,19 @@ def test_lines_name_every_skipped_file(report):
 
 
 def test_json_round_trip(report, tmp_path):
-    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+    assert PlanReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
     report.write(tmp_path / "report.json")
-    assert Report.read(tmp_path / "report.json") == report
+    assert PlanReport.read(tmp_path / "report.json") == report
 
 
 def test_a_file_that_is_no_report_is_named(tmp_path):
     (tmp_path / "report.json").write_text("[]")
     with pytest.raises(ValueError, match="report.json: not a report"):
-        Report.read(tmp_path / "report.json")
+        PlanReport.read(tmp_path / "report.json")
 
 
 def test_an_empty_plan_has_a_report():
-    report = Report.of(Plan.concat([]), videos=1, skipped=[("a.mp4", "one frame only")])
+    report = PlanReport.of(Plan.concat([]), videos=1, skipped=[("a.mp4", "one frame only")])
     assert report.groups == () and report.lines()[0] == "0 of 1 videos used; skipped: one frame only 1"
 
 
@@ -96,5 +96,5 @@ def test_photos_without_a_face_are_counted():
     album = ClipFacts("a.album", "people", "train/0", "train", "album", frames=128, faces=120, blurred=3, windows=120)
     clip = ClipFacts("b.mp4", "clips", "id", "train", "decord", frames=50, faces=40, windows=3)
     plan = Plan.from_rows(rows())
-    assert "no face found, or not decoded: 5 of 128 photos" in Report.of(plan, 2, (), clips=[album, clip]).lines()
-    assert not any("photos" in line for line in Report.of(plan, 1, (), clips=[clip]).lines())
+    assert "no face found, or not decoded: 5 of 128 photos" in PlanReport.of(plan, 2, (), clips=[album, clip]).lines()
+    assert not any("photos" in line for line in PlanReport.of(plan, 1, (), clips=[clip]).lines())

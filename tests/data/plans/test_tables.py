@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from facedeblur.data.plans.plan import Plan
-from facedeblur.data.plans.report import ClipFacts, Report
+from facedeblur.data.plans.report import ClipFacts, PlanReport
 from facedeblur.data.plans.tables import TABLES, write_tables
 
 from ..conftest import plan_row
@@ -25,9 +25,9 @@ def tables(tmp_path):
     plan = Plan.from_rows(rows)
     clips = [ClipFacts(f"{i}.mp4", "A", f"p{i % 2}", "train", windows=20) for i in range(3)]
     clips.append(ClipFacts("a\nb.mp4", "A", "p3", "train", reason="empty file"))
-    report = Report.of(plan, 4, [("a\nb.mp4", "empty file")], {"vla": {"static": 3}}, clips)
+    report = PlanReport.of(plan, 4, [("a\nb.mp4", "empty file")], {"vla": {"static": 3}}, clips)
     one = plan.select([0])
-    write_tables(tmp_path, {"first": (plan, report), "second": (one, Report.of(one, 1))})
+    write_tables(tmp_path, {"first": (plan, report), "second": (one, PlanReport.of(one, 1))})
     return rows, {name: pq.read_table(tmp_path / f"{name}.parquet").to_pylist() for name in TABLES}
 
 

@@ -11,7 +11,7 @@ from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import Clip
 from facedeblur.data.prepare import cluster
 from facedeblur.data.prepare.cluster import prepare_shard, run_shards, split
-from facedeblur.data.prepare.job import Job, PrepareError
+from facedeblur.data.prepare.job import Preparation, PrepareError
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import ClusterSettings, PrepareSettings
 
@@ -29,8 +29,8 @@ def clips(tmp_path_factory):
     return tuple(Clip(str(root / f"{number}.mp4"), "clips", str(number), "train") for number in range(4))
 
 
-def job(clips, cache, where="local", shards=2) -> Job:
-    return Job(clips, SCHEDULES, cache, settings=PrepareSettings(cluster=ClusterSettings(where, shards)))
+def job(clips, cache, where="local", shards=2) -> Preparation:
+    return Preparation(clips, SCHEDULES, cache, settings=PrepareSettings(cluster=ClusterSettings(where, shards)))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
@@ -77,7 +77,7 @@ def test_a_task_that_fails_is_named_and_its_logs_are_kept(clips, tmp_path, monke
     assert any((Path(tmp_path) / "cluster").iterdir())
 
 
-def fail(shard: Job, jobs: int) -> int:
+def fail(shard: Preparation, jobs: int) -> int:
     raise OSError("the disk is gone")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facedeblur.data.stream.order import WorkerShare, cut, reading_order, shuffle_buffer_order, worker_share
+from facedeblur.data.stream.order import WorkerShare, reading_order, shuffle_buffer_order, split_evenly, worker_share
 
 
 def test_lay_out_keeps_videos_together_and_forward(clip_set):
@@ -26,7 +26,7 @@ def test_video_order_is_shuffled_by_epoch(clip_set):
 
 @pytest.mark.parametrize(("total", "parts"), [(48, 4), (37, 3), (2, 4), (0, 2)])
 def test_cut_covers_everything_once(total, parts):
-    slices = cut(total, parts)
+    slices = split_evenly(total, parts)
     assert [i for s in slices for i in range(total)[s]] == list(range(total))
     sizes = [s.stop - s.start for s in slices]
     assert sizes == sorted(sizes, reverse=True) and max(sizes) - min(sizes) < 2

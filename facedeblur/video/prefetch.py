@@ -18,7 +18,7 @@ _END = object()
 
 
 @contextmanager
-def ahead(items: Iterable[T], size: int = 2) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterable[T], size: int = 2) -> Iterator[Iterator[T]]:
     """In the block: the items in order, of which a thread prepares at most `size` + 1 in advance.
 
     What the iterable raises is raised to the reader in its place. When the block ends, early or not, the thread ends
@@ -57,7 +57,7 @@ def ahead(items: Iterable[T], size: int = 2) -> Iterator[Iterator[T]]:
                 return
             yield item
 
-    thread = threading.Thread(target=work, name="facedeblur-ahead", daemon=True)
+    thread = threading.Thread(target=work, name="facedeblur-prefetch", daemon=True)
     thread.start()
     try:
         yield read()

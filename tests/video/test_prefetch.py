@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from facedeblur.video.ahead import ahead, mapped
+from facedeblur.video.prefetch import mapped, prefetch
 
 
 def test_an_error_and_the_end_reach_the_reader_in_their_place():
@@ -16,9 +16,9 @@ def test_an_error_and_the_end_reach_the_reader_in_their_place():
         yield 2
         raise KeyboardInterrupt
 
-    with ahead(iter(range(50))) as items:
+    with prefetch(iter(range(50))) as items:
         assert list(items) == list(range(50))
-    with pytest.raises(KeyboardInterrupt), ahead(broken()) as items:
+    with pytest.raises(KeyboardInterrupt), prefetch(broken()) as items:
         assert (next(items), next(items)) == (1, 2)
         next(items)
 
@@ -34,9 +34,9 @@ def test_a_reader_that_leaves_closes_what_it_read():
             closed.append(threading.current_thread().name)
 
     before = threading.active_count()
-    with ahead(endless()) as items:
+    with prefetch(endless()) as items:
         next(items)
-    assert closed == ["facedeblur-ahead"] and threading.active_count() == before
+    assert closed == ["facedeblur-prefetch"] and threading.active_count() == before
 
 
 def test_mapped_keeps_the_order_whatever_takes_longest_and_works_side_by_side():

@@ -67,7 +67,7 @@ def test_random_stretches_are_those_of_the_whole(clip, skipped, backend):
         spans = random_spans(np.random.default_rng(seed))
         with open_source(clip, backend) as source:
             for _ in range(2):  # a source can be read again
-                found = list(source.stretches(spans))
+                found = list(source.read_ranges(spans))
                 assert [index for index, _ in found] == [i for start, stop in spans for i in range(start, stop)]
                 assert all(np.array_equal(frame, whole[index]) for index, frame in found)
     assert sum(skipped) > 250 or backend != "decord"
@@ -89,7 +89,7 @@ def test_pyav_jumps_in_containers_that_say_where_frames_lie(tmp_path, monkeypatc
     with open_source(path, "pyav") as source:
         whole = list(source.frames())
         for seed in range(4):
-            for index, frame in source.stretches(random_spans(np.random.default_rng(seed))):
+            for index, frame in source.read_ranges(random_spans(np.random.default_rng(seed))):
                 assert np.array_equal(frame, whole[index]), f"frame {index}"
         assert source.is_jump_cheaper(0, FRAMES - 5) == (name in ("gop.mkv", "gop.webm"))
 
@@ -103,7 +103,7 @@ def test_decord_passes_over_frames_of_every_format(tmp_path, skipped, name):
             whole = list(source.frames())
         except VideoError:
             return  # a file that the index gives to PyAV
-        found = list(source.stretches([(1, 3), (9, 10), (15, 16), (19, 24)]))
+        found = list(source.read_ranges([(1, 3), (9, 10), (15, 16), (19, 24)]))
     assert [index for index, _ in found] == [1, 2, 9, 15, 19, 20, 21, 22, 23]
     assert all(np.array_equal(frame, whole[index]) for index, frame in found)
 
@@ -112,16 +112,16 @@ def test_decord_passes_over_frames_of_every_format(tmp_path, skipped, name):
 def test_stretches_end_where_the_video_does(clip, backend):
     spans = [(3, 5), (FRAMES - 2, FRAMES + 4), (FRAMES + 20, None)]
     with open_source(clip, backend) as source:
-        assert [index for index, _ in source.stretches(spans)] == [3, 4, FRAMES - 2, FRAMES - 1]
-        assert [index for index, _ in source.stretches([(3, 5), (FRAMES + 20, FRAMES + 30)])] == [3, 4]
-        assert [index for index, _ in source.stretches([(3, 4), (FRAMES - 1, None)])] == [3, FRAMES - 1]
+        assert [index for index, _ in source.read_ranges(spans)] == [3, 4, FRAMES - 2, FRAMES - 1]
+        assert [index for index, _ in source.read_ranges([(3, 5), (FRAMES + 20, FRAMES + 30)])] == [3, 4]
+        assert [index for index, _ in source.read_ranges([(3, 4), (FRAMES - 1, None)])] == [3, FRAMES - 1]
 
 
 @needs_decord
 def test_decord_is_led_from_key_frame_to_key_frame(clip, skipped):
     """It would seek where one lies on the way: no more are passed over at once than lie between two."""
     with open_source(clip, "decord") as source:
-        list(source.stretches([(2, 3), (140, 141)]))
+        list(source.read_ranges([(2, 3), (140, 141)]))
     assert 100 < sum(skipped) < 140 and max(skipped) <= 12
 
 
@@ -140,7 +140,7 @@ def test_a_source_that_cannot_skip_reads_on_and_one_that_can_jumps():
 
     for kind, passes in ((Recording, [(2, 25), (20, 25)]), (Slow, [(2, 25)])):
         asked.clear()
-        found = list(kind(frames).stretches([(2, 4), (4, 5), (20, 22), (22, 25)]))
+        found = list(kind(frames).read_ranges([(2, 4), (4, 5), (20, 22), (22, 25)]))
         assert [(index, int(frame[0, 0, 0])) for index, frame in found] == [
             (i, i) for i in (2, 3, 4, 20, 21, 22, 23, 24)
         ]
