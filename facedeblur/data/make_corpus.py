@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from facedeblur.blur.schedule import Schedule
 from facedeblur.blur.settings import BlurSettings
-from facedeblur.cores import usable_cores
+from facedeblur.cores import job_count
 from facedeblur.data.corpora import Clip
 from facedeblur.data.find_clips import clips_of
 from facedeblur.data.frames.index import FrameIndex
@@ -47,13 +47,6 @@ class Corpus:
     clips: tuple[Clip, ...] = ()
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
     packed: str | None = None
-
-
-def job_count(jobs: int | str) -> int:
-    """Processes for preparation: as asked, or one per usable core."""
-    if jobs != "auto":
-        return int(jobs)
-    return usable_cores()
 
 
 def mixture_rows(data: DataSettings, blur: BlurSettings) -> tuple[MixtureRow, ...]:

@@ -21,6 +21,7 @@ from facedeblur.evaluation.rows import read_rows
 from facedeblur.evaluation.runner import Evaluation
 from facedeblur.evaluation.settings import EvaluationSettings, JudgeSettings, TestData
 from facedeblur.methods import ALWAYS, Method, load_methods
+from facedeblur.models.devices import torch_device
 
 Spec = str | Path | Callable[[torch.Tensor], torch.Tensor]
 
@@ -115,11 +116,11 @@ def _methods(methods: Sequence[Spec] | Mapping[str, Spec], device: str) -> list[
     if isinstance(methods, (str, Path)) or callable(methods):
         methods = [methods]
     labelled = methods.items() if isinstance(methods, Mapping) else ((None, method) for method in methods)
-    found: list[Method] = load_methods([], _device(device))
+    found: list[Method] = load_methods([], torch_device(device))
     for label, method in labelled:
         if isinstance(method, (str, Path)):
             spec = f"{label}={method}" if label else str(method)
-            found += load_methods([spec], _device(device))[len(ALWAYS) :]
+            found += load_methods([spec], torch_device(device))[len(ALWAYS) :]
         elif callable(method):
             found.append(_of_function(method, label))
         else:
@@ -150,7 +151,3 @@ def _fingerprint(method: Callable) -> str:
         for name, value in method.state_dict().items():
             seen.update(name.encode() + value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return seen.hexdigest()[:16]
-
-
-def _device(name: str) -> str:
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name

@@ -21,6 +21,7 @@ from facedeblur.files import write_json
 from facedeblur.methods import Method
 from facedeblur.metrics.image import PSNR_CAP, SSIM_SIGMA, SSIM_WINDOW
 from facedeblur.metrics.landmarks import LIMIT, STEP
+from facedeblur.metrics.strength import quartiles
 from facedeblur.versions import versions
 
 FILE = "protocol.json"
@@ -131,7 +132,7 @@ def _cut_points(psnr: np.ndarray) -> list[float] | None:
     """Quartiles of PSNR(blurred, sharp) of the windows, in dB; None where the plan does not know them."""
     if not len(psnr) or np.isnan(psnr).any():
         return None
-    return [float(cut) for cut in np.quantile(psnr.astype(np.float64), (0.25, 0.5, 0.75))]
+    return quartiles(psnr)
 
 
 def _difference(old: Any, new: Any) -> str:

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from facedeblur.cores import usable_cores
+from facedeblur.cores import job_count
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.forecast import Forecast
 from facedeblur.evaluation.front_door import FrontDoor, front_doors, through
@@ -46,6 +45,7 @@ from facedeblur.evaluation.testset import BlurSet, TestPair, make_test_set, wind
 from facedeblur.faces import judges
 from facedeblur.files import write_json
 from facedeblur.methods import Method, load_methods
+from facedeblur.models.devices import torch_device
 from facedeblur.models.settings import SIDE_MULTIPLE
 from facedeblur.progress import StepProgress
 
@@ -84,8 +84,8 @@ class Evaluation:
 
     def __init__(self, settings: EvaluationSettings, methods: Sequence[Method] | None = None) -> None:
         self.settings, self.folder = settings, settings.folder
-        self.jobs = usable_cores() if settings.jobs == "auto" else int(settings.jobs)
-        self.device = torch.device(_device(settings.device))
+        self.jobs = job_count(settings.jobs)
+        self.device = torch_device(settings.device)
         self.methods = load_methods(settings.methods, self.device) if methods is None else list(methods)
         self.size = image_size(self.methods, settings.size)
         if settings.front_door:
@@ -260,9 +260,3 @@ def image_size(methods: Sequence[Method], asked: int | None) -> int:
         listed = ", ".join(f"{name} ({size} px)" for size, name in sizes.items())
         raise UsageError(f"size: the methods were trained at different sizes: {listed}; set size=<pixels>")
     return asked or next(iter(sizes), SIDE_MULTIPLE)
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -11,6 +11,7 @@ from facedeblur.errors import UsageError
 from facedeblur.inference.api import FaceDeblurrer
 from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import Blurred, NetworkDeblurrer
+from facedeblur.models.devices import torch_device
 from facedeblur.models.fast import accelerated
 from facedeblur.models.onnx_runtime import OnnxDeblurrer
 from facedeblur.models.registry import weight_names
@@ -35,7 +36,7 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
     Raises:
         UsageError: no such weights or device, or weights that cannot be read.
     """
-    device = _device(device)
+    device = _usable(device)
     if str(weights) == COPY:
         return FaceDeblurrer(Blurred(), 128, COPY)
     if is_baseline(str(weights)):
@@ -63,11 +64,9 @@ def default_weights() -> str:
     return names[-1]
 
 
-def _device(name: str | torch.device) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _usable(name: str | torch.device) -> torch.device:
     try:
-        device = torch.device(name)
+        device = torch_device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device {name}: cannot be used ({str(error).splitlines()[0]})") from None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from facedeblur.metrics.strength import quarters, quartiles
 from facedeblur.report.rows import BLURRED, Rows
 from facedeblur.report.summary import NAN, blur_title, ordered_methods, per_image
 from facedeblur.report.table import Column, Table, label, number
@@ -56,10 +57,9 @@ def strength_parts(rows: Rows) -> list[tuple[str, np.ndarray]]:
     strength = {key: value for key, value in pairs if np.isfinite(value)}
     if len(strength) < 8:
         return []
-    cuts = np.quantile(list(strength.values()), [0.25, 0.5, 0.75])
-    values = np.array([strength.get(key, NAN) for key in rows.image_keys()])
+    cuts = quartiles(list(strength.values()))
+    quarter = quarters([strength.get(key, NAN) for key in rows.image_keys()], cuts)
     names = ("strongest quarter", "strong", "weak", "weakest quarter")
     low, middle, high = (f"{cut:.1f} dB" for cut in cuts)
     ranges = (f"≤ {low}", f"{low} – {middle}", f"{middle} – {high}", f"> {high}")
-    quarter = np.where(np.isnan(values), -1, np.searchsorted(cuts, values, side="left"))
     return [(f"{name} ({text})", quarter == i) for i, (name, text) in enumerate(zip(names, ranges, strict=True))]

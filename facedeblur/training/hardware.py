@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from facedeblur.cores import usable_cores
+from facedeblur.models.devices import torch_device
 from facedeblur.models.precision import native_bf16
 
 
@@ -15,7 +16,7 @@ def accelerator_name(requested: str) -> str:
         ValueError: a GPU was asked for and none is visible.
     """
     if requested == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return torch_device("auto").type
     name = {"gpu": "cuda"}.get(requested, requested)
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("trainer.accelerator: gpu was asked for and torch sees none; use trainer.accelerator=cpu")

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from facedeblur.metrics.strength import quarters, quartiles
+
 QUARTERS = ("strongest", "strong", "weak", "weakest")
-
-
-def quartile_cuts(blurred_psnr: Sequence[float]) -> list[float]:
-    """The three quartiles of PSNR(blurred, sharp) in dB: lower PSNR is stronger blur."""
-    return [float(cut) for cut in np.quantile(np.asarray(blurred_psnr, dtype=np.float64), (0.25, 0.5, 0.75))]
 
 
 def summarise(rows: Sequence[Mapping[str, float]], methods: Sequence[str]) -> dict:
@@ -30,8 +27,8 @@ def summarise(rows: Sequence[Mapping[str, float]], methods: Sequence[str]) -> di
     if not rows:
         raise ValueError("no validation window was scored")
     strength = np.array([row["blurred_psnr"] for row in rows])
-    cuts = quartile_cuts(strength)
-    quarter = np.searchsorted(cuts, strength, side="left")
+    cuts = quartiles(strength)
+    quarter = quarters(strength, cuts)
     summary: dict = {}
     for method in methods:
         scores = {name: np.array([row[f"{method}_{name}"] for row in rows]) for name in ("psnr", "ssim")}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from facedeblur.training.scores import QUARTERS, quartile_cuts, score_table, summarise
+from facedeblur.training.scores import QUARTERS, score_table, summarise
 
 
 def rows(psnrs):
@@ -22,12 +21,6 @@ def test_means_and_quarters():
     assert [quarters[name]["psnr"] for name in QUARTERS] == [10, 20, 30, 40]
     assert summary["deblurred"]["by_strength"]["strongest"] == pytest.approx({"psnr": 12, "ssim": 0.2})
     assert summary["windows"] == 4
-
-
-def test_cuts_are_quartiles():
-    values = np.random.default_rng(0).normal(30, 5, 400)
-    cuts = quartile_cuts(values)
-    assert [round(float((values < cut).mean()), 2) for cut in cuts] == [0.25, 0.5, 0.75]
 
 
 def test_one_window_and_none():

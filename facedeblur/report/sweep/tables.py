@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from facedeblur.metrics.strength import quartiles
 from facedeblur.report.sweep.compare import (
     DIGITS,
     SURE,
@@ -95,7 +96,7 @@ def _paired_cells(paired: Against | None, is_reference: bool) -> tuple[Cell, ...
 
 def strongest_windows(runs: Sequence[Run]):
     """A test of rows: is its blur in the strongest quarter, by PSNR(blurred, sharp)?"""
-    cut = float(np.quantile([row["blurred_psnr"] for row in runs[0].rows], 0.25))
+    cut = quartiles([row["blurred_psnr"] for row in runs[0].rows])[0]
     return lambda row: row["blurred_psnr"] <= cut
 
 
