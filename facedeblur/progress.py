@@ -12,7 +12,7 @@ BAR = 24  # characters
 
 
 def clock(seconds: float) -> str:
-    """`75` -> `1:15`, `3700` -> `1:01:40`."""
+    """`75` -> `01:15`, `3700` -> `1:01:40`."""
     text = str(timedelta(seconds=max(0, round(seconds))))
     return text[2:] if text.startswith("0:") else text
 

@@ -1,4 +1,4 @@
-"""Shared fixtures: the composed configuration as plain dictionaries, and a browser to open pages in."""
+"""Shared fixtures: the devices there are, the composed configuration as plain dictionaries, a browser for pages."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ import pytest
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for `device` runs on the CPU, and on a GPU where there is one."""
+    if "device" in metafunc.fixturenames:
+        import torch
+
+        metafunc.parametrize("device", ["cpu", *["cuda"] * torch.cuda.is_available()])
 
 
 @pytest.fixture

@@ -31,12 +31,13 @@ def tensor(array):
     return torch.from_numpy(array)
 
 
-def test_adversarial_losses_are_the_log_probabilities(rng):
+def test_adversarial_losses_are_the_log_probabilities(rng, device):
     real, fake = rng.normal(size=(2, 3, 1, 4, 4)) * 3
     probability_real, probability_fake = 1 / (1 + np.exp(-real)), 1 / (1 + np.exp(-fake))
-    assert adversarial_loss(tensor(fake)).item() == pytest.approx(-np.log(probability_fake).mean())
+    logits_real, logits_fake = tensor(real).to(device), tensor(fake).to(device)
+    assert adversarial_loss(logits_fake).item() == pytest.approx(-np.log(probability_fake).mean())
     expected = -0.5 * (np.log(probability_real).mean() + np.log(1 - probability_fake).mean())
-    assert discriminator_loss(tensor(real), tensor(fake)).item() == pytest.approx(expected)
+    assert discriminator_loss(logits_real, logits_fake).item() == pytest.approx(expected)
 
 
 def test_undecided_discriminator_costs_log_2():

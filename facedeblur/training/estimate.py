@@ -39,10 +39,11 @@ def _on(value, device: str):
 
 
 def checkpoint_bytes(stage) -> int:
-    """Size of one checkpoint: float32 weights, two Adam moments of those that train, and the moving average."""
-    weights = sum(p.numel() for p in stage.parameters())
-    trained = sum(p.numel() for p in stage.parameters() if p.requires_grad)
-    return 4 * (weights + trained * (3 if stage.settings.ema else 2))
+    """Size of one checkpoint: the networks, two Adam moments of what trains, and the moving average."""
+    average = getattr(stage, "average", None)
+    kept = [*stage.networks_state().values(), *(average.average.values() if average is not None else ())]
+    trained = sum(p.nbytes for p in stage.parameters() if p.requires_grad)
+    return sum(tensor.nbytes for tensor in kept) + 2 * trained
 
 
 def announce(title: str, stage, data, devices: int, accelerator: str, precision: str, threads: int, folder) -> None:

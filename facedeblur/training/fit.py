@@ -184,7 +184,7 @@ def fit_stage(
         enable_model_summary=False,
         default_root_dir=folder.path,
     )
-    _start_at_epoch(loop, stage.position["epoch"])
+    start_at_epoch(loop, stage.position["epoch"])
     try:
         if stage.generator_step < steps:
             loop.fit(stage, datamodule=module)
@@ -229,8 +229,11 @@ def _continue(stage: Stage, module: StreamDataModule, state: dict, batches: int)
     module.set_position(position["epoch"], position["batch"])
 
 
-def _start_at_epoch(loop: pl.Trainer, epoch: int) -> None:
-    """Makes Lightning count epochs from `epoch`; the stream's loader knows by itself where in it to go on."""
+def start_at_epoch(loop: pl.Trainer, epoch: int) -> None:
+    """Makes Lightning count epochs from `epoch`; the stream's loader knows by itself where in it to go on.
+
+    Lightning has no public way to begin there but a checkpoint of its own.
+    """
     progress = loop.fit_loop.epoch_progress.current
     progress.ready = progress.started = progress.processed = progress.completed = epoch
 

@@ -25,7 +25,7 @@ def grey(image):
 
 
 @pytest.mark.parametrize("quantised", [True, False])
-def test_ssim_agrees_with_scikit_image(pair, quantised):
+def test_ssim_agrees_with_scikit_image(pair, quantised, device):
     images, references = (quantise(i) if quantised else i for i in pair)
     expected = [
         structural_similarity(
@@ -34,7 +34,8 @@ def test_ssim_agrees_with_scikit_image(pair, quantised):
         for a, b in zip(images, references, strict=True)
     ]
     assert min(expected) < 0.3
-    np.testing.assert_allclose(ssim(*pair, quantised=quantised).numpy(), expected, atol=1e-6)
+    found = ssim(*(images.to(device) for images in pair), quantised=quantised).cpu()
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
 
 
 def test_ssim_of_channels_agrees_with_scikit_image(pair):

@@ -41,10 +41,18 @@ def test_conditional_looks_at_the_blurry_image_and_unconditional_does_not(images
         conditional(candidate)
 
 
-def test_batch_norm_on_layers_2_to_4_only():
-    kinds = [type(m).__name__ for m in Discriminator(2).trunk]
-    block = ["Conv2d", "BatchNorm2d", "LeakyReLU"]
-    assert kinds == ["Conv2d", "LeakyReLU", *block, *block, *block]
+def test_parameters_by_hand():
+    """Five convolutions of 4x4, the batch norms' scale and shift behind the second to the fourth."""
+    convolutions = (16 * 6 + 1) * 2 + (16 * 2 + 1) * 4 + (16 * 4 + 1) * 8 + (16 * 8 + 1) * 16 + (16 * 16 + 1)
+    assert sum(p.numel() for p in Discriminator(2).parameters()) == convolutions + 2 * (4 + 8 + 16)
+
+
+def test_the_first_layer_does_not_look_at_the_rest_of_a_batch(images):
+    discriminator = Discriminator(4).train()
+    both = torch.cat([images[1], images[0]], dim=1)
+    first, rest = discriminator.trunk[:2], discriminator.trunk[2:]
+    torch.testing.assert_close(first(both)[:1], first(both[:1]))
+    assert not torch.allclose(rest(first(both))[:1], rest(first(both[:1])))  # batch norm does
 
 
 def test_channels_last_and_bfloat16_survive(images):

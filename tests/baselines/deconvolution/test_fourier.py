@@ -28,9 +28,9 @@ def test_a_kernel_survives_the_way_through_its_transfer_function(side):
     assert torch.allclose(fourier.otf2psf(fourier.psf2otf(kernel, SIZE), SIZE, side), kernel, atol=1e-12)
 
 
-def test_circular_convolution_is_scipys_with_wrapping():
+def test_circular_convolution_is_scipys_with_wrapping(device):
     images, kernels = random(2, 3, *SIZE), random(2, 1, 5, 7, seed=1)
-    ours = fourier.circular_convolve(images, kernels)
+    ours = fourier.circular_convolve(images.to(device), kernels.to(device)).cpu()
     for image, kernel, made in zip(images, kernels, ours, strict=True):
         for channel, result in zip(image, made, strict=True):
             expected = ndimage.convolve(channel.numpy(), kernel[0].numpy(), mode="wrap")
@@ -38,9 +38,10 @@ def test_circular_convolution_is_scipys_with_wrapping():
 
 
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
-def test_convolve_is_scipys(mode):
+def test_convolve_is_scipys(mode, device):
     images, kernels = random(2, 2, *SIZE), random(2, 1, 5, 3, seed=1)
-    ours, correlated = fourier.convolve(images, kernels, mode), fourier.correlate(images, kernels, mode)
+    given = images.to(device), kernels.to(device), mode
+    ours, correlated = fourier.convolve(*given).cpu(), fourier.correlate(*given).cpu()
     for i in range(2):
         image, kernel = images[i, 1].numpy(), kernels[i, 0].numpy()
         np.testing.assert_allclose(ours[i, 1], signal.convolve2d(image, kernel, mode), atol=1e-10)

@@ -19,17 +19,17 @@ def without_islands(kernel: np.ndarray, mass: float) -> np.ndarray:
 
 @pytest.mark.parametrize("side", [7, 15, 31])
 @pytest.mark.parametrize("density", [0.1, 0.3, 0.5])
-def test_islands_are_scipys_components(side, density):
+def test_islands_are_scipys_components(side, density, device):
     generator = torch.Generator().manual_seed(side)
     taps = torch.rand((8, 1, side, side), generator=generator, dtype=torch.float64)
     kernels = taps * (torch.rand(taps.shape, generator=generator) < density)
     kernels /= kernels.sum((-2, -1), keepdim=True)
-    made = cleanup.drop_islands(kernels, 0.1)
+    made = cleanup.drop_islands(kernels.to(device), 0.1).cpu()
     for kernel, kept in zip(kernels, made, strict=True):
         np.testing.assert_array_equal(kept[0], without_islands(kernel[0].numpy(), 0.1))
 
 
-def test_a_path_longer_than_any_budget_is_one_component():
+def test_a_path_longer_than_any_budget_is_one_component(device):
     spiral = torch.zeros(1, 1, 63, 63)
     for turn in range(0, 31, 2):
         spiral[..., turn, turn : 63 - turn] = spiral[..., 62 - turn, turn : 63 - turn] = 1
@@ -38,7 +38,7 @@ def test_a_path_longer_than_any_budget_is_one_component():
         spiral[..., turn + 2, turn : turn + 2] = 1
     assert ndimage.label(spiral[0, 0].numpy(), np.ones((3, 3)))[1] == 1
     spiral /= spiral.sum()
-    assert torch.equal(cleanup.drop_islands(spiral, 0.9), spiral)
+    assert torch.equal(cleanup.drop_islands(spiral.to(device), 0.9).cpu(), spiral)
 
 
 def test_faint_and_negative_taps_go():

@@ -7,13 +7,6 @@ import pytest
 from facedeblur.data.demo import DemoSettings
 
 
-def test_default_size_suits_a_quarter_of_an_hour():
-    settings = DemoSettings()
-    people = settings.identities + settings.val_identities
-    assert people >= 16
-    assert 4500 <= people * settings.clips_per_identity * settings.frames <= 6000
-
-
 def test_folder_names_every_setting():
     default = DemoSettings()
     assert default.folder == DemoSettings().folder
