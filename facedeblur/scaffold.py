@@ -80,6 +80,12 @@ KINDS = {
         "import numpy as np\nimage = np.full((128, 128, 3), 90, np.uint8)\n"
         "assert np.allclose(defocus(image, 1, np.zeros((68, 2))), 90)",
     ),
+    "windows": Kind(
+        "moving",
+        "facedeblur train +blur.windows.moving={target} +blur.schedules.moving=1",
+        "import numpy as np\nface = np.random.default_rng(0).random((68, 2)) * 100\n"
+        "track = np.stack([face + max(0, frame - 9) for frame in range(20)])\nassert moving(track) == [(9, 9)]",
+    ),
     "augmentation": Kind(
         "occlude",
         "facedeblur train data.augmentation={target}",

@@ -23,6 +23,7 @@ from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.overrides import with_config_dir
 from facedeblur.plugins import TARGET, TRUSTED, PluginError, as_text, described, targets, trust
 from facedeblur.scaffold import KINDS, main, template, used
+from facedeblur.training.settings import run_settings
 
 DOC = (Path(__file__).resolve().parents[1] / "docs" / "extend.md").read_text()
 SMALL = {"image_size": 128, "base_width": 4, "hourglass_features": 8, "hourglass_stacks": 1}
@@ -165,6 +166,20 @@ def test_settings_of_plugins_are_checked():
     ):
         with pytest.raises(ValueError, match=told):
             LossWeights(terms=term)
+
+
+@pytest.mark.parametrize(
+    ("stage", "words", "told"),
+    (
+        ("nah17", ("+model.plugins.discriminator=torch.nn.Conv2d",), "model.plugins.discriminator: nah17 has networks"),
+        ("kupyn17", ("+loss.terms.mine=torch.nn.functional.l1_loss",), "loss.terms.mine: kupyn17 has networks"),
+        ("chakrabarti16", ("trainer.optimizer=torch.optim.RAdam",), "trainer.optimizer: chakrabarti16 is trained by"),
+    ),
+)
+def test_compared_networks_refuse_what_they_would_ignore(compose, stage, words, told):
+    with pytest.raises(ValueError, match=told):
+        run_settings(compose(f"experiment={stage}", *words))
+    run_settings(compose(f"experiment={stage}", "+trainer.metrics.mine=torch.nn.functional.l1_loss"))
 
 
 def test_a_loss_term_is_weighed_into_the_sum(file, tmp_path):

@@ -25,7 +25,7 @@ from facedeblur.settings import ADDED, hashed
 
 KERNEL_KINDS = ("trajectory", "camera_shake", "sharp")
 SINGLE_KINDS = (*KERNEL_KINDS, "motion", "given", "plugin")
-KINDS = ("pravg", "vla", *SINGLE_KINDS)
+KINDS = ("pravg", "vla", "windows", *SINGLE_KINDS)
 PRAVG_LENGTHS = (7, 9, 11, 15, 21)
 
 
@@ -33,16 +33,17 @@ PRAVG_LENGTHS = (7, 9, 11, 15, 21)
 class Schedule:
     """One way to blur.
 
-    kind      "pravg": averages of fixed `lengths`; "vla": averages whose length the content decides; "trajectory" and
-              "camera_shake": a single frame convolved with a kernel; "sharp": the same with a weak one or none;
-              "motion": a single frame in motion around its landmarks; "given": a single frame whose blurry partner
-              is a file beside it; "plugin": a single frame through code of the user's own
+    kind      "pravg": averages of fixed `lengths`; "vla": averages whose length the content decides; "windows":
+              averages of frames that code of the user's own chooses; "trajectory" and "camera_shake": a single frame
+              convolved with a kernel; "sharp": the same with a weak one or none; "motion": a single frame in motion
+              around its landmarks; "given": a single frame whose blurry partner is a file beside it; "plugin": a single
+              frame through code of the user's own
     lengths   odd numbers of frames, for "pravg" alone; every length tiles the shots by itself
     stride    frames between the starts of two windows; None: windows do not overlap, and kernel schedules take every
               7th frame
     response  "identity" or "gamma<exponent>": the curve under which light is averaged
     seed      of the kernels
-    plugin    for "plugin": the code, as `facedeblur.plugins.as_text` has it
+    plugin    for "windows" and "plugin": the code, as `facedeblur.plugins.as_text` has it
 
     Raises ValueError naming the field for an impossible value.
     """
@@ -64,8 +65,8 @@ class Schedule:
         if self.kind not in KINDS:
             raise ValueError(f"kind: one of {', '.join(KINDS)}, got {self.kind!r}")
         object.__setattr__(self, "lengths", tuple(self.lengths))
-        if (self.kind == "plugin") != bool(self.plugin):
-            raise ValueError(f"plugin: needed by the kind plugin and by no other, got {self.plugin!r} for {self.kind}")
+        if (self.kind in ("windows", "plugin")) != bool(self.plugin):
+            raise ValueError(f"plugin: code of the user's own alone has it, got {self.plugin!r} for {self.kind}")
         if (self.kind == "pravg") != bool(self.lengths):
             raise ValueError(f"lengths: needed by pravg and by no other kind, got {self.lengths} for {self.kind}")
         for length in self.lengths:
@@ -78,6 +79,11 @@ class Schedule:
     def uses_kernels(self) -> bool:
         """True when single frames are blurred by themselves, False when frames are averaged."""
         return self.kind in SINGLE_KINDS
+
+    @property
+    def mixes_lengths(self) -> bool:
+        """True when windows of several lengths may share a sharp frame."""
+        return self.kind == "windows" or len(self.lengths) > 1
 
     @property
     def kernel_stride(self) -> int:
@@ -191,6 +197,29 @@ def _blur_by_plugin(sharp: np.ndarray, schedule: Schedule, kernel_seed: int, lan
     if not np.isfinite(blurry).all():
         raise PluginError(f"{key}: gives values that are not finite")
     return np.clip(blurry, 0.0, 255.0).astype(np.float32)
+
+
+def chosen_windows(landmarks: np.ndarray, schedule: Schedule) -> list[tuple[int, int]]:
+    """The windows of one shot under a schedule of the user's own: (start, length), in ascending order.
+
+    Args:
+        landmarks: (frames, 68, 2) in pixels; frames without a face lie between shots.
+
+    Raises:
+        PluginError: anything but windows of an odd number of frames inside the shot, and whatever the code throws.
+    """
+    key = f"blur.windows.{schedule.name}"
+    try:
+        windows = sorted({(int(start), int(length)) for start, length in _function(schedule.plugin, key)(landmarks)})
+    except PluginError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{key}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}") from error
+    for start, length in windows:
+        if length < 1 or length % 2 == 0 or start < 0 or start + length > len(landmarks):
+            raise PluginError(f"{key}: must give (start, length) of an odd number of frames among {len(landmarks)}, "
+                              f"got ({start}, {length})")  # fmt: skip
+    return windows
 
 
 @lru_cache

@@ -21,6 +21,8 @@ class BlurSettings:
 
     schedules: name -> share of the epoch. val_schedules: what validation windows are made of.
     stride: frames between the starts of two windows (None = their length: no overlap). response: psi of Eq. 7.
+    windows: name of a schedule -> code of the user's own that chooses the frames to average: landmarks of a shot,
+    (frames, 68, 2) in pixels -> [(start, length), ...].
     plugins: name of a schedule -> code of the user's own: (sharp, seed, landmarks) -> blurry, arrays (S, S[, 3]) in
     [0, 255].
     """
@@ -36,9 +38,11 @@ class BlurSettings:
     sharp: SharpSettings = field(default_factory=SharpSettings, metadata=ADDED)
     motion: MotionSettings = field(default_factory=MotionSettings, metadata=ADDED)
     plugins: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
+    windows: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plugins", as_plugins(self.plugins, "plugins", refused=KINDS))
+        object.__setattr__(self, "windows", as_plugins(self.windows, "windows", refused=(*KINDS, *self.plugins)))
         check(len(self.schedules) > 0, "schedules", "at least one schedule", dict(self.schedules))
         for name, weight in self.schedules.items():
             check(is_positive(weight), f"schedules.{name}", "a positive weight", weight)
@@ -60,6 +64,9 @@ class BlurSettings:
         if name in self.plugins:
             plugin = as_text(self.plugins[name], f"blur.plugins.{name}")
             return Schedule(name, "plugin", stride=stride, response=self.response, plugin=plugin)
+        if name in self.windows:
+            plugin = as_text(self.windows[name], f"blur.windows.{name}")
+            return Schedule(name, "windows", response=self.response, plugin=plugin)
         own = ("vla", "trajectory", "camera_shake", "sharp", "motion")
         shared = {kind: getattr(self, kind) for kind in own}
         return named_schedule(name, stride=stride, response=self.response, **shared)

@@ -17,12 +17,14 @@ from facedeblur.data.dataset import default_cache
 from facedeblur.data.demo import DemoSettings
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.command import SUMMARY_COLUMNS, summary, summary_text
+from facedeblur.evaluation.own_metrics import OwnMetrics
 from facedeblur.evaluation.rows import read_rows
 from facedeblur.evaluation.runner import Evaluation
-from facedeblur.evaluation.settings import EvaluationSettings, JudgeSettings, TestData
+from facedeblur.evaluation.settings import COLUMNS, EvaluationSettings, JudgeSettings, TestData
 from facedeblur.methods import ALWAYS, Method, load_methods
 from facedeblur.models.devices import torch_device
 
+Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Spec = str | Path | Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -38,7 +40,7 @@ class Scores:
     rows: pa.Table
 
     def means(self) -> dict[tuple[str, str], dict[str, float]]:
-        """(blur, method) -> images, auc, failure_rate, psnr, ssim, cosine, seconds, flagged."""
+        """(blur, method) -> images, auc, failure_rate, psnr, ssim, cosine, seconds, flagged, metrics of your own."""
         return summary(self.rows)
 
     def __str__(self) -> str:
@@ -58,6 +60,7 @@ def evaluate(
     split: str = "auto",
     judge: Mapping[str, Any] | None = None,
     front_door: bool = False,
+    metrics: Mapping[str, str | Metric] | None = None,
     save: bool = False,
     device: str = "auto",
     jobs: int | str = "auto",
@@ -73,6 +76,8 @@ def evaluate(
         size: side of the images in pixels; None: that of the trained methods, else 128.
         layout: how the folder is laid out; split: which of its clips.
         judge: fields of `JudgeSettings`, such as {"embedder": "none"}.
+        metrics: name -> one of your own, a function of images and sharp ones, (B, 3, H, W) in [0, 1], that gives B
+            values, or a target such as "mine.py:error": a column of the rows and tables.
         front_door: every method also as `facedeblur.load()(frame)` applies it to whole frames.
         save: keep the restored images, which galleries of a report show.
         device: where methods run; jobs: judging processes, 0 judges here.
@@ -102,7 +107,8 @@ def evaluate(
         device=device,
         jobs=jobs,
     )
-    evaluation = Evaluation(settings, _methods(methods, device))
+    own = OwnMetrics.of_program(metrics or {}, COLUMNS, _fingerprint)
+    evaluation = Evaluation(settings, _methods(methods, device), own)
     evaluation.run()
     return Scores(settings.folder, read_rows(settings.folder, SUMMARY_COLUMNS + _others()))
 

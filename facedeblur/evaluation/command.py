@@ -7,7 +7,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from facedeblur.evaluation.rows import read_rows
+from facedeblur.evaluation.rows import own_columns, read_rows
 from facedeblur.evaluation.runner import Evaluation
 from facedeblur.evaluation.settings import EvaluationSettings
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate
@@ -27,9 +27,11 @@ SUMMARY_COLUMNS = ["blur", "method", "landmark_error", "psnr", "ssim", "identity
 
 
 def summary(rows: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
-    """(blur, method) -> images, auc, failure_rate, psnr, ssim, cosine, seconds and flagged, over all its rows."""
+    """(blur, method) -> images, auc, failure_rate, psnr, ssim, cosine, seconds, flagged and the means of metrics of
+    the user's own, over all its rows."""
+    own = own_columns(rows)
     found: dict[tuple[str, str], dict[str, float]] = {}
-    columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in SUMMARY_COLUMNS}
+    columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in [*SUMMARY_COLUMNS, *own]}
     keys = list(zip(columns["blur"], columns["method"], strict=True))
     for key in dict.fromkeys(keys):
         mine = np.array([k == key for k in keys])
@@ -44,6 +46,7 @@ def summary(rows: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
             "cosine": _mean(columns["identity_cosine"][mine]),
             "seconds": _mean(columns["seconds"][mine]),
             "flagged": int(np.count_nonzero(columns["flags"][mine] != "")),
+            **{name: _mean(columns[name][mine]) for name in own},
         }
     return found
 
@@ -51,12 +54,15 @@ def summary(rows: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
 def summary_table(rows: pa.Table) -> Table:
     """One table for all blurs; `facedeblur report` makes the real ones."""
     table = Table(title=f"AUC at {LIMIT}; failures above it", title_justify="left")
-    for name in ("blur", "method", "images", "AUC", "failures %", "PSNR", "SSIM", "cosine", "ms/image", "flagged"):
+    own = own_columns(rows)
+    given = ("blur", "method", "images", "AUC", "failures %", "PSNR", "SSIM", "cosine", "ms/image", "flagged")
+    for name in (*given, *own):
         table.add_column(name, justify="left" if name in ("blur", "method") else "right")
     for (blur, method), s in summary(rows).items():
         table.add_row(
             blur, method, str(s["images"]), f"{s['auc']:.3f}", f"{100 * s['failure_rate']:.2f}", f"{s['psnr']:.2f}",
             f"{s['ssim']:.4f}", f"{s['cosine']:.3f}", f"{1000 * s['seconds']:.1f}", str(s["flagged"]),
+            *(f"{s[name]:.4g}" for name in own),
         )  # fmt: skip
     return table
 

@@ -22,10 +22,19 @@ from facedeblur.methods import Method
 from facedeblur.metrics.image import PSNR_CAP, SSIM_SIGMA, SSIM_WINDOW
 from facedeblur.metrics.landmarks import LIMIT, STEP
 from facedeblur.metrics.strength import quartiles
+from facedeblur.settings import hashed
 from facedeblur.versions import versions
 
 FILE = "protocol.json"
-FIXED = ("format", "image_size", "corpus", "judges", "schedule", "shard")  # what may not change within one folder
+FIXED = (
+    "format",
+    "image_size",
+    "corpus",
+    "judges",
+    "schedule",
+    "shard",
+    "own_metrics",
+)  # what may not change within one folder
 
 
 METRICS = {
@@ -71,7 +80,7 @@ def protocol(settings: EvaluationSettings, size: int, methods: Sequence[Method],
             for blur in tests.blurs
         },
         "judges": judges_told(settings.judge),
-        "schedule": asdict(settings.schedule),
+        "schedule": hashed(settings.schedule),
         "methods": {method.name: dict(method.source) for method in methods},
         "metrics": METRICS,
         "batch": settings.batch,
@@ -95,8 +104,9 @@ def merged(folder: Path, new: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"{path}: not readable ({error}); remove {folder} or choose another name=...") from error
     known = json.loads(json.dumps(new, default=str))  # as it would be read again
     for key in FIXED:
-        if old.get(key) != known[key]:
-            raise UsageError(f"{folder}: holds rows made with another {key} ({_difference(old.get(key), known[key])}); "
+        if old.get(key) != known.get(key):
+            told = _difference(old.get(key), known.get(key))
+            raise UsageError(f"{folder}: holds rows made with another {key} ({told}); "
                              "choose another name=...")  # fmt: skip
     for kind, mark in (("methods", "fingerprint"), ("blurs", "manifest")):
         for name, described in known[kind].items():

@@ -12,13 +12,16 @@ Whoever makes tables reads all of `<folder>/rows/*.parquet`; the columns are the
     landmarks, truth           68 (x, y) in pixels of the crop; landmarks null where no face was found
     embedding                  null where there is none
     image                      the restored image, relative to the folder; null if it was not saved
+
+Metrics of the user's own follow, a column of numbers each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -55,10 +58,18 @@ class ScoreRow:
     truth: list[float] | None = None
     embedding: list[float] | None = None
     image: str | None = None
+    own: Mapping[str, float] = field(default_factory=dict)
+
+    def columns(self) -> dict[str, Any]:
+        """Name of a column -> its value in this row."""
+        known = dict(vars(self))
+        return known | known.pop("own")
 
 
 _COLUMNS = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "list[float]": pa.list_(pa.float32())}
-SCHEMA = pa.schema([(field.name, _COLUMNS[field.type.removesuffix(" | None")]) for field in fields(ScoreRow)])
+SCHEMA = pa.schema(
+    [(field.name, _COLUMNS[field.type.removesuffix(" | None")]) for field in fields(ScoreRow) if field.name != "own"]
+)
 
 
 def joined(flags: Iterable[str]) -> str:
@@ -73,8 +84,16 @@ def flat(points: np.ndarray | None) -> list[float] | None:
 
 
 def table_of(rows: Iterable[ScoreRow], about: Mapping[str, str] | None = None) -> pa.Table:
-    """The rows as a table of SCHEMA, with `about` in its metadata."""
-    return pa.Table.from_pylist([vars(row) for row in rows], schema=SCHEMA.with_metadata(about))
+    """The rows as a table of SCHEMA and of the columns of their own metrics, with `about` in its metadata."""
+    rows = list(rows)
+    own = pa.schema([(name, pa.float64()) for name in dict.fromkeys(name for row in rows for name in row.own)])
+    schema = pa.unify_schemas([SCHEMA, own]).with_metadata(about)
+    return pa.Table.from_pylist([row.columns() for row in rows], schema=schema)
+
+
+def own_columns(table: pa.Table) -> list[str]:
+    """The columns of metrics of the user's own."""
+    return [name for name in table.column_names if name not in SCHEMA.names]
 
 
 def write_rows(path: Path, rows: Iterable[ScoreRow], about: Mapping[str, str] | None = None) -> None:
@@ -84,11 +103,20 @@ def write_rows(path: Path, rows: Iterable[ScoreRow], about: Mapping[str, str] | 
 
 
 def read_rows(folder: str | Path, columns: list[str] | None = None) -> pa.Table:
-    """All rows of an evaluation folder, in the order of their files' names. Raises UsageError where there are none."""
+    """All rows of an evaluation folder, in the order of their files' names. Raises UsageError where there are none.
+
+    `columns`: those of SCHEMA to read; metrics of the user's own always come with them.
+    """
     files = sorted((Path(folder) / FOLDER).glob("[!.]*.parquet"), key=lambda file: natural_order(file.name))
     if not files:
         raise UsageError(f"{folder}: no score rows; `facedeblur evaluate` writes them to {FOLDER}/*.parquet")
     try:
-        return pa.concat_tables([pq.read_table(file, columns=columns) for file in files])
+        tables = [pq.read_table(file) if columns is None else _some_of(file, columns) for file in files]
+        return pa.concat_tables(tables, promote_options="default")  # files without rows lack the metrics of one's own
     except pa.ArrowInvalid as error:
         raise UsageError(f"{folder}: rows cannot be read: {error}") from error
+
+
+def _some_of(file: Path, columns: Sequence[str]) -> pa.Table:
+    own = [name for name in pq.read_schema(file).names if name not in SCHEMA.names]
+    return pq.read_table(file, columns=[*columns, *own])

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from facedeblur.evaluation.forecast import Forecast
 from facedeblur.evaluation.front_door import FrontDoor, front_doors, through
 from facedeblur.evaluation.judging import EvalItem, JudgePool
 from facedeblur.evaluation.names import check_file_names, file_name
+from facedeblur.evaluation.own_metrics import OwnMetrics
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
 from facedeblur.evaluation.restoring import PooledRestorer, Restored, Restorer
 from facedeblur.evaluation.rows import FOLDER, ScoreRow
@@ -78,11 +79,14 @@ class Evaluation:
 
     Args:
         methods: ready ones, "blurred" and "oracle" among them; None: those that `settings` names.
+        own: metrics beside those of the package; None: those that `settings` names.
 
     Raises UsageError for everything the user can mend: methods, corpus, judges, or a folder of other rows.
     """
 
-    def __init__(self, settings: EvaluationSettings, methods: Sequence[Method] | None = None) -> None:
+    def __init__(
+        self, settings: EvaluationSettings, methods: Sequence[Method] | None = None, own: OwnMetrics | None = None
+    ) -> None:
         self.settings, self.folder = settings, settings.folder
         self.jobs = job_count(settings.jobs)
         self.device = torch_device(settings.device)
@@ -92,11 +96,16 @@ class Evaluation:
             self.methods += front_doors(self.methods, self.size)
         check_file_names(self.methods)
         self.tests = make_test_set(settings.data, settings.schedules(), max(1, self.jobs), settings.images)
-        mixed = frozenset(blur.schedule.name for blur in self.tests.blurs if len(blur.schedule.lengths) > 1)
+        mixed = frozenset(blur.schedule.name for blur in self.tests.blurs if blur.schedule.mixes_lengths)
         self.saved = SavedImages(self.folder, self.methods, mixed) if settings.save else None
         # the plan's landmarks are dlib's already
         self.truth = None if settings.judge.truth == "dlib" else judges.localizer(settings.judge.truth)
-        self.protocol = merged(self.folder, protocol(settings, self.size, self.methods, self.tests))
+        self.own = OwnMetrics.of(settings.metrics) if own is None else own
+        self.own.try_out(self.size)
+        told = protocol(settings, self.size, self.methods, self.tests)
+        if self.own.metrics:
+            told["own_metrics"] = dict(self.own.described)
+        self.protocol = merged(self.folder, told)
         self.restorers = {m.name: Restorer(m, self.device, settings.batch) for m in self.methods}
         self.records: dict[Path, Record] = {}  # of all that is in the folder
 
@@ -209,13 +218,14 @@ class Evaluation:
         rows: dict[str, list[ScoreRow]] = {name: [] for name in pending.files}
         sharp = [pair.sharp for pair in pending.pairs]
         scores = {name: image_scores([r.image for r in made], sharp) for name, made in pending.restored.items()}
+        own = {name: self.own.scores([r.image for r in made], sharp) for name, made in pending.restored.items()}
         paths = [self._save(pair, pending.restored, i) for i, pair in enumerate(pending.pairs)]
         begin, images = time.monotonic(), len(pending.files)
         for i, judgements in enumerate(pool.results(pending.answers)):
             pair = pending.pairs[i]
             for (name, made), judgement in zip(pending.restored.items(), judgements, strict=True):
                 row = score_row(name, pair, made[i], judgement, scores[name][i], paths[i].get(name))
-                rows[name].append(row)
+                rows[name].append(replace(row, own=own[name][i]))
             judged = self.forecast.done + images * max(i + 1, pool.ready(pending.answers))
             if judged < self.forecast.total:
                 self.progress(judged, self.forecast.total, pair.case.video, self.forecast.seconds_left())

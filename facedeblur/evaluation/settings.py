@@ -8,15 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from facedeblur.blur.camera_shake import CameraShakeSettings
-from facedeblur.blur.schedule import Schedule, named_schedule
+from facedeblur.blur.schedule import Schedule
+from facedeblur.blur.settings import BlurSettings
 from facedeblur.blur.trajectory import TrajectorySettings
 from facedeblur.blur.vla import VLASettings
 from facedeblur.data.corpora import layout
 from facedeblur.data.corpora.settings import CorpusSettings, check_kind
 from facedeblur.data.demo import DemoSettings
 from facedeblur.models.settings import SIDE_MULTIPLE
-from facedeblur.settings import SettingsError, build, check, check_count, is_count
+from facedeblur.plugins import as_plugins
+from facedeblur.settings import ADDED, SettingsError, build, check, check_count, is_count
 
+# of the rows (`evaluation.rows`) and of their summary: names that a metric of one's own cannot have
+COLUMNS = (
+    "method", "corpus", "category", "identity", "blur", "video", "frame", "L", "psnr", "ssim", "landmark_error",
+    "identity_cosine", "seconds", "flags", "landmarks", "truth", "embedding", "image", "images", "auc", "failure_rate",
+    "cosine", "flagged",
+)  # fmt: skip
 SPLITS = ("auto", "train", "val", "test", "all")
 
 
@@ -70,12 +78,14 @@ class TestData:
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """What the blurs share, see `Schedule`; windows of a test set never overlap."""
+    """What the blurs share, and blurs of the user's own, see `BlurSettings`; windows of a test set never overlap."""
 
     response: str = "identity"
     vla: VLASettings = field(default_factory=VLASettings)
     trajectory: TrajectorySettings = field(default_factory=TrajectorySettings)
     camera_shake: CameraShakeSettings = field(default_factory=CameraShakeSettings)
+    plugins: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
+    windows: Mapping[str, object] = field(default_factory=dict, metadata=ADDED)
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,8 @@ class EvaluationSettings:
     all. front_door: every method also as `facedeblur.load()(frame)` applies it to whole frames, see
     `facedeblur.evaluation.front_door`. save: restored images are kept as PNG. jobs: judging processes; 0 judges in
     the main process. batch: images deblurred at a time. plugins: networks of your own that runs were trained
-    with. shard: windows between two files of rows, what an interruption costs at most.
+    with. metrics: name -> one of your own, a column of the rows. shard: windows between two files of rows, what an
+    interruption costs at most.
     """
 
     name: str
@@ -106,11 +117,15 @@ class EvaluationSettings:
     batch: int = 16
     shard: int = 128
     plugins: tuple[str, ...] = ()
+    metrics: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", as_plugins(self.metrics, "metrics", refused=COLUMNS))
         check(len(self.blurs) > 0, "blur", "at least one schedule", self.blurs)
         check(len(set(self.blurs)) == len(self.blurs), "blur", "schedules of distinct names", self.blurs)
-        self.schedules()  # names and settings are checked there
+        for schedule in self.schedules():  # names and settings are checked there
+            alone = schedule.kind in ("plugin", "motion", "sharp")
+            check(not (self.front_door and alone), "front_door", f"false for {schedule.name}, which blurs crops", True)
         if self.size is not None:
             valid = is_count(self.size, SIDE_MULTIPLE) and self.size % SIDE_MULTIPLE == 0
             check(valid, "size", f"a multiple of {SIDE_MULTIPLE}", self.size)
@@ -127,7 +142,7 @@ class EvaluationSettings:
     def schedules(self) -> tuple[Schedule, ...]:
         """The blur schedules, their windows never overlapping."""
         shared = {f.name: getattr(self.schedule, f.name) for f in fields(self.schedule)}
-        return tuple(named_schedule(name, **shared) for name in self.blurs)
+        return BlurSettings("evaluation", dict.fromkeys(self.blurs, 1.0), self.blurs, **shared).validation()
 
 
 def evaluation_settings(plain: Mapping[str, Any]) -> EvaluationSettings:

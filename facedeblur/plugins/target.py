@@ -17,10 +17,17 @@ from facedeblur.errors import UsageError
 TARGET = "_target_"
 GROUP = "facedeblur.plugins"
 # where a configuration may hold plug-ins
-STAGE_PLACES = ("blur.plugins.*", "data.augmentation", "trainer.callbacks.*", "trainer.metrics.*", "trainer.optimizer")
+STAGE_PLACES = (
+    "blur.plugins.*",
+    "blur.windows.*",
+    "data.augmentation",
+    "trainer.callbacks.*",
+    "trainer.metrics.*",
+    "trainer.optimizer",
+)
 PLACES = (
     *(f"{stage}{place}" for stage in ("", "hourglass.") for place in (*STAGE_PLACES, "trainer.schedule")),
-    *("model.plugins.*", "loss.terms.*", "logger.loggers.*"),
+    *("model.plugins.*", "loss.terms.*", "logger.loggers.*", "metrics.*", "schedule.plugins.*", "schedule.windows.*"),
 )
 
 

@@ -41,7 +41,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns of equal length: arrays of str for TEXTS, int for WHOLE, float (NaN where missing) for SCORES.
+    """Columns of equal length: arrays of str for TEXTS, int for WHOLE, float (NaN where missing) for SCORES and
+    metrics of the user's own.
 
     `place` holds (source, file, row in the file) of each row, `files` the Parquet files of each source.
     """
@@ -57,6 +58,11 @@ class Rows:
 
     def __getitem__(self, column: str) -> np.ndarray:
         return self.columns[column]
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The columns of metrics of the user's own."""
+        return tuple(name for name in self.columns if name not in (*TEXTS, *WHOLE, *SCORES))
 
     def select(self, which: np.ndarray) -> Rows:
         """The rows of a mask or of indices, in that order."""
@@ -154,7 +160,10 @@ def read_rows(folders: Sequence[str | Path]) -> Rows:
     parts = [part for part in parts if len(part[1])]
     if not parts:
         raise UsageError(f"{', '.join(map(str, folders))}: no score rows yet; let `facedeblur evaluate` finish a shard")
-    columns = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
+    names = dict.fromkeys(name for part in parts for name in part[0])
+    columns = {
+        name: np.concatenate([part[0].get(name, np.full(len(part[1]), np.nan)) for part in parts]) for name in names
+    }
     place = np.concatenate([part[1] for part in parts])
     return _joined(Rows(tuple(sources), tuple(files), columns, place))
 
@@ -170,10 +179,12 @@ def common_protocol(sources: Iterable[Source]) -> tuple[dict, list[str]]:
 def _read(path: Path, source: int, file: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     wanted = [*TEXTS, *WHOLE, *SCORES]
     try:
-        missing = set(wanted) - set(pq.read_schema(path).names)
+        names = pq.read_schema(path).names
+        own = [name for name in names if name not in (*wanted, *VECTORS)]
+        missing = set(wanted) - set(names)
         if missing:
             raise UsageError(f"{path}: no column {', '.join(sorted(missing))}; evaluate again with this version")
-        table = pq.read_table(path, columns=wanted)
+        table = pq.read_table(path, columns=wanted + own)
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{path}: not a Parquet file of score rows ({error}); remove it and evaluate again") from error
     columns: dict[str, np.ndarray] = {}
@@ -181,7 +192,7 @@ def _read(path: Path, source: int, file: int) -> tuple[dict[str, np.ndarray], np
         columns[name] = np.array([value or "" for value in table.column(name).to_pylist()], dtype=str)
     for name in WHOLE:
         columns[name] = np.array(table.column(name).to_pylist(), dtype=np.int64)
-    for name in SCORES:
+    for name in (*SCORES, *own):
         values = table.column(name).to_pylist()
         columns[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
     rows = np.arange(table.num_rows)

@@ -38,6 +38,7 @@ def score_table(rows: Rows, summaries: Summaries, caption: str) -> Table:
         Column("Cosine", hint="mean cosine between the embeddings of the restored and the sharp face"),
         Column("ms/image", higher=False, hint="median time of the deblurring alone"),
         Column("No face", higher=False, hint="images in which the judge found no face; they count as failures"),
+        *(Column(name, hint="a metric of one's own: the mean over images") for name in rows.own),
     )
     lines = []
     for (method, blur), s in summaries.items():
@@ -55,6 +56,7 @@ def score_table(rows: Rows, summaries: Summaries, caption: str) -> Table:
                 scored(s.cosine, s.intervals["cosine"], 3),
                 Cell("", None) if reference else number(1000 * s.seconds, 1),
                 number(s.flags.get("no_face", 0), 0),
+                *(scored(s.own[name], s.intervals[name], 4) for name in rows.own),
             )
         )
     notes = [interval_note(rows)]

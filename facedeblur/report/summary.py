@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class Summary:
     gap            share of the difference in AUC between blurred and oracle that is closed
     intervals      measure -> 95 % bootstrap interval over groups
     flags          flag -> images that carry it
+    own            means of metrics of the user's own
     """
 
     method: str
@@ -67,6 +68,7 @@ class Summary:
     intervals: dict[str, Interval]
     gap: Interval
     flags: dict[str, int]
+    own: dict[str, float] = field(default_factory=dict)
 
 
 def summarise(rows: Rows, method: str, blur: str) -> Summary:
@@ -92,7 +94,8 @@ def summarise(rows: Rows, method: str, blur: str) -> Summary:
         psnr=_mean(mine["psnr"]),
         cosine=_mean(mine["identity_cosine"]),
         seconds=float(np.nanmedian(mine["seconds"])) if np.isfinite(mine["seconds"]).any() else NAN,
-        intervals={name: bootstrap_interval(per_image(mine, name), groups) for name in MEASURES},
+        intervals={name: bootstrap_interval(per_image(mine, name), groups) for name in (*MEASURES, *mine.own)},
+        own={name: _mean(mine[name]) for name in mine.own},
         gap=gap_closed(rows, method, blur),
         flags=dict(sorted(flags.items())),
     )

@@ -226,6 +226,14 @@ class RunSettings:
             raise ValueError("model.hourglass_stacks: must be at least 1 to train an hourglass, got 0")
         if self.stage in COMPARED and self.init is not None:
             raise ValueError(f"init: weights of ours hold no {self.stage}; resume=<run folder> goes on with a run")
+        for key, code in (("model.plugins", self.model.plugins), ("loss.terms", self.loss.terms)):
+            if self.stage in (*COMPARED, "localizer") and code:
+                raise ValueError(
+                    f"{key}.{next(iter(code))}: {self.stage} has networks and losses of its own; other code of yours "
+                    "(optimizer, schedule, callbacks, metrics, data, blur) goes with it"
+                )
+        if self.stage == "chakrabarti16" and isinstance(self.trainer.optimizer, Mapping):
+            raise ValueError("trainer.optimizer: chakrabarti16 is trained by its paper's; leave the key out")
         if self.stage == "kupyn17" and self.trainer.accumulate > 1:
             raise ValueError("trainer.accumulate: kupyn17 takes several critic steps on every batch; must be 1")
         if self.hourglass.trainer.ema is not None:

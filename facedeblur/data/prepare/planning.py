@@ -26,7 +26,7 @@ from facedeblur.blur.quality import (
     quantised,
 )
 from facedeblur.blur.response import response
-from facedeblur.blur.schedule import Schedule, blur_single
+from facedeblur.blur.schedule import Schedule, blur_single, chosen_windows
 from facedeblur.blur.vla import reversed_vla_windows, vla_windows
 from facedeblur.blur.windows import pravg_windows, reversed_range, without_duplicates
 from facedeblur.data.prepare.frame_buffer import FrameBuffer
@@ -139,11 +139,16 @@ class _Planner:
                 for first, last in pieces(start, stop, self.buffer.area(start), schedule.vla.max_length):
                     yield _Task(first, last, partial(self._vla_rows, schedule, first, last))
             else:
-                yield from self._pravg_tasks(schedule, start, stop)
+                yield from self._average_tasks(schedule, start, stop)
 
-    def _pravg_tasks(self, schedule: Schedule, start: int, stop: int) -> Iterator[_Task]:
+    def _average_tasks(self, schedule: Schedule, start: int, stop: int) -> Iterator[_Task]:
         """A reversed window is compared with forward ones of every length: 9 frames can repeat the blur of 7."""
         forward = []
+        if schedule.kind == "windows":
+            chosen = chosen_windows(self._track.landmarks[start:stop].copy(), schedule)
+            forward = [(start + first, length) for first, length in chosen]
+            if not forward:
+                self.rejects[schedule.name]["none chosen"] += 1
         for length in schedule.lengths:
             found = pravg_windows(start, stop, length, schedule.stride)
             if not found:

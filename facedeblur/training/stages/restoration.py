@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 
 from facedeblur.metrics.modules import CappedPSNR, MeanScore, StructuralSimilarity
-from facedeblur.plugins import PluginError, function_of
+from facedeblur.metrics.own import own_metrics
 from facedeblur.training.stages.stage import Stage
-
-
-def checked(score: Callable[[Tensor, Tensor], object], name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """A score of the user's own, which raises PluginError unless it gives one value for each image."""
-
-    def checked_score(images: Tensor, references: Tensor) -> Tensor:
-        scores = score(images, references)
-        values = torch.empty(0) if scores is None else torch.as_tensor(scores).detach().float().reshape(-1)
-        if len(values) != len(images):
-            wanted = f"must give one value for each of {len(images)} images"
-            raise PluginError(f"trainer.metrics.{name}: {wanted}, got {len(values)}")
-        return values
-
-    return checked_score
 
 
 class RestorationStage(Stage):
@@ -38,11 +23,11 @@ class RestorationStage(Stage):
 
     def make_metrics(self) -> dict[str, MetricCollection]:
         """Method -> PSNR, SSIM and what `trainer.metrics` names; the best method's have the plain names."""
-        own = {name: function_of(plugin, f"trainer.metrics.{name}") for name, plugin in self.settings.metrics.items()}
+        own = own_metrics(self.settings.metrics, "trainer.metrics")
 
         def scores(method: str) -> MetricCollection:
             metrics = {"psnr": CappedPSNR(), "ssim": StructuralSimilarity()}
-            metrics |= {name: MeanScore(checked(score, name)) for name, score in own.items()}
+            metrics |= {name: MeanScore(score) for name, score in own.items()}
             postfix = "" if method == self.methods[-1] else f"_{method}"
             return MetricCollection(metrics, prefix="val/", postfix=postfix, compute_groups=False)
 

@@ -9,11 +9,13 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from facedeblur.blur.averages import average
 from facedeblur.blur.response import gamma, identity
 from facedeblur.blur.schedule import blur_with_kernel, named_schedule
+from facedeblur.blur.settings import BlurSettings
 from facedeblur.blur.windows import range_iou
 from facedeblur.data.prepare import planning
 from facedeblur.data.prepare.planning import kernel_seed, pieces, plan_video
 from facedeblur.faces.crop import crop, crop_box, resize
 from facedeblur.faces.track import FaceTrack
+from facedeblur.plugins import PluginError
 
 
 class Film:
@@ -69,6 +71,39 @@ def test_every_length_of_pravg_tiles_by_itself():
     film = Film(50)
     rows = plan(film, film.track(), "pravg").rows
     assert spans(rows) == sorted((s, n) for n in (7, 9, 11, 15, 21) for s in range(0, 50 - n + 1, n))
+
+
+CHOOSERS = """
+def ends(landmarks): return [(len(landmarks) - 9, 9), (0, 5)]
+def even(landmarks): return [(0, 6)]
+def beyond(landmarks): return [(len(landmarks) - 4, 5)]
+def none(landmarks): return ()
+def throws(landmarks): raise KeyError("eyes")
+"""
+
+
+def chooser(tmp_path, name):
+    (tmp_path / "choosers.py").write_text(CHOOSERS)
+    return BlurSettings("own", {"mine": 1.0}, ("mine",), windows={"mine": f"{tmp_path}/choosers.py:{name}"}).training()
+
+
+def test_windows_of_ones_own_are_those_of_every_shot(tmp_path):
+    film = Film(40)
+    found = plan(film, film.track(cuts=(15,)), schedules=chooser(tmp_path, "ends"))
+    assert spans(found.rows) == [(0, 5), (6, 9), (15, 5), (31, 9)]
+    pravg = plan(film, film.track(), schedules=[named_schedule("mine", kind="pravg", lengths=(5,))]).rows[0]
+    assert found.rows[0]["psnr"] == pravg["psnr"] and found.rows[0]["kernel_seed"] == -1
+    assert plan(film, film.track(), schedules=chooser(tmp_path, "none")).rejects["mine"] == {"none chosen": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    (("even", r"got \(0, 6\)"), ("beyond", r"among 40, got \(36, 5\)"), ("throws", "KeyError: 'eyes'")),
+)
+def test_what_is_no_choice_of_windows_is_named(tmp_path, name, told):
+    film = Film(40)
+    with pytest.raises(PluginError, match=rf"^blur\.windows\.mine: .*{told}"):
+        plan(film, film.track(), schedules=chooser(tmp_path, name))
 
 
 @pytest.mark.parametrize("names", [("pravg", "vla", "trajectory", "camera_shake")])
