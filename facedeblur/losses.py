@@ -33,7 +33,11 @@ __all__ = [
 
 
 def adversarial_loss(fake_logits: Tensor) -> Tensor:
-    """What G_bl minimises of Eq. 2, non-saturating: -log D(fake), the mean over images and patches."""
+    """What G_bl minimises of Eq. 2, non-saturating: -log D(fake), the mean over images and patches.
+
+    >>> round(adversarial_loss(torch.zeros(2, 1, 4, 4)).item(), 4)  # -log(1/2)
+    0.6931
+    """
     return F.softplus(-_full(fake_logits)).mean()
 
 
@@ -77,7 +81,11 @@ CONTENT = {"l1": content_image_loss, "charbonnier": charbonnier_loss, "log_mse":
 
 
 def projection_loss(fake_features: Tensor, real_features: Tensor, detach_real: bool = True) -> Tensor:
-    """Eq. 4: mean absolute difference of D's penultimate features; the real ones are the goal and get no gradient."""
+    """Eq. 4: mean absolute difference of D's penultimate features; the real ones are the goal and get no gradient.
+
+    >>> projection_loss(torch.ones(1, 8, 4, 4), torch.zeros(1, 8, 4, 4)).item()
+    1.0
+    """
     return _difference(fake_features, real_features.detach() if detach_real else real_features).abs().mean()
 
 
@@ -92,6 +100,11 @@ class GeneratorLoss:
     Returns the terms by the names of LossWeights, unweighted and detached for the logs, and under "total" their
     weighted sum, which carries the gradient. Terms without inputs or of weight 0 are left out. Raises ValueError when
     two shapes differ.
+
+    >>> sharp = torch.zeros(1, 3, 8, 8)
+    >>> terms = GeneratorLoss()(sharp + 0.5, sharp)
+    >>> sorted(terms), terms["content_image"].item()
+    (['content_gradient', 'content_image', 'total'], 0.5)
     """
 
     def __init__(self, weights: LossWeights | None = None) -> None:

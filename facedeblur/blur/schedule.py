@@ -105,6 +105,9 @@ def named_schedule(name: str, **overrides: Any) -> Schedule:
 
     `overrides` are fields of `Schedule`; those that are settings of one kind may be mappings of their own fields.
     Raises ValueError for an unknown name, key or value.
+
+    >>> named_schedule("pravg9", response="gamma2.2").lengths, named_schedule("vla", vla={"max_length": 21}).kind
+    ((9,), 'vla')
     """
     if name.removeprefix("pravg").isdigit() and name.startswith("pravg"):
         defaults: dict[str, Any] = {"kind": "pravg", "lengths": (int(name.removeprefix("pravg")),)}

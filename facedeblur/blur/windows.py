@@ -47,6 +47,9 @@ def pravg_windows(start: int, stop: int, length: int, stride: int | None = None)
 
     One window every `stride` frames; by default they tile the range without overlap, as the image counts of the paper's
     Tables 4 and 5 imply (17,125 windows of 7 and 4,962 of 21 in about 120,000 frames).
+
+    >>> pravg_windows(0, 20, length=7)
+    [(0, 7), (7, 7)]
     """
     check_length(length)
     stride = length if stride is None else stride

@@ -65,7 +65,8 @@ class Outcome:
         if self.sharp:
             what = f"in {self.sharp} of them" if self.frames else f"{self.sharp} of them"
             found += f", {what} sharp already and left alone"
-        done = f"{100 * self.changed:.2g} % of the pixels changed, by {self.levels:.1f} of 255 levels"
+        share = f"{100 * self.changed:.2g}" if self.changed < 0.1 else f"{100 * self.changed:.0f}"
+        done = f"{share} % of the pixels changed, by {self.levels:.1f} of 255 levels"
         dropped = f"; without {', '.join(self.dropped)}" if self.dropped else ""
         return f"{self.input} -> {self.output}: {found}; {done if self.changed else 'nothing changed'}{dropped}"
 

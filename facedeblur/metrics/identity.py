@@ -10,6 +10,9 @@ def cosine(first: ArrayLike, second: ArrayLike) -> np.ndarray:
     """Cosine of the angle between embeddings (..., D) of corresponding faces -> (...,) float64 in [-1, 1].
 
     NaN where an embedding is zero or not finite: there is no direction to compare.
+
+    >>> cosine([[1.0, 0.0], [3.0, 4.0]], [[0.0, 2.0], [3.0, 4.0]]).tolist()
+    [0.0, 1.0]
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)

@@ -34,6 +34,10 @@ def psnr(images: Tensor, references: Tensor, quantised: bool = True) -> Tensor:
 
     images, references: (B, C, H, W) in [0, 1] -> (B,) float32. `quantised` rounds both to 8 bits first. Raises
     ValueError when the shapes differ.
+
+    >>> black = torch.zeros(2, 3, 16, 16)
+    >>> psnr(black, black + torch.tensor([0.0, 0.1])[:, None, None, None], quantised=False).tolist()
+    [60.0, 20.0]
     """
     images, references = _prepare(images, references, quantised)
     error = (images - references).square().mean(dim=(1, 2, 3))
@@ -48,6 +52,10 @@ def ssim(images: Tensor, references: Tensor, quantised: bool = True, variant: st
     gaussian_weights=True, use_sample_covariance=False. `variant`: "luminance", as the original, or "channels", the mean
     over the channels. `quantised` rounds both to 8 bits first. Raises ValueError when the shapes differ or the images
     are too small.
+
+    >>> image = torch.rand(1, 3, 16, 16)
+    >>> ssim(image, image).item() > ssim(image, image.flip(-1)).item()
+    True
     """
     images, references = _prepare(images, references, quantised)
     if min(images.shape[-2:]) < SSIM_WINDOW:

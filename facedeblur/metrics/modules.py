@@ -58,6 +58,12 @@ class CappedPSNR(MeanScore):
     """Mean of `metrics.image.psnr` over images, in dB.
 
     torchmetrics' PeakSignalNoiseRatio is another number: that of the mean squared error over all images, without a cap.
+
+    >>> metric, black = CappedPSNR(), torch.zeros(1, 3, 16, 16)
+    >>> metric.update(black, black)
+    >>> metric.update(black, black + 1)
+    >>> metric.compute().item()  # of 60, the cap, and 0
+    30.0
     """
 
     higher_is_better = True

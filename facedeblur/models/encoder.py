@@ -18,6 +18,10 @@ class Encoder(nn.Module):
 
     forward: (B, in_channels, H, W) in [-1, 1], sides multiples of 128 -> list of 8 tensors, E1 (B, w, H, W), E2
     (B, 2w, H/2, W/2) ... E8, the code, (B, 4w, H/128, W/128), with w = `width`. Raises ValueError on other sides.
+
+    >>> import torch
+    >>> [tuple(features.shape[1:]) for features in Encoder(width=4).eval()(torch.zeros(1, 3, 128, 128))][::7]
+    [(4, 128, 128), (16, 1, 1)]
     """
 
     def __init__(

@@ -34,6 +34,11 @@ class DeblurGenerator(nn.Module):
 
     With `global_residual` the decoder's output is a correction: it is added to the blurry image, or with `residual_on`
     "first_step" to the last 3 channels, what the first step made of it, and limited to [-1, 1].
+
+    >>> from facedeblur.models import Decoder, Encoder
+    >>> g_bl = DeblurGenerator(Encoder(in_channels=3, width=4), Decoder(width=4)).eval()
+    >>> g_bl(torch.zeros(1, 3, 128, 128)).shape
+    torch.Size([1, 3, 128, 128])
     """
 
     stream: Stream = "blurry"

@@ -15,6 +15,7 @@ from PIL import Image
 from facedeblur.cli import main
 from facedeblur.errors import UsageError
 from facedeblur.inference.api import FaceDeblurrer
+from facedeblur.inference.files import Outcome
 
 STAMPS = [0, 40, 80, 200, 240, 250, 400, 440, 480, 520, 1000, 1040]  # milliseconds: no constant frame rate
 
@@ -102,6 +103,11 @@ def test_a_photo_becomes_a_png_that_differs_in_its_faces_alone(deblur, photo, ca
     line = one_line(capsys, "a.jpg -> out/a.png: 2 faces; ", " % of the pixels changed, by ")
     share = changed.mean()
     assert f"; {100 * share:.2g} % of" in line and 0.01 < share < 0.6
+
+
+@pytest.mark.parametrize(("share", "told"), ((0.00123, "0.12 %"), (0.0512, "5.1 %"), (0.154, "15 %"), (1.0, "100 %")))
+def test_a_share_of_pixels_is_a_plain_number(share, told):
+    assert f"; {told} of the pixels changed" in Outcome("a.jpg", "a.png", 1, 0, share, 2.0).text
 
 
 def test_metadata_of_a_photo_are_kept(deblur, photo):
