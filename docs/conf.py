@@ -32,12 +32,15 @@ suppress_warnings = ["myst.header"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_type_aliases = {"ArrayLike": "ArrayLike"}  # else NumPy's union of everything
 autodoc_inherit_docstrings = False  # what PyTorch says of its own methods is not repeated
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_title = f"facedeblur {release}"
 html_show_sphinx = False
 html_copy_source = False
@@ -64,25 +67,27 @@ def _rewrite(text: str) -> str:
     return text
 
 
-LITERAL = re.compile(r"(?<![`:])`([^`]+)`(?!`)")
+LITERAL = re.compile(r"(?<![`:])`([^`]+)`(?!`)(\w?)")
 COLUMN = re.compile(r"^(\w[\w ,./*-]*?)(?:  +|: )(\S.*)$")
 
 
 def plain_docstring(_app, _what, _name, _object, _options, lines: list[str]) -> None:
     """Docstrings are written to be read as they are; here they become reStructuredText, before napoleon's sections.
 
-    One backtick is code, bars and asterisks are themselves, and `name  what it is` in columns is a list.
+    One backtick is code, what follows `::` is a block of it, bars and asterisks are themselves, and `name  what it is` in
+    columns is a list.
     """
     made: list[str] = []
-    in_column = in_section = in_example = False
+    in_column = in_section = in_example = in_block = False
     for line in lines:
         in_example = line.lstrip().startswith(">>>") or (in_example and bool(line.strip()))
-        if in_example:
+        in_block = (in_block and (not line or line.startswith(" "))) or bool(made and made[-1].endswith("::"))
+        if in_example or in_block:
             made.append(line)
             continue
         if line and not line[0].isspace():
             in_section = bool(re.fullmatch(r"(Args|Returns|Raises|Yields|Attributes|Note):", line))
-        line = re.sub(r"(``[^`]+``)(?=\w)", r"\1\\ ", LITERAL.sub(r"``\1``", line))
+        line = LITERAL.sub(lambda found: f"``{found[1]}``" + (f"\\ {found[2]}" if found[2] else ""), line)
         line = re.sub(r"(?<![`\w])([|*]+)(?!`)", lambda found: "".join(f"\\{c}" for c in found[1]), line)
         found = None if in_section or line.startswith(" ") else COLUMN.match(line)
         if found and "  " in line:

@@ -1,12 +1,14 @@
 """facedeblur: train, compare and use face motion-deblurring networks (Chrysos, Favaro, Zafeiriou).
 
-import facedeblur
+In short::
 
-deblur = facedeblur.load()  # the shipped weights; or a name, a file of weights, a run folder
-sharp = deblur(image)  # an array, a tensor, a PIL image, or a batch of them
+    import facedeblur
 
-for blurry, sharp, meta in facedeblur.pairs("videos/", blur="vla", size=128):
-    ...
+    deblur = facedeblur.load()  # the shipped weights; or a name, a file of weights, a run folder
+    sharp = deblur(image)  # an array, a tensor, a PIL image, or a batch of them
+
+    for blurry, sharp, meta in facedeblur.pairs("videos/", blur="vla", size=128):
+        ...
 
 Nothing heavy is imported with the package: torch comes with the first call.
 """
@@ -86,7 +88,7 @@ def evaluate(
             (B, 3, H, W) in [0, 1]; as a mapping, label -> one of these.
         data: "demo", or a folder of videos as `pairs` takes it.
         blurs: names of blurs.
-        **options: see `facedeblur.evaluation.api.evaluate`: out, images, size, layout, judge, device, jobs.
+        **options: see `facedeblur.evaluation.api.evaluate`: name, output, images, size, layout, judge, metrics, device, jobs.
 
     Returns:
         The scores: a table to print, its rows, and the folder that `make_report` reads.
