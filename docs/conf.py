@@ -74,8 +74,8 @@ COLUMN = re.compile(r"^(\w[\w ,./*-]*?)(?:  +|: )(\S.*)$")
 def plain_docstring(_app, _what, _name, _object, _options, lines: list[str]) -> None:
     """Docstrings are written to be read as they are; here they become reStructuredText, before napoleon's sections.
 
-    One backtick is code, what follows `::` is a block of it, bars and asterisks are themselves, and `name  what it is` in
-    columns is a list.
+    One backtick is code, what follows `::` is a block of it, bars and asterisks are themselves, and `name  what it is`
+    in columns is a list.
     """
     made: list[str] = []
     in_column = in_section = in_example = in_block = False

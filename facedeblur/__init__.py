@@ -88,7 +88,8 @@ def evaluate(
             (B, 3, H, W) in [0, 1]; as a mapping, label -> one of these.
         data: "demo", or a folder of videos as `pairs` takes it.
         blurs: names of blurs.
-        **options: see `facedeblur.evaluation.api.evaluate`: name, output, images, size, layout, judge, metrics, device, jobs.
+        **options: see `facedeblur.evaluation.api.evaluate`: name, output, images, size, layout, judge, metrics,
+            device, jobs.
 
     Returns:
         The scores: a table to print, its rows, and the folder that `make_report` reads.
