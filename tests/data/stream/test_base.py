@@ -35,7 +35,7 @@ def module() -> Module:
 
 
 def places(loader, count: int) -> list:
-    return [batch["meta"][0] for batch, _ in zip(loader, range(count), strict=False)]
+    return [batch["meta"][0] for _, batch in zip(range(count), loader, strict=False)]
 
 
 def test_there_is_one_loader_and_it_goes_on_where_it_stopped():
