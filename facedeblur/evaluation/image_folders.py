@@ -58,11 +58,11 @@ def score(folders: dict[str, Path], sharp: Path, settings: JudgeSettings, jobs: 
         for first in range(0, len(names), CHUNK):
             chunk = names[first : first + CHUNK]
             loaded = [_load(name, truths, found, settings) for name in chunk]
-            submitted = pool.submit([question for *_, question in loaded if question is not None])
+            submitted = pool.submit([item for *_, item in loaded if item is not None])
             answers = pool.results(submitted)
-            for i, (name, face, sharp_image, images, question) in enumerate(loaded):
-                judgements = [None] * len(folders) if question is None else next(answers)
-                rows += _rows(name, face, sharp_image, images, judgements, sharp.resolve().name)
+            for i, (name, face, sharp_image, images, item) in enumerate(loaded):
+                measurements = [None] * len(folders) if item is None else next(answers)
+                rows += _rows(name, face, sharp_image, images, measurements, sharp.resolve().name)
                 progress(first + i + 1, len(names), name)
     return rows
 
@@ -78,7 +78,7 @@ def images_in(folder: Path) -> dict[str, Path]:
 
 
 def _load(name: str, truths: dict[str, Path], found: dict[str, dict[str, Path]], settings: JudgeSettings) -> tuple:
-    """(name, face, sharp image, {method: (image, flags)}, question to the judges or None)."""
+    """(name, face, sharp image, {method: (image, flags)}, item to the judges or None)."""
     sharp = Still(str(truths[name])).load()
     if sharp is None:
         raise UsageError(f"{truths[name]}: not a readable image")
@@ -130,10 +130,10 @@ def _rows(
     face: _Face | None,
     sharp: np.ndarray,
     images: dict[str, tuple[np.ndarray, set[str]]],
-    judgements: Sequence[FaceMeasurement | None],
+    measurements: Sequence[FaceMeasurement | None],
     corpus: str,
 ) -> Iterator[ScoreRow]:
-    for (method, (image, flags)), judged in zip(images.items(), judgements, strict=True):
+    for (method, (image, flags)), judged in zip(images.items(), measurements, strict=True):
         psnr, ssim = image_scores([image], [sharp])[0]
         flags = set(flags)
         landmarks = None

@@ -53,10 +53,10 @@ class FaceMeasurement:
     cosine: float | None
 
 
-def judge(question: EvalItem, settings: JudgeSettings) -> list[FaceMeasurement]:
-    """The judgement of every image of a window; the sharp face's embedding is computed once."""
-    size = question.sharp.shape[0]
-    truth = None if question.truth is None else _scaled(question.truth, size, settings.size)
+def judge(item: EvalItem, settings: JudgeSettings) -> list[FaceMeasurement]:
+    """The measurement of every image of a window; the sharp face's embedding is computed once."""
+    size = item.sharp.shape[0]
+    truth = None if item.truth is None else _scaled(item.truth, size, settings.size)
     embedder = judges.embedder(settings.embedder)
     known: dict[tuple[bytes, bytes], np.ndarray] = {}
 
@@ -68,11 +68,11 @@ def judge(question: EvalItem, settings: JudgeSettings) -> list[FaceMeasurement]:
             known[key] = embedder.embed(image, points)
         return known[key]
 
-    reference = embed(resize(question.sharp, settings.size), truth)
-    judgements = []
-    for image in question.images:
+    reference = embed(resize(item.sharp, settings.size), truth)
+    measurements = []
+    for image in item.images:
         if image is None:
-            judgements.append(FaceMeasurement(None, None if truth is None else float("inf"), None, None))
+            measurements.append(FaceMeasurement(None, None if truth is None else float("inf"), None, None))
             continue
         seen = resize(image, settings.size)
         points = locate(seen, truth, settings)
@@ -84,8 +84,8 @@ def judge(question: EvalItem, settings: JudgeSettings) -> list[FaceMeasurement]:
         if embedding is not None and reference is not None:
             similarity = float(cosine(embedding, reference))
         landmarks = None if points is None else _scaled(points, settings.size, size)
-        judgements.append(FaceMeasurement(landmarks, error, embedding, similarity))
-    return judgements
+        measurements.append(FaceMeasurement(landmarks, error, embedding, similarity))
+    return measurements
 
 
 def locate(image: np.ndarray, truth: np.ndarray | None, settings: JudgeSettings) -> np.ndarray | None:
@@ -146,11 +146,11 @@ class JudgePool:
         """Calls another function in one of the judging processes."""
         return self._pool.submit(work, argument)
 
-    def submit(self, questions: Sequence[EvalItem]) -> list[Future | EvalItem]:
+    def submit(self, items: Sequence[EvalItem]) -> list[Future | EvalItem]:
         """Starts judging; `results` gives the answers."""
         if self._pool is None:
-            return list(questions)
-        return [self._pool.submit(judge, question, self.settings) for question in questions]
+            return list(items)
+        return [self._pool.submit(judge, item, self.settings) for item in items]
 
     @staticmethod
     def ready(submitted: Sequence[Future | EvalItem]) -> int:
@@ -158,7 +158,7 @@ class JudgePool:
         return sum(item.done() for item in submitted if isinstance(item, Future))
 
     def results(self, submitted: Sequence[Future | EvalItem]) -> Iterator[list[FaceMeasurement]]:
-        """The judgements of what was submitted, in order, as they come."""
+        """The measurements of what was submitted, in order, as they come."""
         for item in submitted:
             try:
                 yield item.result() if isinstance(item, Future) else judge(item, self.settings)

@@ -63,7 +63,7 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class _Pending:
-    """Some methods' images of a shard, whose judgements are awaited."""
+    """Some methods' images of a shard, whose measurements are awaited."""
 
     shard: Shard
     files: dict[str, Path]
@@ -206,25 +206,25 @@ class Evaluation:
                 restored[method.name] = self._restore(method, images, pool)
         doors = [method for method in wanted if isinstance(method, FrontDoor)]
         restored |= through(doors, shard.blur, [pair.row for pair in pairs], self.size)
-        questions = [
+        items = [
             EvalItem(pair.sharp, pair.truth, [r[i].image if r[i].usable else None for r in restored.values()])
             for i, pair in enumerate(pairs)
         ]
         files = {method.name: shard.files[method.name] for method in methods}
-        return _Pending(shard, files, last, pairs, lost, restored, pool.submit(questions))
+        return _Pending(shard, files, last, pairs, lost, restored, pool.submit(items))
 
     def _finish(self, pending: _Pending, pool: JudgePool, done: int, windows: int) -> int:
-        """Scores and saves images while their judgements come in, and writes their rows; returns the windows done."""
+        """Scores and saves images while their measurements come in, and writes their rows; returns the windows done."""
         rows: dict[str, list[ScoreRow]] = {name: [] for name in pending.files}
         sharp = [pair.sharp for pair in pending.pairs]
         scores = {name: image_scores([r.image for r in made], sharp) for name, made in pending.restored.items()}
         own = {name: self.own.scores([r.image for r in made], sharp) for name, made in pending.restored.items()}
         paths = [self._save(pair, pending.restored, i) for i, pair in enumerate(pending.pairs)]
         begin, images = time.monotonic(), len(pending.files)
-        for i, judgements in enumerate(pool.results(pending.answers)):
+        for i, measurements in enumerate(pool.results(pending.answers)):
             pair = pending.pairs[i]
-            for (name, made), judgement in zip(pending.restored.items(), judgements, strict=True):
-                row = score_row(name, pair, made[i], judgement, scores[name][i], paths[i].get(name))
+            for (name, made), measurement in zip(pending.restored.items(), measurements, strict=True):
+                row = score_row(name, pair, made[i], measurement, scores[name][i], paths[i].get(name))
                 rows[name].append(replace(row, own=own[name][i]))
             judged = self.forecast.done + images * max(i + 1, pool.ready(pending.answers))
             if judged < self.forecast.total:
