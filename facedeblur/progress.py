@@ -12,9 +12,8 @@ BAR = 24  # characters
 
 
 def clock(seconds: float) -> str:
-    """`75` -> `01:15`, `3700` -> `1:01:40`."""
-    text = str(timedelta(seconds=max(0, round(seconds))))
-    return text[2:] if text.startswith("0:") else text
+    """`75` -> `0:01:15`, as rich's columns show it."""
+    return str(timedelta(seconds=max(0, round(float(seconds)))))
 
 
 class StepProgress:

@@ -6,7 +6,7 @@ from facedeblur.progress import StageProgress, StepProgress, clock
 
 
 def test_clock():
-    assert [clock(s) for s in (0, 75, 3700)] == ["00:00", "01:15", "1:01:40"]
+    assert [clock(s) for s in (0, 75, 3700)] == ["0:00:00", "0:01:15", "1:01:40"]
 
 
 def test_preparation_names_its_stages(capsys):

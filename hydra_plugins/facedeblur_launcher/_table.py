@@ -7,19 +7,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
+from facedeblur.progress import clock
 from hydra_plugins.facedeblur_launcher._ending import progress
 from hydra_plugins.facedeblur_launcher._jobs import GOOD, UNFINISHED, Job
 
 COLOURS = {"running": "cyan", "done": "green", "skipped": "green", "failed": "red", "busy": "red"}
 REFRESH_SECONDS = 0.5
-
-
-def clock(seconds: float) -> str:
-    """`75` -> `0:01:15`."""
-    return str(timedelta(seconds=max(0, round(seconds))))
 
 
 def seconds_left(jobs: Sequence[Job], slots: int) -> float | None:

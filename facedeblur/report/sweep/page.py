@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from datetime import timedelta
 
 import numpy as np
 
+from facedeblur.progress import clock
 from facedeblur.report import html
 from facedeblur.report.html import Html
 from facedeblur.report.sweep import figures
@@ -71,8 +71,8 @@ def overview(sweep: Sweep) -> Html:
     seconds = [run.seconds for run in sweep.of(best) if run.seconds]
     if seconds:
         others = [run.seconds for v in order[1:] for run in sweep.of(v) if run.seconds]
-        note = f"per run; the others {_clock(np.mean(others))}" if others else "per run"
-        tiles.append(("cost of the best", _clock(np.mean(seconds)), note))
+        note = f"per run; the others {clock(np.mean(others))}" if others else "per run"
+        tiles.append(("cost of the best", clock(np.mean(seconds)), note))
     missing = [variant for variant in sweep.variants if variant not in order]
     warning = html.callout(f"Not finished yet, so not compared: {', '.join(missing)}.", "warning") if missing else None
     return html.section("Result", html.tiles(tiles), warning, _dots(sweep))
@@ -94,10 +94,6 @@ def _sure(paired) -> tuple[str, str]:
     return answer, f"p = {d.p:.3g} over videos; {word} than the seeds' spread of {paired.seed_sd:.2f} dB"
 
 
-def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(float(seconds))))
-
-
 def _dots(sweep: Sweep) -> Html | None:
     source = figures.seed_dots(sweep)
     return html.figure(html.image(source, "PSNR of every seed by variant")) if source else None
@@ -110,7 +106,7 @@ def jobs(sweep: Sweep) -> Html:
     for run in sweep.runs:
         started = time.strftime("%m-%d %H:%M", time.localtime(run.started)) if run.started else ""
         end = run.ended if run.state != "running" else time.time()
-        took = _clock(end - run.started) if run.started and end and end >= run.started else ""
+        took = clock(end - run.started) if run.started and end and end >= run.started else ""
         state = html.badge(run.state, KINDS.get(run.state, ""))
         place = str(run.folder.relative_to(sweep.folder))
         step = "" if run.step is None else str(run.step)

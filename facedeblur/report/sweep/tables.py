@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
 
 import numpy as np
 
 from facedeblur.metrics.strength import quartiles
+from facedeblur.progress import clock
 from facedeblur.report.sweep.compare import (
     DIGITS,
     SURE,
@@ -26,9 +26,9 @@ from facedeblur.report.sweep.read import Run, Sweep
 from facedeblur.report.table import MISSING, Cell, Column, Table, label, number, ranked
 
 
-def clock(seconds: float | None) -> Cell:
+def duration(seconds: float | None) -> Cell:
     """`75` -> 0:01:15, which sorts by seconds."""
-    return Cell(MISSING) if seconds is None else Cell(str(timedelta(seconds=round(seconds))), seconds)
+    return Cell(MISSING) if seconds is None else Cell(clock(seconds), seconds)
 
 
 def with_spread(value: Spread, score: str, mark: str = "") -> Cell:
@@ -187,7 +187,7 @@ def cost_table(sweep: Sweep) -> Table:
         (
             label(run.name),
             label(run.device),
-            clock(run.seconds),
+            duration(run.seconds),
             number(run.images_per_second, 1),
             number(run.peak_memory, 0),
             number(len(run.cost), 0),
@@ -195,5 +195,5 @@ def cost_table(sweep: Sweep) -> Table:
         for run in sweep.runs
     )
     total = sum(run.seconds or 0 for run in sweep.runs)
-    notes = (f"All runs together: {timedelta(seconds=round(total))} of training, without the shared first stage.",)
+    notes = (f"All runs together: {clock(total)} of training, without the shared first stage.",)
     return Table(columns, rows, "Cost", notes)
