@@ -29,7 +29,7 @@ FRAMES = 15  # the demo's exposure
 def main(argv: list[str] | None) -> int:
     options = parse(__doc__, argv, _flags)
     from facedeblur.evaluation.real_world import face_at, face_in, faces_of, score_video, sharpest
-    from facedeblur.evaluation.runner import image_size
+    from facedeblur.evaluation.restoring import image_size
     from facedeblur.methods import load_methods
     from facedeblur.progress import StepProgress
     from facedeblur.report.images import read_rgb

@@ -14,7 +14,8 @@ from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.settings import LossWeights
 from facedeblur.overrides import conf_dir
 from facedeblur.training.cache_keys import stages_data
-from facedeblur.training.settings import COMPARED, ComparedSettings, run_settings
+from facedeblur.training.compared_settings import COMPARED, ComparedSettings
+from facedeblur.training.settings import run_settings
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in conf_dir().glob("*/*.yaml") if path.stem != "base")
 EXPERIMENTS = ("final", "no_identity", "identity_nohg", "identity_nohg_only2mf2", "hourglass", "localizer")

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.judging import PROCESS_DIED, JudgePool
 from facedeblur.methods import Method, load_method
+from facedeblur.models.settings import SIDE_MULTIPLE
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,3 +147,17 @@ def _as_files(output: Tensor, size: tuple[int, int]) -> list[tuple[np.ndarray, f
         (np.ascontiguousarray(image), frozenset(shared | (set() if good else {"nan"})))
         for image, good in zip(images, finite, strict=True)
     ]
+
+
+def is_slow(method: Method) -> bool:
+    """Whether a method may take seconds an image: the compared ones do."""
+    return method.source.get("of", method.source).get("kind") == "baseline"  # through the front door, too
+
+
+def image_size(methods: Sequence[Method], asked: int | None) -> int:
+    """Side of the images: as asked, that of the trained methods, or 128. Raises UsageError where they differ."""
+    sizes = {method.image_size: method.name for method in methods if method.image_size is not None}
+    if asked is None and len(sizes) > 1:
+        listed = ", ".join(f"{name} ({size} px)" for size, name in sizes.items())
+        raise UsageError(f"size: the methods were trained at different sizes: {listed}; set size=<pixels>")
+    return asked or next(iter(sizes), SIDE_MULTIPLE)

@@ -21,14 +21,13 @@ from typing import Any
 import numpy as np
 
 from facedeblur.cores import job_count
-from facedeblur.errors import UsageError
 from facedeblur.evaluation.forecast import Forecast
 from facedeblur.evaluation.front_door import FrontDoor, front_doors, through
 from facedeblur.evaluation.judging import EvalItem, JudgePool
 from facedeblur.evaluation.names import check_file_names, file_name
 from facedeblur.evaluation.own_metrics import OwnMetrics
 from facedeblur.evaluation.protocol import merged, protocol, write_protocol
-from facedeblur.evaluation.restoring import PooledRestorer, Restored, Restorer
+from facedeblur.evaluation.restoring import PooledRestorer, Restored, Restorer, image_size, is_slow
 from facedeblur.evaluation.rows import FOLDER, ScoreRow
 from facedeblur.evaluation.saved_images import SavedImages
 from facedeblur.evaluation.scoring import image_scores, score_row
@@ -47,7 +46,6 @@ from facedeblur.faces import judges
 from facedeblur.files import write_json
 from facedeblur.methods import Method, load_methods
 from facedeblur.models.devices import torch_device
-from facedeblur.models.settings import SIDE_MULTIPLE
 from facedeblur.progress import StepProgress
 
 
@@ -256,17 +254,3 @@ class Evaluation:
             "flags": flag_counts(self.records.values()),
         }
         write_json(self.folder / "status.json", status | ({"reason": reason} if reason else {}))
-
-
-def is_slow(method: Method) -> bool:
-    """Whether a method may take seconds an image: the compared ones do."""
-    return method.source.get("of", method.source).get("kind") == "baseline"  # through the front door, too
-
-
-def image_size(methods: Sequence[Method], asked: int | None) -> int:
-    """Side of the images: as asked, that of the trained methods, or 128. Raises UsageError where they differ."""
-    sizes = {method.image_size: method.name for method in methods if method.image_size is not None}
-    if asked is None and len(sizes) > 1:
-        listed = ", ".join(f"{name} ({size} px)" for size, name in sizes.items())
-        raise UsageError(f"size: the methods were trained at different sizes: {listed}; set size=<pixels>")
-    return asked or next(iter(sizes), SIDE_MULTIPLE)

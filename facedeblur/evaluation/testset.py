@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from facedeblur.blur.schedule import Schedule, named_schedule
 from facedeblur.data.corpora import Clip, Traits, is_album, traits
 from facedeblur.data.find_clips import clips_of, demo_folder
-from facedeblur.data.pairs.pair import PairMeta, describe, open_video, read_pairs
+from facedeblur.data.pairs.pair import PairMeta, describe, read_pairs
 from facedeblur.data.plans.plan import SCHEMA, Plan
 from facedeblur.data.plans.report import PlanReport
 from facedeblur.data.prepare.job import PrepareError, check_blurs
@@ -30,13 +29,11 @@ from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.stream.sample_windows import validation_windows
 from facedeblur.evaluation.settings import TestData
-from facedeblur.faces.annotation import annotation_path
+from facedeblur.evaluation.truth import annotation_kinds, is_annotated, localised, stills_of
 from facedeblur.faces.crop import points_to_crop
-from facedeblur.faces.dlib_models import landmark_box
 from facedeblur.faces.protocols import Localizer
 from facedeblur.progress import StageProgress
 from facedeblur.video.album import SUFFIX as ALBUM_SUFFIX
-from facedeblur.video.album import read_album
 from facedeblur.video.source import VideoError
 
 # a test set does not choose its frames: one that training would find too blurred to learn from counts as well
@@ -114,9 +111,9 @@ class TestSet:
         """Takes out of `metas` what it has read."""
         wanted = list(metas.values())
         clip, anew = self._by_path[video], {}
-        unknown = [row for row in metas if truth is not None and not _annotated(clip, plan[row].window.target)]
+        unknown = [row for row in metas if truth is not None and not is_annotated(clip, plan[row].window.target)]
         if unknown:
-            anew = _localised({row: plan[row] for row in unknown}, wanted[0], truth)
+            anew = localised({row: plan[row] for row in unknown}, wanted[0], truth)
         for pair in read_pairs(wanted):
             row, points = pair.meta.row, pair.meta.landmarks
             del metas[row]
@@ -132,7 +129,7 @@ class TestSet:
         category = clip.category or (clip.corpus if clip.corpus != self.name else "")
         video, identity, frame = self._relative(clip.path), clip.identity, window.window.target
         if video.endswith(ALBUM_SUFFIX):  # a photo stands for itself
-            still = _stills(clip.path)[frame]
+            still = stills_of(clip.path)[frame]
             video, frame = self._relative(still.image), 0
             identity = Path(video).parts[0] if len(Path(video).parts) > 1 else Path(video).stem
         length = 1 if window.kernel_seed is not None else window.window.length
@@ -165,7 +162,7 @@ def make_test_set(data: TestData, schedules: Sequence[Schedule], jobs: int, imag
     roots = [os.path.abspath(os.path.expanduser(root)) for root in roots]
     clips = clips_of([data.corpus] if data.corpus else [], data.name, data.cache, data.demo, jobs)
     clips = _of_split(clips, data.split, kind, roots[0])
-    counts = Counter(kind for clip in clips for kind in _annotation_kinds(clip))
+    counts = Counter(kind for clip in clips for kind in annotation_kinds(clip))
     blurs = []
     for schedule in schedules:
         blurs.append(BlurSet(schedule, *_plan(clips, schedule, data.cache, jobs, images)))
@@ -227,38 +224,3 @@ def on_ground_truths(plan: Plan, schedule: Schedule) -> Plan:
 def window_key(case: Case) -> str:
     """Name of a window that is the same on every machine."""
     return hashlib.sha256(repr(astuple(case)).encode()).hexdigest()[:12]
-
-
-def _localised(windows: Mapping[int, Any], meta: PairMeta, localizer: Localizer) -> dict[int, np.ndarray]:
-    """row -> landmarks of its target frame by another localiser, which gets the box of the known ones.
-
-    `meta` is that of one of the windows, which are all of one video.
-    """
-    by_frame: dict[int, list[int]] = {}
-    for row, window in windows.items():
-        by_frame.setdefault(window.window.target, []).append(row)
-    found = {}
-    with open_video(meta) as source:
-        first = min(by_frame)
-        for index, frame in enumerate(source.frames(first, max(by_frame) + 1), start=first):
-            for row in by_frame.get(index, ()):
-                found[row] = localizer.localize(frame, landmark_box(windows[row].landmarks))
-    return found
-
-
-def _annotation_kinds(clip: Clip) -> list[bool]:
-    if clip.path.endswith(ALBUM_SUFFIX):
-        return [still.points is not None for still in _stills(clip.path)]
-    return [_annotated(clip, 0)]
-
-
-def _annotated(clip: Clip, frame: int) -> bool:
-    """Whether landmarks are given for a frame: photos of one album each have theirs or not."""
-    if clip.path.endswith(ALBUM_SUFFIX):
-        return _stills(clip.path)[frame].points is not None
-    return clip.annotation is not None or annotation_path(clip.path).is_file()
-
-
-@lru_cache(maxsize=256)
-def _stills(path: str) -> list:
-    return read_album(path)

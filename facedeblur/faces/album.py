@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from facedeblur.faces.dlib_models import landmark_box
+from facedeblur.faces.dlib_models import localize_twice
 from facedeblur.faces.protocols import Detector, Localizer
 from facedeblur.faces.pts import PtsError, read_pts
 from facedeblur.faces.refine import sharpness
@@ -50,7 +50,7 @@ def _detected(photo: np.ndarray, detector: Detector, localizer: Localizer) -> np
     if not faces:
         return None
     largest = max(faces, key=lambda face: (face[2] - face[0]) * (face[3] - face[1]))
-    return localizer.localize(photo, landmark_box(localizer.localize(photo, largest[:4])))
+    return localize_twice(localizer, photo, largest[:4])
 
 
 def _is_inside(points: np.ndarray, photo: np.ndarray) -> bool:

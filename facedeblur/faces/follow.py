@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from facedeblur.faces.crop import crop, crop_box
-from facedeblur.faces.dlib_models import landmark_box
+from facedeblur.faces.dlib_models import landmark_box, localize_twice
 from facedeblur.faces.protocols import Box, Detector, Localizer
 from facedeblur.faces.refine import sharpness
 
@@ -158,8 +158,7 @@ class FaceFollower:
         return any(iou(box, face.box) >= SAME_FACE for face in self._faces)
 
     def _take_up(self, index: int, frame: np.ndarray, box: tuple[float, float, float, float, float]) -> None:
-        # Once more from the landmarks' own box: detections are quantised, and later frames start from landmarks.
-        points = self._localizer.localize(frame, landmark_box(self._localizer.localize(frame, box[:4])))
+        points = localize_twice(self._localizer, frame, box[:4])  # as later frames, which start from landmarks
         own = landmark_box(points)
         if iou(own, box[:4]) >= SAME_FACE and not self._is_followed(own):
             face = _Face(index, self._shot)

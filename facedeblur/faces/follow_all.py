@@ -11,7 +11,7 @@ from itertools import count
 
 import numpy as np
 
-from facedeblur.faces.dlib_models import landmark_box
+from facedeblur.faces.dlib_models import landmark_box, localize_twice
 from facedeblur.faces.follow import SAME_FACE, iou, is_smooth, prominence
 from facedeblur.faces.protocols import Box, Detector, Localizer
 
@@ -95,8 +95,7 @@ class FacesFollower:
                 continue
             if box[4] < UNSURE and not any(iou(box[:4], other) >= SAME_FACE for other in before):
                 continue
-            # Once more from the landmarks' own box: detections are quantised, later frames start from landmarks.
-            points = self._localizer.localize(frame, landmark_box(self._localizer.localize(frame, box[:4])))
+            points = localize_twice(self._localizer, frame, box[:4])  # as later frames, which start from landmarks
             if iou(landmark_box(points), box[:4]) >= SAME_FACE:
                 self._faces[next(self._numbers)] = _Face(points)
 

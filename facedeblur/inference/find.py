@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from facedeblur.faces.crop import CropBox, crop_box
-from facedeblur.faces.dlib_models import DlibDetector, DlibLocalizer, landmark_box
+from facedeblur.faces.dlib_models import DlibDetector, DlibLocalizer, landmark_box, localize_twice
 from facedeblur.faces.follow import SAME_FACE, iou
 from facedeblur.faces.protocols import Box, Detector, Localizer
 
@@ -77,8 +77,7 @@ class FaceFinder:
 
     def localize(self, picture: np.ndarray, box: Box) -> np.ndarray | None:
         """The landmarks of a detected face, or None where they end up elsewhere: then there is none."""
-        # Once more from the landmarks' own box: detections are quantised.
-        points = self.localizer.localize(picture, landmark_box(self.localizer.localize(picture, box)))
+        points = localize_twice(self.localizer, picture, box)
         return points if iou(landmark_box(points), box) >= SAME_FACE else None
 
     def crop_in(self, picture: np.ndarray, given: Box) -> CropBox:

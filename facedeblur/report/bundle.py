@@ -10,7 +10,8 @@ from facedeblur import __version__
 from facedeblur.files import write_atomic
 from facedeblur.report import html
 from facedeblur.report.plots import svg_uri, write_figure
-from facedeblur.report.table import Table, comma_separated, latex, markdown, plain
+from facedeblur.report.table import Table
+from facedeblur.report.table_formats import comma_separated, latex, markdown, plain
 
 
 @dataclass

@@ -15,7 +15,8 @@ from facedeblur.data.settings import DataSettings
 from facedeblur.plugins import described
 from facedeblur.settings import hashed
 from facedeblur.status import read_status
-from facedeblur.training.settings import COMPARED, RunSettings
+from facedeblur.training.compared_settings import COMPARED
+from facedeblur.training.settings import RunSettings
 
 KEY_FILE = "hourglass_key"  # in a finished hourglass run's folder: what `hourglass_key` said of it
 NOT_DECISIVE_DATA = ("name", "cache", "workers", "val_windows", "export", "export_layout", "export_image")

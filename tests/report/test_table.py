@@ -5,7 +5,8 @@ import io
 
 import pytest
 
-from facedeblur.report.table import Column, Table, comma_separated, label, latex, markdown, number, ranked
+from facedeblur.report.table import Column, Table, label, number, ranked
+from facedeblur.report.table_formats import comma_separated, latex, markdown
 
 COLUMNS = (
     Column("Method", numeric=False),

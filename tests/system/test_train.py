@@ -20,7 +20,7 @@ from facedeblur.faces.judges import localizer
 from facedeblur.faces.pts import read_pts, write_pts
 from facedeblur.metrics.landmarks import normalised_error
 from facedeblur.models.checkpoint import load_checkpoint
-from facedeblur.training.settings import COMPARED
+from facedeblur.training.compared_settings import COMPARED
 
 pytestmark = pytest.mark.system
 

@@ -15,7 +15,7 @@ from facedeblur.report.html import write_page
 from facedeblur.report.sweep.page import main_figure, sweep_page
 from facedeblur.report.sweep.read import Sweep, is_sweep, read_sweep
 from facedeblur.report.sweep.tables import cost_table, matrix_table, schedules_of, variant_table
-from facedeblur.report.table import comma_separated, latex, markdown
+from facedeblur.report.table_formats import comma_separated, latex, markdown
 from facedeblur.status import is_over
 
 WATCH_SECONDS = 20

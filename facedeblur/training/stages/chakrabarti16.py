@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from facedeblur.models.chakrabarti16 import PATCH, PatchNet, neural_average, patch_loss
-from facedeblur.training.settings import ComparedSettings
+from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.compared import ComparedStage
 
 UNITS = 1024

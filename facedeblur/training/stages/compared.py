@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from facedeblur.training.settings import ComparedSettings
+from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.ema import WeightAverage
 from facedeblur.training.stages.restoration import RestorationStage
 

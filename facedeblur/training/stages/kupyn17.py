@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from facedeblur.models.kupyn17 import BLOCKS, Critic, ResnetGenerator
 from facedeblur.models.vgg import VggFeatures, perceptual_loss
-from facedeblur.training.settings import ComparedSettings
+from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.compared import ComparedStage
 
 WIDTH = 64

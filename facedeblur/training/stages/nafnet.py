@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from facedeblur.models.nafnet import NAFNet
-from facedeblur.training.settings import ComparedSettings
+from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.compared import ComparedStage
 
 WIDTH, DEEPEST = 32, 28  # of the GoPro weights; blocks of the deepest encoder level

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from facedeblur.losses import adversarial_loss, discriminator_loss
 from facedeblur.models.nah17 import Critic, MultiScaleNet, multi_scale_l1, multi_scale_mse
-from facedeblur.training.settings import ComparedSettings
+from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.compared import ComparedStage
 
 PAPER = {"width": 64, "blocks": 19}

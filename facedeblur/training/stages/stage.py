@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from pytorch_lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from facedeblur.models.checkpoint import FORMAT
-from facedeblur.plugins import PluginError, function_of, make
 from facedeblur.training.callbacks.checkpoint import set_rng_state
 from facedeblur.training.callbacks.guards import nan_loss
 from facedeblur.training.settings import TrainerSettings
-
-
-def decayed_rate(step: int, planned: int, decay_start: float) -> float:
-    """Factor of the learning rate at a step: 1 until `decay_start * planned`, then linearly to 0 at `planned`."""
-    start = decay_start * planned
-    return 1.0 if step <= start else max(0.0, (planned - step) / max(1.0, planned - start))
+from facedeblur.training.stages.optimizers import make_optimizer, make_schedule
 
 
 class Stage(LightningModule):
@@ -73,10 +66,7 @@ class Stage(LightningModule):
         self.replaced: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that had to be replaced
         self._validated_step = -1
         self._dry = False  # within `dry_step`
-        if settings.schedule is None:
-            self.rate_factor = partial(decayed_rate, decay_start=settings.decay_start)
-        else:
-            self.rate_factor = function_of(settings.schedule, "trainer.schedule")
+        self.rate_factor = make_schedule(settings)
         self._sums: dict[str, tuple[Tensor | float, int]] = {}  # since the last log: sum and number of batches
 
     # -- optimization ---------------------------------------------------------------------------------------------
@@ -86,19 +76,9 @@ class Stage(LightningModule):
         """Whether the batch just seen completes an optimizer step."""
         return self.position["batch"] % self.settings.accumulate == 0
 
-    def make_optimizer(self, parameters, rate: float) -> torch.optim.Optimizer:
-        """Adam or AdamW, or what `trainer.optimizer` names: called with the parameters, `lr` and its own options."""
-        if isinstance(self.settings.optimizer, Mapping):
-            made = make(self.settings.optimizer, "trainer.optimizer", list(parameters), lr=rate)
-            if not isinstance(made, torch.optim.Optimizer):
-                raise PluginError(f"trainer.optimizer: must be a torch.optim.Optimizer, got {type(made).__name__}")
-            return made
-        betas = (self.settings.beta1, self.settings.beta2)
-        if self.settings.optimizer == "adamw":
-            return torch.optim.AdamW(
-                parameters, lr=rate, betas=betas, weight_decay=self.settings.weight_decay, foreach=True
-            )
-        return torch.optim.Adam(parameters, lr=rate, betas=betas, foreach=True)
+    def make_optimizer(self, parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+        """See `make_optimizer`: with this stage's settings."""
+        return make_optimizer(self.settings, parameters, rate)
 
     def step_optimizer(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """One step on the gradients gathered so far, limited to `clip`; their norm, where they are limited."""
@@ -139,9 +119,7 @@ class Stage(LightningModule):
 
     def _set_rates(self) -> None:
         """Learning rates of the coming step; Lightning steps no scheduler under manual optimization."""
-        factor = float(self.rate_factor(self.generator_step, self.planned_steps))
-        if not 0 <= factor < math.inf:
-            raise PluginError(f"trainer.schedule: must give a factor of at least 0 for every step, got {factor}")
+        factor = self.rate_factor(self.generator_step, self.planned_steps)
         for adam, rate in zip(self.adams, self._full_rates, strict=True):
             for group in adam.param_groups:
                 group["lr"] = factor * rate

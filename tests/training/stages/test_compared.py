@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from facedeblur.baselines.names import is_baseline, load_baseline
 from facedeblur.models.nah17 import multi_scale_mse
-from facedeblur.training.settings import ComparedSettings, TrainerSettings
+from facedeblur.training.compared_settings import ComparedSettings
+from facedeblur.training.settings import TrainerSettings
 from facedeblur.training.stages.chakrabarti16 import Chakrabarti16Stage
 from facedeblur.training.stages.kupyn17 import Kupyn17Stage, gradient_penalty
 from facedeblur.training.stages.nafnet import NafnetStage, psnr_loss

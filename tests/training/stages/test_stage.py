@@ -16,7 +16,7 @@ from facedeblur.models.settings import LossWeights
 from facedeblur.training.callbacks.checkpoint import gather_rng_states, save_checkpoint
 from facedeblur.training.callbacks.guards import NanLossError, TimeLimit
 from facedeblur.training.loggers.csv_log import MetricsCsv
-from facedeblur.training.stages.stage import decayed_rate
+from facedeblur.training.stages.optimizers import decayed_rate
 
 from ..conftest import MODEL, random_batches
 

@@ -1,0 +1,50 @@
+"""Optimizers and learning-rate schedules: those of the paper, or the user's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import nn
+
+from facedeblur.plugins import PluginError, function_of, make
+from facedeblur.training.settings import TrainerSettings
+
+
+def decayed_rate(step: int, planned: int, decay_start: float) -> float:
+    """Factor of the learning rate at a step: 1 until `decay_start * planned`, then linearly to 0 at `planned`."""
+    start = decay_start * planned
+    return 1.0 if step <= start else max(0.0, (planned - step) / max(1.0, planned - start))
+
+
+def make_schedule(settings: TrainerSettings) -> Callable[[int, int], float]:
+    """(step, planned steps) -> factor of the learning rate: `decayed_rate`, or what `trainer.schedule` names.
+
+    The latter raises PluginError where its factor is negative or no number.
+    """
+    if settings.schedule is None:
+        return lambda step, planned: decayed_rate(step, planned, settings.decay_start)
+    schedule = function_of(settings.schedule, "trainer.schedule")
+
+    def checked(step: int, planned: int) -> float:
+        factor = float(schedule(step, planned))
+        if not 0 <= factor < math.inf:
+            raise PluginError(f"trainer.schedule: must give a factor of at least 0 for every step, got {factor}")
+        return factor
+
+    return checked
+
+
+def make_optimizer(settings: TrainerSettings, parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """Adam or AdamW, or what `trainer.optimizer` names: called with the parameters, `lr` and its own options."""
+    if isinstance(settings.optimizer, Mapping):
+        made = make(settings.optimizer, "trainer.optimizer", list(parameters), lr=rate)
+        if not isinstance(made, torch.optim.Optimizer):
+            raise PluginError(f"trainer.optimizer: must be a torch.optim.Optimizer, got {type(made).__name__}")
+        return made
+    betas = (settings.beta1, settings.beta2)
+    if settings.optimizer == "adamw":
+        decay = settings.weight_decay
+        return torch.optim.AdamW(parameters, lr=rate, betas=betas, weight_decay=decay, foreach=True)
+    return torch.optim.Adam(parameters, lr=rate, betas=betas, foreach=True)
