@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ def make_schedule(settings: TrainerSettings) -> Callable[[int, int], float]:
     The latter raises PluginError where its factor is negative or no number.
     """
     if settings.schedule is None:
-        return lambda step, planned: decayed_rate(step, planned, settings.decay_start)
+        return partial(decayed_rate, decay_start=settings.decay_start)
     schedule = function_of(settings.schedule, "trainer.schedule")
 
     def checked(step: int, planned: int) -> float:
