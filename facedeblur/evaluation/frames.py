@@ -66,5 +66,5 @@ def _apart(windows: dict[int, PlannedWindow]) -> list[list[int]]:
     return groups
 
 
-def _stop(window: PlannedWindow) -> int:
-    return window.window.start + window.window.length
+def _stop(planned: PlannedWindow) -> int:
+    return planned.window.start + planned.window.length

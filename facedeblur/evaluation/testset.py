@@ -123,17 +123,17 @@ class TestSet:
 
     def case(self, plan: Plan, row: int) -> Case:
         """What the rows of one window say."""
-        window = plan[row]
-        clip = self._by_path[window.window.video]
+        planned = plan[row]
+        clip = self._by_path[planned.window.video]
         # a corpus of several kinds of clips (the demo's A and B) has them as its categories
         category = clip.category or (clip.corpus if clip.corpus != self.name else "")
-        video, identity, frame = self._relative(clip.path), clip.identity, window.window.target
+        video, identity, frame = self._relative(clip.path), clip.identity, planned.window.target
         if video.endswith(ALBUM_SUFFIX):  # a photo stands for itself
             still = stills_of(clip.path)[frame]
             video, frame = self._relative(still.image), 0
             identity = Path(video).parts[0] if len(Path(video).parts) > 1 else Path(video).stem
-        length = 1 if window.kernel_seed is not None else window.window.length
-        return Case(self.name, category, identity, window.schedule, video, frame, length)
+        length = 1 if planned.kernel_seed is not None else planned.window.length
+        return Case(self.name, category, identity, planned.schedule, video, frame, length)
 
     @cached_property
     def _by_path(self) -> dict[str, Clip]:
@@ -201,8 +201,8 @@ def on_ground_truths(plan: Plan, schedule: Schedule) -> Plan:
     """
     rows = []
     for index in range(len(plan)):
-        window = plan[index]
-        target = window.window.target
+        planned = plan[index]
+        target = planned.window.target
         row = {name: plan.column(name)[index] for name in SCHEMA.names}
         rows.append(
             row
@@ -212,7 +212,7 @@ def on_ground_truths(plan: Plan, schedule: Schedule) -> Plan:
                 "start": target,
                 "length": 1,
                 "reverse": False,
-                "kernel_seed": kernel_seed(window.content, target, schedule),
+                "kernel_seed": kernel_seed(planned.content, target, schedule),
                 "psnr": float("nan"),
                 "ssim": float("nan"),
                 "stop": "kernel",

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from facedeblur.data.corpora import Clip, is_album
 from facedeblur.data.pairs.pair import PairMeta, open_video
+from facedeblur.data.plans.plan import PlannedWindow
 from facedeblur.faces.annotation import annotation_path
 from facedeblur.faces.dlib_models import landmark_box
 from facedeblur.faces.protocols import Localizer
 from facedeblur.video.album import Still, read_album
 
 
-def localised(windows: Mapping[int, Any], meta: PairMeta, localizer: Localizer) -> dict[int, np.ndarray]:
+def localised(windows: Mapping[int, PlannedWindow], meta: PairMeta, localizer: Localizer) -> dict[int, np.ndarray]:
     """row -> landmarks of its target frame by another localiser, which gets the box of the known ones.
 
     `meta` is that of one of the windows, which are all of one video.
     """
     by_frame: dict[int, list[int]] = {}
-    for row, window in windows.items():
-        by_frame.setdefault(window.window.target, []).append(row)
+    for row, planned in windows.items():
+        by_frame.setdefault(planned.window.target, []).append(row)
     found = {}
     with open_video(meta) as source:
         first = min(by_frame)

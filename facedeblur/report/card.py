@@ -36,6 +36,7 @@ Through the front door: the whole frame was blurred, `facedeblur.load()(frame)` 
 back, and the truth's box was cut out of the result. The crops above are centred on the sharp frame's face, which
 tells a network where in the smear that face lies; here nobody tells it. A face that is not found counts as
 unchanged."""
+_VERB = {"train": "train", "val": "choose the checkpoint"}  # what the videos of a split are for
 WIDTHS = {"light": "light_width", "naf": "naf_width"}  # the setting that says how wide a generator is
 
 
@@ -112,9 +113,6 @@ def _described(model: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, An
         "strength": f"{blur['strength']:g}" if "strength" in blur else "unknown",
         "losses": ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in run.get("loss", {}).items()) or "unknown",
     }
-
-
-_VERB = {"train": "train", "val": "choose the checkpoint"}
 
 
 def _table(rows: Rows, method: str) -> str:

@@ -42,7 +42,7 @@ def _serve(flags: argparse.Namespace) -> int:
     from facedeblur.serve.worker import Settings, Worker
 
     listener = _listen(flags.host, flags.port)
-    loopback = flags.host in ("127.0.0.1", "localhost", "::1")
+    loopback = flags.host in LOOPBACK
     worker = Worker(Settings(flags.weights, flags.device))
     try:
         worker.start()

@@ -87,27 +87,27 @@ class Pair:
     meta: PairMeta
 
 
-def describe(window: PlannedWindow, row: int, size: int, schedules: Mapping[str, Schedule]) -> PairMeta:
+def describe(planned: PlannedWindow, row: int, size: int, schedules: Mapping[str, Schedule]) -> PairMeta:
     """The meta data of a planned window at `size` pixels; `schedules` are those that differ from their defaults."""
     kernel = None
-    if window.kernel_seed is not None:
-        kernel = _with_response(schedules.get(window.schedule), window.schedule, window.response)
+    if planned.kernel_seed is not None:
+        kernel = _with_response(schedules.get(planned.schedule), planned.schedule, planned.response)
     return PairMeta(
-        corpus=window.corpus,
-        identity=window.identity,
-        video=window.window.video,
-        backend=window.backend,
-        content=window.content,
-        schedule=window.schedule,
-        start=window.window.start,
-        length=window.window.length,
-        reverse=window.window.reverse,
-        kernel_seed=window.kernel_seed,
-        response=window.response,
-        crop=window.crop,
+        corpus=planned.corpus,
+        identity=planned.identity,
+        video=planned.window.video,
+        backend=planned.backend,
+        content=planned.content,
+        schedule=planned.schedule,
+        start=planned.window.start,
+        length=planned.window.length,
+        reverse=planned.window.reverse,
+        kernel_seed=planned.kernel_seed,
+        response=planned.response,
+        crop=planned.crop,
         size=size,
-        psnr=window.psnr,
-        landmarks=points_to_crop(window.landmarks, window.crop, size),
+        psnr=planned.psnr,
+        landmarks=points_to_crop(planned.landmarks, planned.crop, size),
         row=row,
         kernel=kernel,
     )

@@ -36,9 +36,9 @@ class CropAugmentSettings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 <= value <= (1 if field.name not in ("rotation",) else 180):
-                raise ValueError(f"{field.name}: must be in [0, {180 if field.name == 'rotation' else 1}], got {value}")
+            value, most = getattr(self, field.name), 180 if field.name == "rotation" else 1
+            if not 0 <= value <= most:
+                raise ValueError(f"{field.name}: must be in [0, {most}], got {value}")
 
 
 def placement(
