@@ -59,16 +59,7 @@ def train(
     with sigterm_as_interrupt(), folder:
         if is_main_process():
             _describe_run(folder, plain, overrides)
-        if settings.stage == "localizer":
-            train_localizer(settings, plain, folder)
-        elif settings.stage == "hourglass":
-            _train_hourglass(settings, plain, folder, named)
-        elif settings.stage in COMPARED_STAGES:
-            make = partial(COMPARED_STAGES[settings.stage], settings.compared)
-            data = _make_data(settings, settings, folder)
-            _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer))
-        else:
-            _train_adversarial(settings, plain, folder)
+        KINDS[settings.stage](settings, plain, folder, named)
 
 
 def _train_hourglass(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
@@ -79,15 +70,33 @@ def _train_hourglass(settings: RunSettings, plain: dict, folder: RunFolder, name
         write_atomic(folder.path / KEY_FILE, hourglass_key(settings))
 
 
-def _train_adversarial(settings: RunSettings, plain: dict, folder: RunFolder) -> None:
+def _train_adversarial(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
     # everything that can be wrong with videos and batches is found before anything is trained
-    data = _make_data(settings, settings, folder)
+    data = _make_data(settings, settings, folder, named=named)
     hourglass = None  # a checkpoint to go on from, and weights to start from, hold it already
     if settings.model.conditioned and not _resumes(settings, folder) and settings.init is None:
         skipped = [path for report in data.corpus.reports.values() for path, _ in report.skipped]
         hourglass = hourglass_checkpoint(settings, plain, skipped)
     make = partial(AdversarialStage, settings.model, settings.loss, hourglass, settings.init)
     _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer))
+
+
+def _train_compared(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
+    data = _make_data(settings, settings, folder, named=named)
+    make = partial(COMPARED_STAGES[settings.stage], settings.compared)
+    _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer))
+
+
+def _train_localizer(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
+    train_localizer(settings, plain, folder)
+
+
+KINDS = {
+    "adversarial": _train_adversarial,
+    "hourglass": _train_hourglass,
+    "localizer": _train_localizer,
+    **dict.fromkeys(COMPARED_STAGES, _train_compared),
+}  # of stages, by `stage=`
 
 
 @dataclass(frozen=True)
