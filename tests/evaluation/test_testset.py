@@ -11,7 +11,8 @@ import pytest
 
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.prepare.job import PrepareError
-from facedeblur.evaluation import testset, truth
+from facedeblur.evaluation import testset
+from facedeblur.evaluation import truth as true_landmarks
 from facedeblur.evaluation.settings import evaluation_settings
 from facedeblur.evaluation.testset import TestPair, make_test_set
 from facedeblur.faces.crop import crop_box, points_to_crop
@@ -103,7 +104,7 @@ def test_every_photo_of_an_album_is_annotated_or_not(plain, tmp_path, monkeypatc
     blur = whole.blurs[0]
     for annotated in ("1.png", "2.png"):
         album = [s if s.image.endswith(annotated) else replace(s, points=None) for s in stills]
-        for module in (testset, truth):
+        for module in (testset, true_landmarks):
             monkeypatch.setattr(module, "stills_of", {clip.path: album}.get)
         pairs = {pair.case.video: pair.truth for pair in whole.pairs(blur, range(2), 64, Corner())}
         assert set(pairs) == {"1.png", "2.png"}
