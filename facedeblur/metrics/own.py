@@ -33,8 +33,8 @@ def _scores(metric: Callable[[Tensor, Tensor], object], key: str, images: Tensor
     try:
         values = torch.as_tensor(metric(images, sharp)).detach().float().reshape(-1)
     except Exception as error:  # whatever the user's code may do
-        told = (str(error).strip().splitlines() or [""])[0]
-        raise PluginError(f"{key}: {type(error).__name__}: {told}") from error
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise PluginError(f"{key}: {type(error).__name__}: {reason}") from error
     if len(values) != len(images):
         raise PluginError(f"{key}: must give one value for each of {len(images)} images, got {len(values)}")
     return values
