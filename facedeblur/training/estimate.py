@@ -40,8 +40,7 @@ def _on(value, device: str):
 
 def checkpoint_bytes(stage) -> int:
     """Size of one checkpoint: the networks, two Adam moments of what trains, and the moving average."""
-    average = getattr(stage, "average", None)
-    kept = [*stage.networks_state().values(), *(average.average.values() if average is not None else ())]
+    kept = [*stage.networks_state().values(), *(stage.average.average.values() if stage.average is not None else ())]
     trained = sum(p.nbytes for p in stage.parameters() if p.requires_grad)
     return sum(tensor.nbytes for tensor in kept) + 2 * trained
 

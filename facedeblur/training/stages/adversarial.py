@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from facedeblur.models.plugged import try_networks
 from facedeblur.models.registry import WeightsError, is_run
 from facedeblur.models.settings import LossWeights, ModelSettings, half_size_settings
 from facedeblur.models.weights import initialise, load_weights
-from facedeblur.training.stages.ema import WeightAverage
 from facedeblur.training.stages.restoration import RestorationStage
 
 
@@ -97,10 +95,7 @@ class AdversarialStage(RestorationStage):
             self.branched_from = self._branch(Path(init))
         elif init is not None:
             print(f"init: {initialise(self.networks, init)}", file=sys.stderr)
-        self.average = WeightAverage(self.networks.generator, self.settings.ema) if self.settings.ema else None
-        begun = self.resumed_from or self.branched_from
-        if self.average is not None and begun is not None and begun["average"] is not None:
-            self.average.load_state_dict(begun["average"])
+        self.begin_average()
 
     def _branch(self, run: Path) -> dict:
         """The state of another run's last checkpoint, whose networks these become."""
@@ -122,9 +117,9 @@ class AdversarialStage(RestorationStage):
     def networks_state(self) -> dict[str, Tensor]:
         return self.networks.state_dict()
 
-    def run_state(self) -> dict:
-        average = self.average.state_dict() if self.average is not None else None
-        return super().run_state() | {"average": average}
+    @property
+    def averaged(self) -> torch.nn.Module:
+        return self.networks.generator
 
     def update(self, batch: dict) -> dict[str, Tensor]:
         optimizer_g, optimizer_d = self.optimizers()
@@ -177,13 +172,6 @@ class AdversarialStage(RestorationStage):
                     terms["real_features"] = discriminator(sharp, blurry)[1]
             discriminator.requires_grad_(True)
         return self.generator_loss(output, sharp, **terms)
-
-    def after_step(self) -> None:
-        if self.average is not None:
-            self.average.update(self.networks.generator)
-
-    def shipped_weights(self):
-        return self.average.swapped_into(self.networks.generator) if self.average is not None else nullcontext()
 
     def restore(self, blurry: Tensor) -> dict[str, Tensor]:
         condition = self.networks.condition(2 * blurry - 1)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import torch
 from torch import Tensor, nn
 
 from facedeblur.training.compared_settings import ComparedSettings
-from facedeblur.training.stages.ema import WeightAverage
 from facedeblur.training.stages.restoration import RestorationStage
 
 
@@ -31,11 +28,9 @@ class ComparedStage(RestorationStage):
         generator, critic = self.build(compared)
         self.networks = nn.ModuleDict({"generator": generator} | ({} if critic is None else {"critic": critic}))
         self.networks.to(memory_format=torch.channels_last)
-        self.average = WeightAverage(generator, self.settings.ema) if self.settings.ema else None
         if self.resumed_from is not None:
             self.networks.load_state_dict(self.resumed_from["networks"])
-            if self.average is not None and self.resumed_from["average"] is not None:
-                self.average.load_state_dict(self.resumed_from["average"])
+        self.begin_average()
 
     def build(self, compared: ComparedSettings) -> tuple[nn.Module, nn.Module | None]:
         """The generator, and the critic that trains it, if any."""
@@ -58,8 +53,9 @@ class ComparedStage(RestorationStage):
     def networks_state(self) -> dict[str, Tensor]:
         return self.networks.state_dict()
 
-    def run_state(self) -> dict:
-        return super().run_state() | {"average": self.average.state_dict() if self.average is not None else None}
+    @property
+    def averaged(self) -> nn.Module:
+        return self.generator
 
     def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, terms: dict[str, Tensor], batch: dict) -> dict:
         """Backward, and a step where the batch completes one; the detached terms of the loss, for the logs."""
@@ -69,10 +65,3 @@ class ComparedStage(RestorationStage):
         if self.at_step_boundary:
             losses |= self.step_optimizer(optimizer)
         return losses
-
-    def after_step(self) -> None:
-        if self.average is not None:
-            self.average.update(self.generator)
-
-    def shipped_weights(self):
-        return self.average.swapped_into(self.generator) if self.average is not None else nullcontext()

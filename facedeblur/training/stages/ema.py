@@ -24,6 +24,14 @@ class WeightAverage:
         self.decay, self.updates = decay, 0
         self.average = {name: value.detach().clone() for name, value in module.state_dict().items()}
 
+    @classmethod
+    def of(cls, module: nn.Module, decay: float, state: dict | None) -> WeightAverage:
+        """An average that begins with the module's weights, or goes on with the `state_dict` of another."""
+        average = cls(module, decay)
+        if state is not None:
+            average.load_state_dict(state)
+        return average
+
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         self.updates += 1

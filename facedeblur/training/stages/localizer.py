@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
@@ -12,7 +10,6 @@ from facedeblur.metrics.landmarks import normalised_error
 from facedeblur.metrics.modules import FailureRate, LandmarkError
 from facedeblur.models.landmarks import LandmarkHourglass, landmark_losses
 from facedeblur.models.settings import ModelSettings
-from facedeblur.training.stages.ema import WeightAverage
 from facedeblur.training.stages.stage import Stage
 
 
@@ -31,11 +28,9 @@ class LocalizerStage(Stage):
         super().__init__(**common)
         self.network = LandmarkHourglass(model.hourglass_features, model.hourglass_stacks)
         self.network.to(memory_format=torch.channels_last)
-        self.average = WeightAverage(self.network, self.settings.ema) if self.settings.ema else None
         if self.resumed_from is not None:
             self.network.load_state_dict(self.resumed_from["networks"])
-            if self.average is not None and self.resumed_from["average"] is not None:
-                self.average.load_state_dict(self.resumed_from["average"])
+        self.begin_average()
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.make_optimizer(self.network.parameters(), self.settings.learning_rate)]
@@ -43,8 +38,9 @@ class LocalizerStage(Stage):
     def networks_state(self) -> dict[str, Tensor]:
         return self.network.state_dict()
 
-    def run_state(self) -> dict:
-        return super().run_state() | {"average": self.average.state_dict() if self.average is not None else None}
+    @property
+    def averaged(self) -> torch.nn.Module:
+        return self.network
 
     def trial_batch(self, batch: int, size: int) -> dict:
         return {"image": torch.rand(batch, 3, size, size), "points": size * torch.rand(batch, 68, 2), "meta": []}
@@ -59,13 +55,6 @@ class LocalizerStage(Stage):
         if self.at_step_boundary:
             losses |= self.step_optimizer(optimizer)
         return losses
-
-    def after_step(self) -> None:
-        if self.average is not None:
-            self.average.update(self.network)
-
-    def shipped_weights(self):
-        return self.average.swapped_into(self.network) if self.average is not None else nullcontext()
 
     def validation_step(self, batch: dict, batch_index: int) -> None:
         with self.evaluating():

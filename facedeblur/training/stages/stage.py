@@ -17,6 +17,7 @@ from facedeblur.models.checkpoint import FORMAT
 from facedeblur.training.callbacks.checkpoint import set_rng_state
 from facedeblur.training.callbacks.guards import nan_loss
 from facedeblur.training.settings import TrainerSettings
+from facedeblur.training.stages.ema import WeightAverage
 from facedeblur.training.stages.optimizers import make_optimizer, make_schedule
 
 
@@ -58,6 +59,7 @@ class Stage(LightningModule):
         self.usable_batches = batches_per_epoch // settings.accumulate * settings.accumulate
         self.resumed_from = resumed_from
         self.branched_from: dict | None = None  # state of another run, whose optimizers are gone on with
+        self.average: WeightAverage | None = None
         self.generator_step = 0
         self.position = {"epoch": 0, "batch": 0}
         self.latest_losses: dict[str, float] = {}
@@ -68,8 +70,6 @@ class Stage(LightningModule):
         self._dry = False  # within `dry_step`
         self.rate_factor = make_schedule(settings)
         self._sums: dict[str, tuple[Tensor | float, int]] = {}  # since the last log: sum and number of batches
-
-    # -- optimization ---------------------------------------------------------------------------------------------
 
     @property
     def at_step_boundary(self) -> bool:
@@ -155,7 +155,9 @@ class Stage(LightningModule):
                 self.trainer.should_stop = True
 
     def after_step(self) -> None:
-        """Called after each generator update, e.g. for a moving average."""
+        """Called after each generator update."""
+        if self.average is not None:
+            self.average.update(self.averaged)
 
     def check_losses(self, losses: dict[str, Tensor], batch: dict) -> None:
         """Stops every rank when a loss of any rank is not finite."""
@@ -174,8 +176,6 @@ class Stage(LightningModule):
         if self.position["epoch"] != epoch:
             self.position = {"epoch": epoch, "batch": 0}
 
-    # -- logging --------------------------------------------------------------------------------------------------
-
     def _log_training(self) -> None:
         means = {name: float(total) / count for name, (total, count) in self._sums.items()}
         self._sums = {}
@@ -189,11 +189,20 @@ class Stage(LightningModule):
         for logger in self.loggers:
             logger.log_metrics(metrics, step=self.generator_step)
 
-    # -- validation -----------------------------------------------------------------------------------------------
-
     def shipped_weights(self) -> AbstractContextManager:
-        """Within it the networks hold the weights that are validated and shipped, e.g. a moving average."""
-        return nullcontext()
+        """Within it the networks hold the weights that are validated and shipped: the moving average, if any."""
+        return nullcontext() if self.average is None else self.average.swapped_into(self.averaged)
+
+    @property
+    def averaged(self) -> nn.Module | None:
+        """The network whose moving average is kept where `ema` is set; None: of none."""
+        return None
+
+    def begin_average(self) -> None:
+        """Begins the moving average, or goes on with another run's, once the networks have their weights."""
+        begun = self.resumed_from or self.branched_from or {}
+        if self.settings.ema:
+            self.average = WeightAverage.of(self.averaged, self.settings.ema, begun.get("average"))
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -235,11 +244,10 @@ class Stage(LightningModule):
             self._validated_step = self.generator_step
             self.log_values(self.validation_scores)
 
-    # -- state ----------------------------------------------------------------------------------------------------
-
     def run_state(self) -> dict:
         """Everything but the random generators, as tensors and plain numbers; safe for `weights_only=True`."""
-        return {
+        kept = {} if self.averaged is None else {"average": self.average and self.average.state_dict()}
+        return kept | {
             "format": FORMAT,
             "stage": self.kind,
             "networks": self.networks_state(),
