@@ -12,11 +12,9 @@ from itertools import count
 import numpy as np
 
 from facedeblur.faces.dlib_models import landmark_box, localize_twice
-from facedeblur.faces.follow import SAME_FACE, iou, is_smooth, prominence
+from facedeblur.faces.follow import CHECK_EVERY, SAME_FACE, SEARCH_EVERY, iou, is_smooth, prominence
 from facedeblur.faces.protocols import Box, Detector, Localizer
 
-SEARCH_EVERY = 5  # frames between two questions to the detector while there is no face
-CHECK_EVERY = 10  # the same while there is one
 PATIENCE = 2  # questions in a row that may go unanswered: heads turn, and the detector knows frontal faces only
 UNSURE = 0.0  # detections with a lower score confirm a face; where one is new, two searches have to agree on it
 
