@@ -82,7 +82,16 @@ def without_plugins(words: list[str]) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the process's exit status (2: the user can mend it, 1: it failed, 130: interrupted)."""
-    argv = sys.argv[1:] if argv is None else argv
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read our output, such as `head`, has seen enough; nothing is left for Python to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _run(argv: list[str]) -> int:
     # Threads that wait for one another sleep: beside other programs a spinning one keeps the very core from the thread
     # that it waits for. OpenMP reads this when torch loads, here and in the processes that we start.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

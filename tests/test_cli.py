@@ -49,6 +49,15 @@ def test_a_wrong_key_stops_before_torch(tmp_path):
 
 
 @pytest.mark.system
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """`facedeblur --help | head -1`: the pipe is closed before all is written."""
+    command = [sys.executable, "-m", "facedeblur", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait(timeout=60) == 1
+    process.stderr.close()
+
+
 def test_help_loads_nothing_heavy():
     probe = (
         "import sys; from facedeblur.cli import main; main(['--help']); "
