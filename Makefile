@@ -20,9 +20,10 @@ FOLDER ?=
 TESTS  ?= tests
 SERVE  ?=
 
-# the single quotes keep blanks in a folder's name; the command itself quotes it for Hydra
-OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') \
-            $(if $(VAL),'data.val_root=$(VAL)') $(if $(RESUME),'resume=$(RESUME)') $(if $(INIT),'init=$(INIT)') $(ARGS)
+# one word for the shell, whatever blanks and quotes a name holds; the command itself quotes it for Hydra
+quoted = '$(subst ','\'',$(1))'
+OVERRIDES = experiment=$(EXP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),$(call quoted,data.root=$(CLIPS))) \
+            $(if $(VAL),$(call quoted,data.val_root=$(VAL))) $(if $(RESUME),$(call quoted,resume=$(RESUME))) $(if $(INIT),$(call quoted,init=$(INIT))) $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deblur serve train sweep prepare faults vla evaluate report experiment test lint bench doctor docs dist clean
@@ -71,8 +72,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(USE) $(TRAIN) $(STAMP)
 
 deblur: $(USE) ## deblur the faces in IN, a photo, video or folder, into OUT
-	@test -n '$(IN)' || { echo "make deblur IN=photo.jpg [OUT=folder or file] [ARGS=--help]"; exit 2; }
-	FACEDEBLUR_MAKE=1 $(BIN)/facedeblur deblur '$(IN)' -o '$(OUT)' $(ARGS)
+	@test -n $(call quoted,$(IN)) || { echo "make deblur IN=photo.jpg [OUT=folder or file] [ARGS=--help]"; exit 2; }
+	FACEDEBLUR_MAKE=1 $(BIN)/facedeblur deblur $(call quoted,$(IN)) -o $(call quoted,$(OUT)) $(ARGS)
 
 serve: $(USE) ## a page on this machine to try it: drop a photo or a clip, compare, download
 	$(BIN)/facedeblur serve $(ARGS)
@@ -81,21 +82,21 @@ train: $(TRAIN) ## train EXP on DATA: stages, validation, table, preview.png
 	$(BIN)/facedeblur train $(OVERRIDES)
 
 sweep: $(TRAIN) ## SWEEP=ablations|blur_schedules|lambdas|two_step: variants x seeds, one job per GPU, then their page
-	$(BIN)/facedeblur sweep $(SWEEP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') \
-	  $(if $(VAL),'data.val_root=$(VAL)') $(ARGS)
+	$(BIN)/facedeblur sweep $(SWEEP) $(if $(DATA),data=$(DATA)) $(if $(CLIPS),$(call quoted,data.root=$(CLIPS))) \
+	  $(if $(VAL),$(call quoted,data.val_root=$(VAL))) $(ARGS)
 
 prepare: $(TRAIN) ## index, track and plan DATA without training; one report as a page and tables
 	$(BIN)/facedeblur prepare $(OVERRIDES)
 
 evaluate: $(TRAIN) ## score METHOD=<run folder,...> on DATA under BLUR=<schedule,...>; rows for the tables
-	$(BIN)/facedeblur evaluate $(if $(METHOD),'method=$(METHOD)') $(if $(BLUR),'blur=$(BLUR)') \
-	    $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') $(ARGS)
+	$(BIN)/facedeblur evaluate $(if $(METHOD),$(call quoted,method=$(METHOD))) $(if $(BLUR),$(call quoted,blur=$(BLUR))) \
+	    $(if $(DATA),data=$(DATA)) $(if $(CLIPS),$(call quoted,data.root=$(CLIPS))) $(ARGS)
 
 report: $(TRAIN) ## tables, plots and one HTML page of FOLDER (what evaluate wrote)
 	$(BIN)/facedeblur report $(FOLDER) $(ARGS)
 
 experiment: $(TRAIN) ## a table of the paper: NAME=self_evaluation|landmark_localization|face_verification|real_world
-	$(BIN)/python experiments/$(or $(NAME),landmark_localization).py $(if $(DATA),data=$(DATA)) $(if $(CLIPS),'data.root=$(CLIPS)') $(ARGS)
+	$(BIN)/python experiments/$(or $(NAME),landmark_localization).py $(if $(DATA),data=$(DATA)) $(if $(CLIPS),$(call quoted,data.root=$(CLIPS))) $(ARGS)
 
 test: $(STAMP) ## run the tests (TESTS=path, ARGS="-k name" narrow them down)
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
@@ -109,7 +110,7 @@ faults: $(STAMP) ## everything that can be wrong with a video, built and read (d
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 vla: $(TRAIN) ## what each stop condition of VLA does to the videos in CLIPS (docs/prepare.md)
-	$(BIN)/python -m benchmarks.vla $(if $(CLIPS),'$(CLIPS)') $(ARGS)
+	$(BIN)/python -m benchmarks.vla $(if $(CLIPS),$(call quoted,$(CLIPS))) $(ARGS)
 
 bench: $(STAMP) ## speed as ratios measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -15,7 +12,7 @@ import torch
 from skimage import data
 
 from benchmarks.command_line import parser, show
-from benchmarks.timing import paired, ratio_line
+from benchmarks.timing import busy_program, paired, ratio_line
 from facedeblur.blur.photo_motion import Path as MotionPath
 from facedeblur.blur.photo_motion import moving
 from facedeblur.cores import usable_cores
@@ -72,17 +69,6 @@ def report(clip: Path | None, folder: Path, rounds: int) -> Iterator[str]:
 
     idle, disturbed = paired(bench.whole, beside, rounds)
     yield ratio_line("deblur a video, beside one busy program / idle, speed", idle, disturbed, "at least 0.4")
-
-
-@contextmanager
-def busy_program() -> Iterator[None]:
-    """In the block another process computes without pause, on one core."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 class _Bench:

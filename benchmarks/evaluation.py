@@ -1,4 +1,5 @@
-"""The evaluation against its judges alone: what reading, scoring and writing cost beside detector, landmarks, identity.
+"""The evaluation against its judges alone: what reading, scoring and writing cost beside detector, landmarks, identity;
+and beside a program that keeps one core busy.
 
 Two processes each time. The bare judges are plain loops over the same images, already loaded and resized; both sides
 use the same worker processes, with their models loaded.
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.command_line import parser, show
-from benchmarks.timing import paired, ratio_line
+from benchmarks.timing import busy_program, paired, ratio_line
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.data.demo import DemoSettings
 from facedeblur.evaluation.judging import JudgePool
@@ -29,7 +30,7 @@ Face = tuple[np.ndarray, np.ndarray | None]  # an image, and where its embedding
 
 
 def report(clips: Path | None, folder: Path, rounds: int) -> Iterator[str]:
-    """One line; `clips` is a folder of videos as `data.root`, or None: a demo corpus."""
+    """Two lines; `clips` is a folder of videos as `data.root`, or None: a demo corpus."""
     corpus = None if clips is None else CorpusSettings("clips", str(clips), val_fraction=0.0)
     demo = DemoSettings(identities=1, val_identities=4, frames=90)
     settings = EvaluationSettings(
@@ -38,7 +39,8 @@ def report(clips: Path | None, folder: Path, rounds: int) -> Iterator[str]:
     )  # fmt: skip
     faces = _faces(Evaluation(settings))
     rounds = min(rounds, 2)
-    prepared = iter([Evaluation(replace(settings, name=f"bench-{number}")) for number in range(rounds + 1)])
+    calls = 3 * (rounds + 1)  # of the whole evaluation: once beside its judges, twice beside itself
+    prepared = iter([Evaluation(replace(settings, name=f"bench-{number}")) for number in range(calls)])
     with JudgePool(settings.judge, PROCESSES) as pool:
         pool.warm_up()
 
@@ -50,9 +52,15 @@ def report(clips: Path | None, folder: Path, rounds: int) -> Iterator[str]:
         def whole() -> None:
             next(prepared).run(pool)
 
+        def beside() -> None:
+            with busy_program():
+                whole()
+
         alone, evaluated = paired(bare, whole, rounds)
-    name = "evaluation, images/s / those of its bare judges, 2 processes"
-    yield ratio_line(name, alone, evaluated, "at least 0.85")
+        name = "evaluation, images/s / those of its bare judges, 2 processes"
+        yield ratio_line(name, alone, evaluated, "at least 0.85")
+        idle, disturbed = paired(whole, beside, rounds)
+        yield ratio_line("evaluation beside one busy program / idle, images/s", idle, disturbed, "at least 0.4")
 
 
 def _faces(evaluation: Evaluation) -> list[Face]:

@@ -6,8 +6,10 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+
+from benchmarks.timing import busy_program
 
 SECONDS, BATCH = 12.0, 8
 POLICIES = {"PASSIVE": "at least 0.4, aim 0.5", "ACTIVE": "what spinning threads make of it"}
@@ -46,18 +48,12 @@ def report(rounds: int) -> Iterator[str]:
 
 def _rate(policy: str, busy: bool) -> float:
     """Steps a second of a process of its own: OpenMP reads its policy when torch loads."""
-    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
-    try:
-        time.sleep(0.2)
-        environment = os.environ | {"OMP_WAIT_POLICY": policy}
+    environment = os.environ | {"OMP_WAIT_POLICY": policy}
+    with busy_program() if busy else nullcontext():
         done = subprocess.run(
             [sys.executable, "-c", _STEPS], env=environment, capture_output=True, text=True, check=True, timeout=300
         )
         return float(done.stdout)
-    finally:
-        if neighbour is not None:
-            neighbour.kill()
-            neighbour.wait()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 import statistics
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -20,6 +22,18 @@ def paired(first: Callable[[], object], second: Callable[[], object], rounds: in
             call()
             times[which].append(time.perf_counter() - begin)
     return times
+
+
+@contextmanager
+def busy_program() -> Iterator[None]:
+    """In the block another process computes without pause, on one core."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.2)  # until it does
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def ratio_line(name: str, numerator: list[float], denominator: list[float], target: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 
 from facedeblur.errors import UsageError
@@ -30,6 +31,7 @@ usage: facedeblur <command> [key=value ...]
   serve      a page on this machine to try it: drop a photo or a clip, compare, download
   doctor     versions, devices, codecs and one training step on every device
   new        a plug-in of your own, with its test: facedeblur new plugin network my_net.py
+  --completion bash|zsh   tab completion: eval "$(facedeblur --completion bash)" in ~/.bashrc
   --version  print the version; FACEDEBLUR_TRACEBACK=1 shows where an error comes from
   --help     print this; `facedeblur train --help` lists groups, keys and examples
 
@@ -95,6 +97,8 @@ def _run(argv: list[str]) -> int:
     # Threads that wait for one another sleep: beside other programs a spinning one keeps the very core from the thread
     # that it waits for. OpenMP reads this when torch loads, here and in the processes that we start.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not os.environ.get("FACEDEBLUR_TRACEBACK"):  # a picture that is odd is told of by us, with its name
+        warnings.filterwarnings("ignore", module=r"PIL\.")
     command, rest = (argv[0], argv[1:]) if argv else ("--help", [])
     try:
         if not {"-h", "--help"} & set(rest):
@@ -105,6 +109,18 @@ def _run(argv: list[str]) -> int:
             from facedeblur import __version__
 
             print(__version__)
+        elif command == "--completion":
+            from facedeblur.completion import script
+
+            print(script(*(rest or [""])[:1]), end="")
+        elif command == "--complete":
+            from facedeblur.completion import answers
+
+            print("\n".join(answers([*COMPOSED, *FLAGGED], COMPOSED)))
+        elif command in COMPOSED and {"-sc", "--shell-completion"} & set(rest):  # as other Hydra programs have it
+            from facedeblur.completion import script
+
+            print(script(rest[-1].partition("=")[2]), end="")
         elif command in COMPOSED:
             if "-h" in rest or "--help" in rest:
                 from facedeblur.command_help import command_help

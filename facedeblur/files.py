@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
+import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from facedeblur.errors import UsageError
+
+_TEMPORARY = re.compile(r"\.([0-9]+)-[0-9a-f]{8}-.+", re.DOTALL)  # as `replacing` names them
 NAME_BYTES = 255  # that the name of a file may have on the file systems of today
 
 
@@ -29,6 +35,29 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, age: float = 60.0) -> None:
+    """Removes the temporary neighbours in `folder` of processes that were killed while they wrote.
+
+    Those whose process this machine does not have, and that nobody has written to for `age` seconds: it may be one of
+    another machine.
+    """
+    for path in folder.glob(".*-*"):
+        found = _TEMPORARY.fullmatch(path.name)
+        with suppress(OSError):  # gone meanwhile, or not ours
+            if found and not _exists(int(found[1])) and time.time() - path.stat().st_mtime >= age:
+                path.unlink()
+
+
+def _exists(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _shortened(path: Path, spare: int = 40) -> str:
@@ -59,6 +88,25 @@ def write_pieces(path: Path, most: int) -> list[Path]:
         write_atomic(pieces[-1], data[first : first + most])
     write_atomic(path.with_name(f"{path.name}.sha256"), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
     return pieces
+
+
+def check_place(path: Path, key: str, folder: bool = False) -> None:
+    """Raises UsageError, one line that begins with `key`, unless the file `path` can be written later, or, with
+    `folder`, files in that folder. Folders that are missing are not made, only tried for.
+    """
+    path = Path(path).expanduser()
+    if not folder and path.is_dir():
+        raise UsageError(f"{key}: {path} is a folder; name the file to write")
+    there = path if folder else path.parent
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        if not there.is_dir():
+            raise NotADirectoryError(f"{there} is not a folder")
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UsageError(f"{key}: {path} cannot be written to ({error.strerror or error})") from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import shlex
 import sys
 import time
 from dataclasses import replace
@@ -36,13 +37,29 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
 
     Raises UsageError for everything that the user can mend.
     """
+    typed = arguments
     refuse_missing_launcher(arguments)
     arguments = with_config_dir(arguments)
     words = with_init([*map(quoted, arguments)]) if config == "train" else [*map(listed, arguments)]
     if any(word.startswith(("-", "hydra.mode=")) for word in words):
         _run_by_hydra(command, config, words)
-    else:
+        return
+    try:
         _run_once(command, config, words)
+    except KeyboardInterrupt:
+        if command == "train":
+            _tell_resumption(typed)
+        raise
+
+
+def _tell_resumption(arguments: list[str]) -> None:
+    """Prints the command that goes on with the run that these arguments began."""
+    from facedeblur.training.run_folder import is_main_process
+
+    named = [word for word in arguments if word.startswith("resume=") and word not in ("resume=null", "resume=auto")]
+    words = [word for word in arguments if not word.startswith("resume=")] + (named or ["resume=auto"])
+    if is_main_process():
+        print(f"go on with: {shlex.join(['facedeblur', 'train', *words])}", file=sys.stderr, flush=True)
 
 
 def _run_once(command: str, config: str, overrides: list[str]) -> None:
@@ -240,6 +257,10 @@ def _work(
             raise
         raise UsageError(error) from error
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR) and error.filename:
+            if os.environ.get("FACEDEBLUR_TRACEBACK"):
+                raise
+            raise UsageError(f"{error.filename}: cannot be written to or read ({error.strerror})") from error
         if error.errno != errno.ENOSPC:
             raise
         full = f"{error.filename or folder}: no space left on the disk; the last checkpoint is intact"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -10,19 +11,51 @@ import numpy as np
 
 from facedeblur.files import write_atomic
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff",
+    ".webp",
+)  # fmt: skip
 
 
 def read_image(path: str | Path) -> np.ndarray | None:
     """An image file as RGB uint8 (H, W, 3), upright; None where it is missing or broken."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        return decode_image(Path(path).read_bytes())
+    except OSError:
+        return None
 
 
 def decode_image(data: bytes) -> np.ndarray | None:
-    """A file's content as RGB uint8 (H, W, 3), upright; None where it is no whole image."""
+    """A file's content as RGB uint8 (H, W, 3), upright; None where it is no whole image.
+
+    HEIC needs the extra `heif`.
+    """
+    if data[4:8] == b"ftyp" or data[:4] == b"GIF8":
+        return _by_pillow(data)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _by_pillow(data: bytes) -> np.ndarray | None:
+    """AVIF, HEIC and GIF, which OpenCV does not know or does not turn upright: the first picture in the file."""
+    from PIL import Image, ImageOps
+
+    register_heif()
+    try:
+        with Image.open(BytesIO(data)) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError):
+        return None
+
+
+def register_heif() -> bool:
+    """Lets Pillow open HEIC; whether that is possible."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
 
 
 def encode_image(image: np.ndarray, suffix: str = ".png", options: Sequence[int] = ()) -> bytes:

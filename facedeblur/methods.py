@@ -6,7 +6,7 @@
     <run folder>, <run>/checkpoints/last.ckpt    a run of `facedeblur train`, by the checkpoint that validation chose
     <name of weights>, <file>.safetensors, <file>.onnx    weights that are shipped, or a file that export wrote
     <file>.py:<Class>, <module>.<Class>, <entry point>    a class of yours: `Class()` is called with (B, 3, H, W) in
-                                        [0, 1] and gives the same
+                                        [0, 1] and gives the same; modules are moved to the device and evaluate
     pan16, krishnan11, nah17:<file>...  a compared method, see `facedeblur.baselines.names`
     all                                 every compared method that needs no file
 
@@ -95,7 +95,7 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
     if is_baseline(spec):
         return Method(*load_baseline(spec, device), spec=spec)
     if ".py:" in spec:
-        return _plugin(spec)
+        return _plugin(spec, device)
     if path.exists() and is_run(path):
         run = load_run(best_checkpoint(path))  # what export ships and deblur uses
         name = str(run.config.get("experiment", path.name))
@@ -123,7 +123,7 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
     if path.is_dir():
         raise UsageError(f"method: {spec} is no run folder: it has no config.yaml")
     if spec in registered() or _of_a_module(spec):
-        return _plugin(spec)
+        return _plugin(spec, device)
     names = ", ".join([*ALWAYS, *CLASSICAL, *LEARNED, *weight_names()])
     raise UsageError(f"method: {spec} is no run folder, no <file>.py:<Class> and none of {names}")
 
@@ -137,12 +137,18 @@ def _of_a_module(spec: str) -> bool:
     return is_target(spec) and importlib.util.find_spec(spec.partition(".")[0]) is not None
 
 
-def _plugin(spec: str) -> Method:
-    """An instance of the class that a target names, called by its attribute `name` or else by the class."""
+def _plugin(spec: str, device: str | torch.device) -> Method:
+    """An instance of the class that a target names, called by its attribute `name` or else by the class.
+
+    Modules, the instance itself or its attributes, are moved to `device` and set to evaluation.
+    """
     deblurrer = make({TARGET: spec}, "method")
     name = re.split(r"[.:]", spec)[-1]
     if not callable(deblurrer):
         raise UsageError(f"method: {spec}: {name}() must be callable with images (B, 3, H, W) in [0, 1]")
+    for module in (deblurrer, *getattr(deblurrer, "__dict__", {}).values()):
+        if isinstance(module, torch.nn.Module):
+            module.to(device).eval()
     code = source_of(spec, "method")
     fingerprint = code.get("sha256", spec)[:16]
     source = {"kind": "file", "path": code.get("file", spec), "class": name, "fingerprint": fingerprint}

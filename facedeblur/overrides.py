@@ -5,11 +5,13 @@ Only the standard library is imported at the top, so that `facedeblur --help` an
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 from facedeblur.errors import UsageError
 from facedeblur.plugins import normalised, targets, trusted
+from facedeblur.status import trained_on
 
 PATH_KEYS = (
     "root",
@@ -21,6 +23,7 @@ PATH_KEYS = (
     "init",
 )  # last parts of keys whose value is a path
 
+HIDDEN = ("base",)  # options that others are made from
 LIST_KEYS = ("method", "blur")  # of an evaluation
 
 
@@ -57,8 +60,6 @@ def compose_run(overrides: list[str]):
 
     Raises UsageError where the folder holds no run, or this command asks for another network or experiment.
     """
-    import json
-
     cfg = asked = compose_config(overrides)
     if not cfg.resume:
         return cfg
@@ -80,6 +81,11 @@ def compose_run(overrides: list[str]):
     for key, value in saved["identity"].items():
         if _without_additions(plain[key]) != _without_additions(value):
             raise UsageError(f"resume: {folder} was trained with {key}={value}, not {plain[key]}")
+    now = trained_on(plain)
+    for key, value in saved.get("trained_on", {}).items():
+        if now.get(key, value) != value:
+            told = "a run that learns from something else is another one: choose another name=..."
+            raise UsageError(f"resume: {folder} was trained with {key}={value}, not {now[key]}; {told}")
     return cfg
 
 
@@ -130,8 +136,6 @@ def with_init(overrides: list[str]) -> list[str]:
 
 def _model_overrides(model: dict, prefix: str = "model.") -> list[str]:
     """Model settings as overrides. Hydra knows no quoted keys: a group in them becomes one override for each key."""
-    import json
-
     words = []
     for key, value in model.items():
         if key == "half_size" and value:
@@ -210,8 +214,13 @@ def one_line(error: Exception, name: str) -> str:
     for line in lines:
         if line.startswith("Config search path"):
             break
+        if line in HIDDEN:
+            continue
         if not line.startswith(("full_key", "object_type", "reference_type", "To append", "Set the env")):
             keep.append(line)
+    if lines and "_target_'" in lines[0]:
+        told = "code of your own has places of its own, as model.plugins.generator; docs/extend.md"
+        return f"{lines[0].rstrip('.')}: {told}"
     near = _nearest_key(lines[0], name) if lines else None
     remedy = f"did you mean {near}?" if near else f"`facedeblur {name} --help` lists groups and keys"
     return f"{' '.join(keep).rstrip('.')}: {remedy}"
@@ -229,8 +238,12 @@ def _nearest_key(message: str, name: str) -> str | None:
         return None
     tree = OmegaConf.to_container(compose_config([], name), resolve=False)
     tree.pop("hydra")
-    near = difflib.get_close_matches(found[1], list(_key_names(tree)), n=1)
-    return near[0] if near else None
+    last = found[1].rpartition(".")[2]
+    for near in difflib.get_close_matches(found[1], list(_key_names(tree)), n=5):
+        # keys of one section are alike for its name alone
+        if difflib.SequenceMatcher(None, last, near.rpartition(".")[2]).ratio() >= 0.6:
+            return near
+    return None
 
 
 def _key_names(tree: dict, prefix: str = ""):

@@ -6,13 +6,27 @@ import json
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+ENDED = ("done", "stopped")  # states of a run that did what it was asked to: its steps, or its minutes
 DEAD_AFTER_SECONDS = 120.0
 SWEEP_LOCK = ".gpu_pool.lock"  # in a sweep's folder, held while its launcher runs on this machine
 LENGTH = ("trainer.epochs", "trainer.max_steps", "trainer.minutes", "scale.epochs")  # keys that only say how long
+# of a stage's data: what its images are drawn from, and what a step sees of them
+CORPUS_KEYS = ("kind", "root", "val_root", "val_fraction", "identities", "every", "min_frames", "unreliable", "splits",
+               "corpora", "demo", "mixture", "only_first_pass", "epoch_windows", "batch")  # fmt: skip
 PLACE_ONLY = ("jobs", "output", "resume")  # keys that do not change what a run computes
+
+
+def trained_on(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Full key -> value of what a composed run learns from: corpus, blur and batch. A resumed run keeps to it."""
+    prefix, stage = ("hourglass.", plain["hourglass"]) if plain["stage"] == "hourglass" else ("", plain)
+    keys = {f"{prefix}data.{key}": stage["data"].get(key) for key in CORPUS_KEYS}
+    keys |= {f"{prefix}blur.{key}": value for key, value in stage["blur"].items() if key != "name"}
+    keys[f"{prefix}trainer.accumulate"] = stage["trainer"]["accumulate"]
+    return json.loads(json.dumps(keys, default=str))  # as the run folder's file holds it
 
 
 def read_status(folder: Path) -> dict | None:
@@ -59,15 +73,15 @@ def is_over(sweep: Path) -> bool:
 def next_step(folder: Path, skip_done: bool = True) -> str:
     """`start`, `resume`, `skip` or `busy`: what a sweep does with the run folder, by its status.json.
 
-    A run that is interrupted, failed, or running with a dead process or heartbeat is resumed; so is a finished one
-    unless `skip_done`.
+    A run that is interrupted, failed, or running with a dead process or heartbeat is resumed; so is a finished one,
+    or one that its time limit stopped, unless `skip_done`.
     """
     status = read_status(folder)
     if status is None:
         return "start"
     if is_alive(status):
         return "busy"
-    return "skip" if status["state"] == "done" and skip_done else "resume"
+    return "skip" if status["state"] in ENDED and skip_done else "resume"
 
 
 def override_difference(folder: Path, overrides: Sequence[str], longer: bool = False) -> str:

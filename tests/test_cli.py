@@ -77,3 +77,40 @@ def test_threads_wait_asleep_under_a_command_and_as_ever_under_an_import():
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=given)
         told[asked] = done.stdout.split()
     assert told == {None: ["None", __version__, "PASSIVE"], "ACTIVE": ["ACTIVE", __version__, "ACTIVE"]}
+
+
+def test_help_of_doctor_checks_nothing(monkeypatch, capsys):
+    from facedeblur.training import doctor
+
+    monkeypatch.setattr(doctor, "_step", lambda *given: pytest.fail("a step was timed"))
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--help"])
+    assert ended.value.code == 0 and "usage: facedeblur doctor" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("word", "told", "not_told"),
+    [
+        ("model._target_=mine.py:Net", "model.plugins.generator", "did you mean"),
+        ("model.image_sise=64", "did you mean model.image_size?", "plugins"),
+        ("blur=pravg8", "pravg7", "base"),
+    ],
+)
+def test_what_is_offered_instead_exists_and_is_meant(word, told, not_told, capsys):
+    assert main(["train", word]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line and not_told not in line.split()
+
+
+def test_warnings_of_pillow_do_not_reach_the_terminal(tmp_path):
+    """A TIFF inside of EXIF that breaks off: Pillow warns with the path of its own source."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x8769] = {0x9003: "2020:01:01 00:00:00"}
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.jpg", exif=exif.tobytes()[:30])
+    code = "from PIL import Image; import sys; Image.open(sys.argv[1])._getexif()"
+    told = subprocess.run([sys.executable, "-c", code, tmp_path / "a.jpg"], capture_output=True, text=True).stderr
+    assert "Warning" in told, "else this proves nothing"
+    done = run("deblur", "a.jpg", "-o", "out/", cwd=tmp_path)
+    assert "Warning" not in done.stderr and "PIL" not in done.stderr

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
-from facedeblur.files import shown, write_atomic, write_pieces
+from facedeblur.errors import UsageError
+from facedeblur.files import check_place, remove_leftovers, shown, write_atomic, write_pieces
 
 
 def test_an_atomic_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
@@ -52,3 +56,38 @@ def test_pieces_make_the_file_again(tmp_path):
     assert max(piece.stat().st_size for piece in pieces) <= 1000
     digest, name = (tmp_path / "weights.bin.sha256").read_text().split()
     assert (digest, name) == (hashlib.sha256(data).hexdigest(), "weights.bin")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from facedeblur.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a b.txt"], check=False)
+    (left,) = tmp_path.iterdir()
+    kept = [f".{os.getpid()}-0123abcd-mine", ".hidden-file", f"{left.name[1:]}", ".12-nothex00-x"]
+    for name in kept:
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert left.exists(), "it is not a minute old: another machine may be writing it"
+    os.utime(left, (time.time() - 61,) * 2)
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
+
+
+def test_a_place_is_tried_before_it_is_needed(tmp_path):
+    (tmp_path / "file").touch()
+    check_place(tmp_path / "new" / "deep" / "a.txt", "--out")
+    check_place(tmp_path / "new", "--out", folder=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"], "nothing is made"
+    for path, folder in ((tmp_path / "file" / "a", False), (tmp_path / "file", True), (tmp_path / "file" / "b", True)):
+        with pytest.raises(UsageError, match=r"^--out: .*cannot be written to .*file is not a folder"):
+            check_place(path, "--out", folder)
+    with pytest.raises(UsageError, match="is a folder; name the file"):
+        check_place(tmp_path, "--out")

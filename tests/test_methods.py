@@ -88,6 +88,8 @@ def test_two_of_one_name_are_told_apart(run, tmp_path):
         ("class Other:\n    pass\n", "has no Grey; it has Other"),
         ("import nothing_like_this\n\nclass Grey:\n    pass\n", "nothing_like_this"),
         ("def broken(:\n", "mine.py:1: invalid syntax"),
+        ("import sys\n\nsys.exit(3)\n\nclass Grey:\n    pass\n", "cannot be imported: SystemExit: 3"),
+        ("import sys\n\nclass Grey:\n    def __init__(self):\n        sys.exit('bye')\n", "SystemExit: bye"),
         ("class Grey:\n    def __init__(self, size):\n        pass\n", "missing a required argument: 'size'"),
     ],
 )
@@ -96,6 +98,46 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(plugin, content, message)
     with pytest.raises(UsageError, match=message) as caught:
         load_method(f"{plugin}:Grey")
     assert "\n" not in str(caught.value)
+
+
+FILE = """
+from __future__ import annotations
+from dataclasses import dataclass, field
+import torch
+from helper import SHIFT
+
+@dataclass
+class Shifted:
+    by: float = SHIFT
+    drop: torch.nn.Module = field(default_factory=lambda: torch.nn.Dropout(1.0))
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        from lazily import scale
+        return self.drop(scale(images + self.by))
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.drop = torch.nn.Dropout(1.0)
+    def forward(self, images):
+        return self.drop(images) * self.weight
+"""
+
+
+def test_a_file_may_use_postponed_annotations_modules_beside_it_and_parts_that_train_and_evaluate(tmp_path):
+    """From folders other than the one the command runs in; helpers of one name are each file's own."""
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "mine.py").write_text(FILE)
+        (folder / "helper.py").write_text(f"SHIFT = {number / 10}\n")
+        (folder / "lazily.py").write_text("def scale(images):\n    return images / 2\n")
+    images = torch.full((1, 3, 4, 4), 0.5)
+    for number in (1, 2):
+        method = load_method(f"{tmp_path}/{number}/mine.py:Shifted")
+        torch.testing.assert_close(method.deblurrer(images), torch.full_like(images, (0.5 + number / 10) / 2))
+    assert torch.equal(load_method(f"{tmp_path}/1/mine.py:Net").deblurrer(images), images), "dropout is off"
+    assert load_method(f"{tmp_path}/1/mine.py:Net", "meta").deblurrer.weight.device.type == "meta"
 
 
 def test_a_method_that_is_none_is_named(tmp_path):

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from facedeblur import __version__
 from facedeblur.blur.settings import BlurSettings
-from facedeblur.data.make_corpus import Corpus, export_frames, export_pairs, make_corpus, pair_stores
+from facedeblur.data.make_corpus import Corpus, export_frames, export_pairs, list_clips, make_corpus, pair_stores
 from facedeblur.data.pairs.contact_sheet import write_contact_sheet
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import PlanReport
@@ -17,7 +17,7 @@ from facedeblur.data.plans.tables import write_tables
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
 from facedeblur.errors import UsageError
-from facedeblur.files import write_atomic
+from facedeblur.files import check_place, write_atomic
 from facedeblur.models.settings import ModelSettings
 from facedeblur.report.preparation import folder_name, write_preparation_page
 
@@ -42,8 +42,16 @@ def prepare(settings: Settings, stages: Sequence[tuple[str, DataSettings, BlurSe
         stages: (title, data, blur) of every stage whose windows the run needs.
 
     Raises:
-        UsageError: some of the pairs to export could not be written.
+        UsageError: a place that cannot be written to, or a split without clips, before anything is planned; some of
+            the pairs to export could not be written.
     """
+    folder = Path(settings.output) / "prepare" / settings.data.name
+    check_place(folder, "output", folder=True)
+    for _, data, blur in stages:
+        for key in ("export", "export_frames"):
+            if getattr(data, key):
+                check_place(getattr(data, key), f"data.{key}", folder=True)
+        list_clips(data, blur)
     corpora, sets = {}, {}
     unwritten: list[str] = []
     for title, data, blur in stages:
@@ -61,7 +69,6 @@ def prepare(settings: Settings, stages: Sequence[tuple[str, DataSettings, BlurSe
             lines, problems = export_pairs(data, corpus, size, settings.jobs)
             print("\n".join(lines))
             unwritten += problems
-    folder = Path(settings.output) / "prepare" / settings.data.name
     key = json.dumps([FORMAT, __version__, settings.prepare.samples, [r.manifest for _, r in sets.values()], [*sets]])
     done = folder / "made-from.json"
     if not (done.is_file() and done.read_text() == key and (folder / "index.html").is_file()):

@@ -14,7 +14,7 @@ from facedeblur.baselines.exemplars import save_exemplars
 from facedeblur.errors import UsageError
 from facedeblur.faces.crop import crop, crop_box, points_to_crop, resize
 from facedeblur.faces.pts import read_pts
-from facedeblur.files import shown
+from facedeblur.files import check_place, shown
 from facedeblur.images import IMAGE_SUFFIXES, read_image
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.sharpness import BLURRED, blur_of
@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="pictures, or folders of them")
     parser.add_argument("-o", "--out", required=True, type=Path, metavar="NPZ", help="the set to write")
     flags = parser.parse_args(argv)
+    check_place(flags.out, "--out")
     faces, landmarks, blurred = [], [], 0
     for photo in pictures(flags.photos):
         for face, points in cut_out(photo):

@@ -140,6 +140,28 @@ def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str)
     return lines, failed
 
 
+def list_clips(data: DataSettings, blur: BlurSettings) -> list[Clip]:
+    """The clips of all corpora, found without opening a video; none for the demo, which is rendered, and packed faces.
+
+    Raises CorpusError and PrepareError for all that `make_corpus` can know before it reads a video.
+    """
+    if data.kind in ("demo", "frames"):
+        return []
+    clips = clips_of(data.sources(), data.name, data.cache, data.demo, 1)
+    _check_clips(clips, data, blur)
+    return clips
+
+
+def _check_clips(clips: list[Clip], data: DataSettings, blur: BlurSettings) -> None:
+    check_blurs(clips, (*data.schedules(blur), *blur.validation()))
+    for split in ("train", "val"):
+        if not any(clip.split == split for clip in clips):
+            roots = ", ".join(source.root for source in data.sources()) or data.cache
+            people = len({(clip.corpus, clip.identity) for clip in clips})
+            remedy = "give data.val_root, or more identities" if split == "val" else "see docs/data.md for the layout"
+            raise PrepareError(f"{roots}: no {split} clips among {len(clips)}, of {people} identities; {remedy}")
+
+
 def make_corpus(
     data: DataSettings,
     blur: BlurSettings,
@@ -166,15 +188,11 @@ def make_corpus(
     cache = Path(data.cache)
     jobs = job_count(jobs)
     clips = clips_of(data.sources(), data.name, cache, data.demo, jobs)
-    check_blurs(clips, (*data.schedules(blur), *blur.validation()))
+    _check_clips(clips, data, blur)
     rows = mixture_rows(data, blur)
     plans, reports = {}, {}
     for split, schedules in (("train", data.schedules(blur)), ("val", blur.validation())):
         chosen = [clip for clip in clips if clip.split == split]
-        if not chosen:
-            roots = ", ".join(source.root for source in data.sources()) or str(cache)
-            remedy = "give data.val_root, or more identities" if split == "val" else "see docs/data.md for the layout"
-            raise PrepareError(f"{roots}: no {split} clips among {len(clips)}; {remedy}")
         reverse = split == "train" and any(row.reverse for row in rows)
         progress = StageProgress(f"{split} videos")
         plans[split], reports[split] = prepare_plan(

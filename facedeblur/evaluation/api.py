@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -128,7 +129,7 @@ def _methods(methods: Sequence[Spec] | Mapping[str, Spec], device: str) -> list[
             spec = f"{label}={method}" if label else str(method)
             found += load_methods([spec], torch_device(device))[len(ALWAYS) :]
         elif callable(method):
-            found.append(_of_function(method, label))
+            found.append(_of_function(method, label, torch_device(device)))
         else:
             raise UsageError(f"method: must be a name, a path or a function of images, got {type(method).__name__}")
     names = [method.name for method in found]
@@ -138,11 +139,15 @@ def _methods(methods: Sequence[Spec] | Mapping[str, Spec], device: str) -> list[
     return found
 
 
-def _of_function(method: Callable, label: str | None) -> Method:
+def _of_function(method: Callable, label: str | None, device: str | torch.device) -> Method:
+    """A module is evaluated as a copy, on the device and in evaluation mode: it may be one in training."""
     kind = method if inspect.isroutine(method) or inspect.isclass(method) else type(method)
     name = label or str(getattr(method, "name", kind.__name__))
     source = {"kind": "object", "class": f"{kind.__module__}.{kind.__qualname__}", "fingerprint": _fingerprint(method)}
-    return Method(name, method, source, getattr(method, "image_size", None))
+    size = getattr(method, "image_size", None)
+    if isinstance(method, torch.nn.Module):
+        method = copy.deepcopy(method).to(device).eval()
+    return Method(name, method, source, size)
 
 
 def _fingerprint(method: Callable) -> str:

@@ -72,7 +72,7 @@ def _restored(method: FrontDoor, frame: np.ndarray, box: CropBox, size: int) -> 
     begin = time.perf_counter()
     try:
         output = frame if method.door is None else method.door(frame)
-    except Exception as error:  # a method may raise anything
+    except (Exception, SystemExit) as error:  # a method may raise anything, and may call sys.exit
         print(f"{method.name}: {type(error).__name__}: {error}; the image counts as black", file=sys.stderr)
         return Restored(np.zeros((size, size, 3), np.uint8), None, frozenset({"error"}))
     seconds = time.perf_counter() - begin

@@ -68,13 +68,18 @@ def score(folders: dict[str, Path], sharp: Path, settings: JudgeSettings, jobs: 
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """Path inside the folder, without suffix -> image file. Raises UsageError where there is none."""
+    """Path inside the folder, without suffix -> image file. Raises UsageError for none, and two of one name."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith("."))
     if not files:
         raise UsageError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
-    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+    found: dict[str, Path] = {}
+    for file in files:
+        other = found.setdefault(file.relative_to(folder).with_suffix("").as_posix(), file)
+        if other != file:
+            raise UsageError(f"{folder}: {other.name} and {file.name} have one name; which of them is to be scored?")
+    return found
 
 
 def _load(name: str, truths: dict[str, Path], found: dict[str, dict[str, Path]], settings: JudgeSettings) -> tuple:

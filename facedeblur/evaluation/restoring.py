@@ -1,7 +1,8 @@
 """Methods over pairs: in batches, timed, and whatever a method may do wrong is flagged and counted.
 
-An image that a method does not deliver (it raised an error), and pixels that are not finite, count as black, and the
-face as not found: the row stays. An image of another size is resized to that of the sharp one.
+An image that a method does not deliver (it raised an error or ended the program, or gave something that is no tensor of
+floating-point numbers), and pixels that are not finite, count as black, and the face as not found: the row stays. An
+image of another size is resized to that of the sharp one; one of another range than [0, 1] is cut to it and flagged.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch.nn import functional as F
 from facedeblur.errors import UsageError
 from facedeblur.evaluation.judging import PROCESS_DIED, JudgePool
 from facedeblur.methods import Method, load_method
+from facedeblur.models.outputs import check_images, of_another_range, values_of
 from facedeblur.models.settings import SIDE_MULTIPLE
 
 
@@ -51,7 +53,7 @@ class Restorer:
         self.method, self.device, self.batch = method, torch.device(device), batch
         self._warm = warm
         self._seconds = 0.0  # of an image, as it took last
-        self.complaint: str | None = None  # the first error that the method raised
+        self.complaints: set[str] = set()  # kinds of those that were printed
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Restored]:
         """RGB uint8 images of one size -> what became of each, in order."""
@@ -69,7 +71,7 @@ class Restorer:
                 if not self._warm:
                     self._warm = True
                     begin = time.perf_counter()
-                    self.method.deblurrer(batch[:1])
+                    self.method.deblurrer(batch[:1].clone())  # it may work in place
                     self._wait()
                     self._seconds = time.perf_counter() - begin
                     if len(images) * self._seconds > CALL_SECONDS:
@@ -79,18 +81,24 @@ class Restorer:
                 output = self.method.deblurrer(batch)
                 self._wait()
             seconds = self._seconds = (time.perf_counter() - begin) / len(images)
-            if not isinstance(output, Tensor) or output.shape[:2] != batch.shape[:2] or output.ndim != 4:
-                shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
-                raise ValueError(f"gave {shape} for images {tuple(batch.shape)}")
-        except Exception as error:  # a method may raise anything
+            check_images(output, batch.shape)
+        except (Exception, SystemExit) as error:  # a method may raise anything, and may call sys.exit
             if len(images) > 1:  # one image may be to blame, or the batch too large for the device
                 half = len(images) // 2
                 return self._run(images[:half]) + self._run(images[half:])
-            if self.complaint is None:
-                self.complaint = f"{type(error).__name__}: {error}".splitlines()[0]
-                print(f"{self.method.name}: {self.complaint}; the image counts as black", file=sys.stderr)
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            self._complain("error", f"{text}; the image counts as black")
             return [Restored(np.zeros_like(images[0]), None, frozenset({"error"}))]
-        return [Restored(image, seconds, flags) for image, flags in _as_files(output, batch.shape[-2:])]
+        restored = [Restored(image, seconds, flags) for image, flags in _as_files(output, batch.shape[-2:])]
+        if any("range" in each.flags for each in restored):
+            self._complain("range", f"{values_of(output)}; they must be in [0, 1], and are cut to it")
+        return restored
+
+    def _complain(self, kind: str, text: str) -> None:
+        """Prints the first complaint of a kind."""
+        if kind not in self.complaints:
+            self.complaints.add(kind)
+            print(f"{self.method.name}: {text}", file=sys.stderr)
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
@@ -134,19 +142,20 @@ def _restorer(spec: str) -> Restorer:
 
 
 def _as_files(output: Tensor, size: tuple[int, int]) -> list[tuple[np.ndarray, frozenset[str]]]:
-    """Images as 8-bit files would hold them, with the flags "nan" and "size_mismatch" where they apply."""
+    """Images as 8-bit files would hold them, with the flags "nan", "range" and "size_mismatch" where they apply."""
     shared = set()
     output = output.detach().float()
     finite = torch.isfinite(output).flatten(1).all(dim=1).tolist()
     output = torch.nan_to_num(output, nan=0.0, posinf=0.0, neginf=0.0)
+    foreign = of_another_range(output).tolist()
     if output.shape[-2:] != size:
         shared = {"size_mismatch"}
         output = F.interpolate(output, size, mode="bilinear", antialias=True)
     images = (output.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return [
-        (np.ascontiguousarray(image), frozenset(shared | (set() if good else {"nan"})))
-        for image, good in zip(images, finite, strict=True)
+    found = [
+        {"nan"} if not good else {"range"} if other else set() for good, other in zip(finite, foreign, strict=True)
     ]
+    return [(np.ascontiguousarray(image), frozenset(shared | own)) for image, own in zip(images, found, strict=True)]
 
 
 def is_slow(method: Method) -> bool:

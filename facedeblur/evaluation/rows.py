@@ -31,7 +31,7 @@ from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
 from facedeblur.video.image_folder import natural_order
 
-FLAGS = ("no_face", "nan", "no_truth", "size_mismatch", "error")
+FLAGS = ("no_face", "nan", "no_truth", "size_mismatch", "range", "error")
 FOLDER = "rows"
 KEY = "facedeblur"  # of what a file says about itself, see `shards`
 

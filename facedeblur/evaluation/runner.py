@@ -43,7 +43,7 @@ from facedeblur.evaluation.shards import (
 )
 from facedeblur.evaluation.testset import BlurSet, TestPair, make_test_set, window_key
 from facedeblur.faces import judges
-from facedeblur.files import write_json
+from facedeblur.files import remove_leftovers, write_json
 from facedeblur.methods import Method, load_methods
 from facedeblur.models.devices import torch_device
 from facedeblur.progress import StepProgress
@@ -117,6 +117,7 @@ class Evaluation:
         windows = sum(len(shard.rows) for shard in waiting)
         done, self.started = 0, time.monotonic()
         self._status("running", windows, done)
+        remove_leftovers(self.folder / FOLDER)
         write_protocol(self.folder, self.protocol)
         self.forecast = Forecast(sum((Counter(dict.fromkeys(s.files, len(s.rows))) for s in waiting), Counter()))
         self.progress = StepProgress(f"evaluating {', '.join(m.name for m in self.methods)} on {self.tests.name}")

@@ -23,7 +23,7 @@ from facedeblur.evaluation.names import file_name
 from facedeblur.evaluation.protocol import FILE, METRICS, judges_told, write_protocol
 from facedeblur.evaluation.rows import FOLDER, ScoreRow, table_of, write_rows
 from facedeblur.evaluation.settings import JudgeSettings
-from facedeblur.files import write_json
+from facedeblur.files import check_place, write_json
 
 EPILOG = """\
 examples:
@@ -68,6 +68,8 @@ def main(argv: Sequence[str]) -> int:
     settings = JudgeSettings(options.localizer, options.truth, options.embedder, options.box, options.align)
     if options.jobs is not None and options.jobs < 0:
         raise UsageError(f"--jobs: 0 or more judging processes, got {options.jobs}")
+    if options.out:
+        check_place(options.out, "--out", folder=True)
     name = options.name or options.restored.resolve().name
     folders = {"oracle": options.sharp} | ({"blurred": options.blurred} if options.blurred else {})
     if name.lower() in folders:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facedeblur.errors import UsageError
 from facedeblur.export import SUFFIXES
+from facedeblur.files import check_place
 from facedeblur.models.registry import SUFFIX, sha256
 
 DESCRIPTION = """\
@@ -58,6 +59,8 @@ def main(argv: list[str]) -> int:
         raise UsageError("export: give the file to write, -o <file> (or --register <name>)")
     if arguments.register is not None and arguments.format != "weights":
         raise UsageError("export: --register takes weights, not other formats")
+    if arguments.output is not None:
+        check_place(arguments.output, "export: -o")
     if arguments.format == "card":
         return _card(arguments)
     return _weights(arguments) if arguments.format == "weights" else _runtime(arguments)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 INVERSE = {6: 8, 8: 6}  # of the orientations of EXIF; the others undo themselves
 
+ROUNDING = 1e-3  # floats so far outside of [0, 1] are rounded ones, as of (x + 1) / 2 in half precision
 SHAPES = (
     "uint8, uint16 or float arrays (H, W, 3) or (B, H, W, 3), uint8 or float tensors (3, H, W) or (B, 3, H, W), "
     "PIL images, or a list of those; floats in [0, 1]"
@@ -177,10 +178,12 @@ def _of_array(image: np.ndarray) -> tuple[list[np.ndarray], Any]:
     if image.dtype not in (np.uint8, np.uint16):
         if not np.issubdtype(image.dtype, np.floating):
             raise ValueError(f"image: must be {SHAPES}; got {image.dtype}")
-        if not (image.min() >= 0 and image.max() <= 1):
+        if not (image.min() >= -ROUNDING and image.max() <= 1 + ROUNDING):
             raise ValueError(f"image: floats must be in [0, 1], got {image.min():.3g} to {image.max():.3g}")
     kind = image.dtype if image.dtype in (np.uint8, np.uint16) else np.float32
     given = image.astype(kind, copy=False)
+    if kind == np.float32:
+        given = np.clip(given, 0, 1)
 
     def rebuild(pictures: list[np.ndarray]) -> np.ndarray:
         done = np.stack(pictures).reshape(image.shape)

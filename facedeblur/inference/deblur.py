@@ -16,6 +16,7 @@ from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.paste import network_crop, paste, white_of, whole_box
 from facedeblur.inference.sharpness import blend_weight
 from facedeblur.models.deblurrer import Deblurrer, NetworkDeblurrer
+from facedeblur.models.outputs import check_images, of_another_range, values_of
 
 FACES = ("all", "largest")
 
@@ -69,7 +70,8 @@ class Deblurred:
 def run(deblurrer: Deblurrer, crops: Sequence[np.ndarray], batch: int) -> list[np.ndarray]:
     """Crops (S, S, 3) float32 in [0, 1] through the network in batches of one S each; as many of the same shapes.
 
-    What is grey stays grey, whatever the network makes of its colours.
+    What is grey stays grey, whatever the network makes of its colours. Raises ValueError for a method that gives
+    anything but images of that shape in [0, 1].
     """
     restored = list(crops)
     by_side: dict[int, list[int]] = {}
@@ -78,6 +80,11 @@ def run(deblurrer: Deblurrer, crops: Sequence[np.ndarray], batch: int) -> list[n
     for places in (own[i : i + batch] for own in by_side.values() for i in range(0, len(own), batch)):
         images = torch.from_numpy(np.stack([crops[place] for place in places])).permute(0, 3, 1, 2)
         done = deblurrer(images.contiguous(memory_format=torch.channels_last))
+        check_images(done, images.shape)
+        if done.shape != images.shape:
+            raise ValueError(f"gave {tuple(done.shape)} for images {tuple(images.shape)}")
+        if of_another_range(done).any():
+            raise ValueError(f"{values_of(done)}; they must be in [0, 1]")
         for place, face in zip(places, np.ascontiguousarray(done.permute(0, 2, 3, 1).numpy(force=True)), strict=True):
             restored[place] = face
     return [_grey(face) if _is_grey(crop) else face for crop, face in zip(crops, restored, strict=True)]

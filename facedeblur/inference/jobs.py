@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facedeblur.errors import UsageError
-from facedeblur.files import NAME_BYTES, shown
+from facedeblur.files import NAME_BYTES, remove_leftovers, shown
 from facedeblur.inference.kinds import VIDEO, kind_of_file
 from facedeblur.inference.photo import SUFFIXES as PHOTO_OUTPUTS
 from facedeblur.video.rewrite import CONTAINERS
@@ -137,7 +137,7 @@ def check_writable(jobs: Sequence[FileJob], force: bool, resume: bool) -> list[F
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
-                pass
+                remove_leftovers(folder)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written to ({error.strerror}); choose another -o") from None
     return [job for job in jobs if force or job not in there]

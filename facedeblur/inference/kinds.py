@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facedeblur.images import IMAGE_SUFFIXES
+
 PICTURE, VIDEO = "picture", "video"
 
-PHOTOS = (
-    ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff",
-    ".webp",
-)  # fmt: skip
+PHOTOS = IMAGE_SUFFIXES
 VIDEOS = (
     ".3g2", ".3gp", ".asf", ".avi", ".f4v", ".flv", ".m2t", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
     ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv",

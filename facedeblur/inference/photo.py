@@ -13,6 +13,7 @@ import numpy as np
 
 from facedeblur.errors import UsageError
 from facedeblur.extras import remedy
+from facedeblur.images import register_heif
 from facedeblur.inference.exif import exif_of, iptc_of, iptc_segment, resolution_of, tags_of_tiff, upright_xmp, xmp_of
 from facedeblur.inference.kinds import PICTURE, kind_of
 from facedeblur.inference.png import SIGNATURE, TEXTS, Chunk, PngParts, put_together, taken_apart
@@ -81,7 +82,7 @@ def read_photo(data: bytes, name: str) -> Photo:
     """
     from PIL import Image, UnidentifiedImageError
 
-    has_heif = _register_heif()
+    has_heif = register_heif()
     parts = taken_apart(data) if data.startswith(SIGNATURE) else None
     try:
         with warnings.catch_warnings():
@@ -147,16 +148,6 @@ def _options(photo: Photo, kind: str) -> dict[str, Any]:
         if kind == "JPEG" and photo.iptc:
             given["extra"] = iptc_segment(photo.iptc)
     return options | ({} if kind == "PNG" else {key: value for key, value in given.items() if value is not None})
-
-
-def _register_heif() -> bool:
-    """Lets Pillow open HEIC; whether that is possible."""
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    register_heif_opener()
-    return True
 
 
 def _decode(image: Image, data: bytes, name: str, parts: PngParts | None) -> Photo:

@@ -6,7 +6,8 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -25,7 +26,7 @@ def load_target(target: str, key: str) -> Any:
             return getattr(_module_of(Path(file).expanduser().resolve()), name)
         module, _, name = target.rpartition(".")
         return getattr(importlib.import_module(module), name)
-    except Exception as error:  # whatever the user's code may do when it is imported
+    except (Exception, SystemExit) as error:  # whatever the user's code may do when it is imported
         raise PluginError(
             f"{key}: {target} cannot be imported: {type(error).__name__}: {_first_line(error)}"
         ) from error
@@ -51,7 +52,7 @@ def make(plugin: Mapping[str, Any], key: str, *arguments: Any, **named: Any) -> 
         return target(*arguments, **named, **options)
     except PluginError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{key}: {plugin[TARGET]}: {type(error).__name__}: {_first_line(error)}") from error
 
 
@@ -90,11 +91,36 @@ def _module_of(file: Path) -> Any:
         module = module_from_spec(spec)
         sys.modules[name] = module
         try:
-            spec.loader.exec_module(module)
+            with _imports_beside(file.parent):
+                spec.loader.exec_module(module)
         except BaseException:
             del sys.modules[name]
             raise
     return sys.modules[name]
+
+
+_BESIDE: dict[str, Path] = {}  # modules that lie beside a plug-in -> the folder
+
+
+@contextmanager
+def _imports_beside(folder: Path) -> Iterator[None]:
+    """Within it, modules of `folder` come first, as for a script that lies there; what another plug-in imported from
+    its own folder under the same name is out of the way. Afterwards the folder comes last, for imports in functions.
+    """
+    away = {name: sys.modules.pop(name) for name, home in _BESIDE.items() if home != folder and name in sys.modules}
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and folder in Path(file).parents:
+                _BESIDE[name] = folder
+        sys.modules.update(away)
 
 
 def _name(target: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facedeblur.errors import UsageError
+from facedeblur.files import check_place
 from facedeblur.report.rows import is_evaluation
 from facedeblur.report.sweep.read import is_sweep
 
@@ -53,6 +54,7 @@ def _report_evaluation(options: argparse.Namespace) -> int:
     from facedeblur.report.rows import read_rows
 
     out = options.out or (options.folders[0] / "report" if len(options.folders) == 1 else Path("report"))
+    check_place(out, "--out", folder=True)
     rows = read_rows(options.folders)
     title = options.title or f"Evaluation: {', '.join(folder.resolve().name for folder in options.folders)}"
     report = evaluation_report(rows, title, options.cases)

@@ -30,10 +30,7 @@ MEASURES = ("auc", "failure", "ssim", "psnr", "cosine")
 
 
 def per_image(rows: Rows, measure: str) -> np.ndarray:
-    """What each image contributes to a score that is a mean over images; NaN where it has no part in it.
-
-    auc is the exact area max(0, 1 - error / 0.08), which Simpson's rule in the tables meets within 1e-3.
-    """
+    """What each image contributes to a score that is a mean over images; NaN where it has no part in it."""
     if measure in ("auc", "failure"):
         error = rows["landmark_error"]
         share = area_shares(error) if measure == "auc" else (error > LIMIT).astype(float)

@@ -18,6 +18,7 @@ FAILURE_LABELS = {
     "nan": "had pixels that are no numbers: they count as black, the face as not found",
     "error": "were not delivered: they count as black, the face as not found",
     "size_mismatch": "had another size and were resized",
+    "range": "had values far outside of [0, 1] and were cut to it: they are likely of another range",
 }
 
 

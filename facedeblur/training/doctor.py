@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import tempfile
 import time
@@ -25,6 +26,7 @@ DEMO = {"image_size": 128, "base_width": 16, "hourglass_features": 64, "hourglas
 
 def main(argv: list[str]) -> int:
     """Prints the report; returns 1 if a step on any device or the reading of a video fails, else 0."""
+    argparse.ArgumentParser(prog="facedeblur doctor", description=__doc__.partition(": ")[2]).parse_args(argv)
     console = Console()
     for title, rows in (("versions", versions()), ("video", _codecs()), ("machine", _machine())):
         table = Table(title=title, title_justify="left", show_header=False)

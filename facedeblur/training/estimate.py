@@ -45,7 +45,17 @@ def checkpoint_bytes(stage) -> int:
     return sum(tensor.nbytes for tensor in kept) + 2 * trained
 
 
-def announce(title: str, stage, data, devices: int, accelerator: str, precision: str, threads: int, folder) -> None:
+def announce(
+    title: str,
+    stage,
+    data,
+    devices: int,
+    accelerator: str,
+    precision: str,
+    threads: int,
+    folder: RunFolder,
+    deadline: float | None = None,
+) -> None:
     """Prints what will run and what it takes. Raises OSError(ENOSPC) where the disk cannot hold the checkpoints.
 
     Only the main process speaks; the others of a DDP group are silent.
@@ -64,7 +74,8 @@ def announce(title: str, stage, data, devices: int, accelerator: str, precision:
     if steps > 0:
         world = devices * settings.nodes
         batch = seconds_per_batch(stage, data.settings.batch // world, data.settings.size, accelerator, precision)
-        limit = f", stopped after {settings.minutes:g} min at the latest" if settings.minutes else ""
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        limit = "" if left is None else f", stopped in {clock(left)} at the latest"
         lines.append(f"  about {clock(steps * settings.accumulate * batch)} of computing{limit}")
     lines.append(f"  {needed / 2**20:.0f} MB of disk for checkpoints in {folder.path}")
     if stage.generator_step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -28,12 +29,15 @@ from facedeblur.training.callbacks.checkpoint import Checkpointer
 from facedeblur.training.callbacks.cost import Cost
 from facedeblur.training.callbacks.face_grid import FaceGrid
 from facedeblur.training.callbacks.guards import TimeLimit
+from facedeblur.training.callbacks.interruption import Interruption
 from facedeblur.training.callbacks.progress import TrainingProgress
 from facedeblur.training.estimate import announce
 from facedeblur.training.loggers.loggers import make_loggers
 from facedeblur.training.run_folder import RunFolder
 from facedeblur.training.settings import LoggerSettings, RunSettings, TrainerSettings
 from facedeblur.training.stages.stage import Stage
+from facedeblur.training.time_limit import deadline_of, earlier
+from facedeblur.training.validations import owes_validation, validate_epoch, validate_shipped
 
 
 def loader_settings(data: DataSettings, size: int, seed: int, epoch_windows: int | None) -> LoaderSettings:
@@ -100,7 +104,7 @@ class StageRun:
     """The run that a stage belongs to.
 
     title: what the progress bar calls it. config: the composed configuration, for loggers. resume: go on from
-    `checkpoints/last.ckpt` where there is one.
+    `checkpoints/last.ckpt` where there is one. deadline: of time.monotonic, when training has to stop.
     """
 
     title: str
@@ -110,12 +114,21 @@ class StageRun:
     folder: RunFolder
     config: dict
     resume: bool = False
+    deadline: float | None = None
 
     @classmethod
-    def of(cls, settings: RunSettings, folder: RunFolder, config: dict, trainer: TrainerSettings) -> StageRun:
-        """The stage of `settings` that `trainer` trains."""
+    def of(
+        cls,
+        settings: RunSettings,
+        folder: RunFolder,
+        config: dict,
+        trainer: TrainerSettings,
+        deadline: float | None = None,
+    ) -> StageRun:
+        """The stage of `settings` that `trainer` trains, within its own minutes and before the run's `deadline`."""
         resume = settings.resume is not None
-        return cls(settings.experiment, trainer, settings.logger, settings.seed, folder, config, resume)
+        until = earlier(deadline, deadline_of(trainer.minutes, time.monotonic()))
+        return cls(settings.experiment, trainer, settings.logger, settings.seed, folder, config, resume, until)
 
 
 def fit_stage(
@@ -124,7 +137,7 @@ def fit_stage(
     draw: Callable[[Stage], np.ndarray] | None,
     run: StageRun,
 ) -> Stage:
-    """Trains one stage to its planned end or time limit, then validates once more.
+    """Trains one stage to its planned end or time limit; then it holds what the run ships.
 
     Args:
         make_stage: called with the keyword arguments of Stage.
@@ -132,7 +145,8 @@ def fit_stage(
         draw: the picture made of the stage after every epoch; None makes none.
 
     Returns:
-        The stage with its last weights and all `validation_rows`, on every rank.
+        The stage with the weights that the run ships, those that validation chose, and all their `validation_rows`, on
+        every rank; its `generator_step` is that of the last step, `shipped_step` that of the weights.
     """
     trainer, folder = run.trainer, run.folder
     _quiet_libraries()
@@ -157,7 +171,10 @@ def fit_stage(
     )
     if state is not None:
         _continue(stage, module, state, batches)
-    announce(run.title, stage, module, devices, accelerator, precision, threads, folder)
+    announce(run.title, stage, module, devices, accelerator, precision, threads, folder, run.deadline)
+    owed = owes_validation(state, batches, trainer.validate_every)
+    grid = FaceGrid(folder, draw) if draw else None
+    checkpointer = Checkpointer(folder, trainer.checkpoint_minutes)
 
     loop = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(accelerator, accelerator),
@@ -169,14 +186,15 @@ def fit_stage(
         check_val_every_n_epoch=trainer.validate_every,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        logger=make_loggers(run.logger, folder, run.config, resume_step=stage.generator_step),
+        logger=make_loggers(run.logger, folder, run.config, stage.generator_step, owed),
         callbacks=[
-            TrainingProgress(run.title, steps, trainer.minutes),
-            *([FaceGrid(folder, draw)] if draw else []),
-            Checkpointer(folder, trainer.checkpoint_minutes),
+            TrainingProgress(run.title, steps, run.deadline),
+            *([grid] if grid else []),
+            checkpointer,
             Cost(folder.path),
-            *([TimeLimit(trainer.minutes)] if trainer.minutes else []),
+            *([TimeLimit(run.deadline)] if run.deadline is not None else []),
             *own_callbacks(trainer),
+            Interruption(checkpointer, run.title),
         ],
         use_distributed_sampler=False,
         enable_progress_bar=False,
@@ -186,15 +204,17 @@ def fit_stage(
     )
     start_at_epoch(loop, stage.position["epoch"])
     try:
+        if owed:
+            validate_epoch(loop, stage, module, grid, folder)
         if stage.generator_step < steps:
             loop.fit(stage, datamodule=module)
-        loop.validate(stage, datamodule=module, verbose=False)
+        validate_shipped(loop, stage, module, folder)
         for log in loop.loggers:
             if hasattr(log, "log_scores") and "schedule" in (stage.validation_rows or [{}])[0]:
                 log.log_scores(stage.validation_rows, stage.methods, stage.generator_step)
-    except SystemExit as error:  # how Lightning ends after Ctrl-C
+    except SystemExit as error:  # how Lightning ends after a KeyboardInterrupt
         if loop.interrupted:
-            raise KeyboardInterrupt("Ctrl-C or SIGTERM") from error
+            raise KeyboardInterrupt(str(error.__context__ or "Ctrl-C")) from error
         raise
     finally:
         succeeded = loop.state.finished

@@ -29,6 +29,7 @@ from facedeblur.training.points_preview import point_grid
 from facedeblur.training.run_folder import RunFolder, is_main_process
 from facedeblur.training.settings import RunSettings
 from facedeblur.training.stages.localizer import LocalizerStage
+from facedeblur.training.time_limit import OutOfTimeError, TimeIsUp, interrupted_at
 
 
 def read_splits(data: DataSettings, size: int) -> dict[str, Faces]:
@@ -56,10 +57,15 @@ def prepare_localizer(settings: RunSettings) -> None:
         print("".join(f"  {photo}: {reason}\n" for photo, reason in faces.skipped), end="")
 
 
-def train_localizer(settings: RunSettings, plain: dict, folder: RunFolder) -> None:
-    """Trains, validates and measures; `folder` is in use already."""
-    data, size = settings.data, settings.model.image_size
-    splits = read_splits(data, size)
+def train_localizer(settings: RunSettings, run: StageRun) -> LocalizerStage:
+    """Trains, validates and measures; the run's folder is in use already."""
+    data, size, folder = settings.data, settings.model.image_size, run.folder
+    try:
+        with interrupted_at(run.deadline):
+            splits = read_splits(data, size)
+    except TimeIsUp:
+        minutes = f"trainer.minutes={settings.trainer.minutes:g}"
+        raise OutOfTimeError(f"{minutes} were over before the photos of {data.root} were read") from None
     for faces in splits.values():
         for photo, reason in faces.skipped:
             print(f"skipped {photo}: {reason}", file=sys.stderr)
@@ -71,10 +77,11 @@ def train_localizer(settings: RunSettings, plain: dict, folder: RunFolder) -> No
         write_json(folder.path / "data.json", {split: _described(faces) for split, faces in splits.items()})
     draw = partial(point_grid, faces=_spread(val, settings.trainer.grid_faces), size=size)
     make = partial(LocalizerStage, settings.model)
-    stage = fit_stage(make, module, draw, StageRun.of(settings, folder, plain, settings.trainer))
+    stage = fit_stage(make, module, draw, run)
     if is_main_process():
         write_png(folder.path / "preview.png", draw(stage))
         _measure(stage, val, size, folder)
+    return stage
 
 
 def _described(faces: Faces) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -15,13 +16,14 @@ import yaml
 from filelock import FileLock
 from rich.console import Console
 
-from facedeblur.data.make_corpus import Corpus, make_corpus
+from facedeblur.data.make_corpus import Corpus, list_clips, make_corpus
 from facedeblur.data.stream.datamodule import PairDataModule
 from facedeblur.files import write_atomic, write_json
 from facedeblur.images import write_png
 from facedeblur.plugins import described
 from facedeblur.signals import sigterm_as_interrupt
-from facedeblur.training.cache_keys import KEY_FILE, finished_stage, hourglass_home, hourglass_key
+from facedeblur.status import trained_on
+from facedeblur.training.cache_keys import KEY_FILE, finished_stage, hourglass_home, hourglass_key, stages_data
 from facedeblur.training.callbacks.face_grid import face_grid, grid_pairs
 from facedeblur.training.fit import StageRun, check_batches, fit_stage, pair_module
 from facedeblur.training.localizer_run import train_localizer
@@ -36,6 +38,14 @@ from facedeblur.training.stages.nafnet import NafnetStage
 from facedeblur.training.stages.nah17 import Nah17Stage
 from facedeblur.training.stages.restoration import RestorationStage
 from facedeblur.training.stages.stage import Stage
+from facedeblur.training.time_limit import (
+    OutOfTimeError,
+    TimeIsUp,
+    deadline_of,
+    earlier,
+    interrupted_at,
+    is_over,
+)
 from facedeblur.versions import versions
 
 COMPARED_STAGES = {stage.kind: stage for stage in (Nah17Stage, Kupyn17Stage, Chakrabarti16Stage, NafnetStage)}
@@ -47,6 +57,7 @@ def train(
     folder: RunFolder,
     overrides: Sequence[str] | None = None,
     named: Collection[str] = (),
+    deadline: float | None = None,
 ) -> None:
     """Trains the experiment in `folder`; the hourglass stage first where the experiment is conditioned on one.
 
@@ -55,40 +66,74 @@ def train(
         overrides: of the command line, kept in the folder so that a resumption composes the same configuration;
             None for a stage that is only resumed by the run that needs it.
         named: skipped videos that have been named already.
+        deadline: of time.monotonic; `trainer.minutes` from now where that is earlier. What it ends is not `done`.
+
+    Raises:
+        OutOfTimeError: the time was over before the run's own stage could begin.
     """
+    needed = overrides is None  # a stage that a run needs has that run's deadline alone
+    own = None if needed else deadline_of(settings.trainer.minutes, time.monotonic())
+    limit = _Limit(settings.trainer.minutes, earlier(deadline, own), needed)
     with sigterm_as_interrupt(), folder:
         if is_main_process():
             _describe_run(folder, plain, overrides)
-        KINDS[settings.stage](settings, plain, folder, named)
+        KINDS[settings.stage](settings, plain, folder, named, limit)
 
 
-def _train_hourglass(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
-    data = _make_data(settings, settings.hourglass, folder, "hourglass.", named)
-    run = StageRun.of(settings, folder, plain, settings.hourglass.trainer)
-    _fit(partial(HourglassStage, settings.model), data, run)
-    if is_main_process():
+@dataclass(frozen=True)
+class _Limit:
+    """The run's limit as it was given, when it ends, and whether the stage is one that another run needs."""
+
+    minutes: float | None
+    deadline: float | None
+    needed: bool
+
+    def error(self, where: str) -> OutOfTimeError:
+        return OutOfTimeError(f"trainer.minutes={self.minutes:g} were over {where}; resume=auto goes on from there")
+
+
+def _train_hourglass(
+    settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str], limit: _Limit
+) -> None:
+    data = _make_data(settings, settings.hourglass, folder, limit, "hourglass.", named)
+    run = StageRun.of(settings, folder, plain, settings.hourglass.trainer, limit.deadline)
+    whole = _fit(partial(HourglassStage, settings.model), data, run)
+    if not whole and limit.needed and run.deadline == limit.deadline:
+        raise limit.error("in the first stage")
+    if whole and is_main_process():
         write_atomic(folder.path / KEY_FILE, hourglass_key(settings))
 
 
-def _train_adversarial(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
+def _train_adversarial(
+    settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str], limit: _Limit
+) -> None:
     # everything that can be wrong with videos and batches is found before anything is trained
-    data = _make_data(settings, settings, folder, named=named)
+    for _, needed, blur in stages_data(settings):
+        list_clips(needed, blur)
+    data = _make_data(settings, settings, folder, limit, named=named)
     hourglass = None  # a checkpoint to go on from, and weights to start from, hold it already
     if settings.model.conditioned and not _resumes(settings, folder) and settings.init is None:
         skipped = [path for report in data.corpus.reports.values() for path, _ in report.skipped]
-        hourglass = hourglass_checkpoint(settings, plain, skipped)
+        hourglass = hourglass_checkpoint(settings, plain, skipped, limit.deadline)
+        if is_over(limit.deadline):
+            raise limit.error("when the first stage ended")
     make = partial(AdversarialStage, settings.model, settings.loss, hourglass, settings.init)
-    _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer))
+    _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer, limit.deadline))
 
 
-def _train_compared(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
-    data = _make_data(settings, settings, folder, named=named)
+def _train_compared(
+    settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str], limit: _Limit
+) -> None:
+    data = _make_data(settings, settings, folder, limit, named=named)
     make = partial(COMPARED_STAGES[settings.stage], settings.compared)
-    _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer))
+    _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer, limit.deadline))
 
 
-def _train_localizer(settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str]) -> None:
-    train_localizer(settings, plain, folder)
+def _train_localizer(
+    settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str], limit: _Limit
+) -> None:
+    run = StageRun.of(settings, folder, plain, settings.trainer, limit.deadline)
+    _end(train_localizer(settings, run), run)
 
 
 KINDS = {
@@ -112,6 +157,7 @@ def _make_data(
     settings: RunSettings,
     stage: RunSettings | HourglassSettings,
     folder: RunFolder,
+    limit: _Limit,
     prefix: str = "",
     named: Collection[str] = (),
 ) -> _Data:
@@ -119,6 +165,20 @@ def _make_data(
 
     A resumed run goes on with its plans; the later processes of a DDP group train on the first one's.
     """
+    try:
+        with interrupted_at(limit.deadline):
+            return _planned(settings, stage, folder, prefix, named)
+    except TimeIsUp:
+        raise limit.error("before its videos were planned, which is kept as far as it came") from None
+
+
+def _planned(
+    settings: RunSettings,
+    stage: RunSettings | HourglassSettings,
+    folder: RunFolder,
+    prefix: str,
+    named: Collection[str],
+) -> _Data:
     keep = _plans_of(folder) if _resumes(settings, folder) or not is_main_process() else {}
     corpus = make_corpus(stage.data, stage.blur, settings.jobs, settings.prepare, keep)
     module = pair_module(stage.data, corpus, settings.model.image_size, settings.seed, settings.jobs)
@@ -131,18 +191,36 @@ def _make_data(
     return _Data(corpus, module, partial(face_grid, pairs=faces) if faces else None)
 
 
-def _fit(make: Callable[..., RestorationStage], data: _Data, run: StageRun) -> None:
+def _fit(make: Callable[..., RestorationStage], data: _Data, run: StageRun) -> bool:
+    """Trains and describes a stage; whether it came to its planned end."""
     stage = fit_stage(make, data.module, data.draw, run)
     if is_main_process():
         finish(stage, data.draw, data.corpus, run.folder)
+    return _end(stage, run)
+
+
+def _end(stage: Stage, run: StageRun) -> bool:
+    """Whether the stage came to its planned end; if not, its folder will say so."""
+    whole = stage.generator_step >= stage.planned_steps
+    if not whole:
+        reason = f"time limit, at step {stage.generator_step} of {stage.planned_steps}"
+        run.folder.stop(reason)
+        if is_main_process():
+            print(f"{run.title}: stopped by its {reason}; resume=auto goes on", file=sys.stderr)
+    return whole
 
 
 def _resumes(settings: RunSettings, folder: RunFolder) -> bool:
     return settings.resume is not None and folder.last_checkpoint.exists()
 
 
-def hourglass_checkpoint(settings: RunSettings, plain: dict, named: Collection[str] = ()) -> Path:
-    """The hourglass stage's checkpoint: the one asked for, one of the same configuration, or one trained now."""
+def hourglass_checkpoint(
+    settings: RunSettings, plain: dict, named: Collection[str] = (), deadline: float | None = None
+) -> Path:
+    """The hourglass stage's checkpoint: the one asked for, one of the same configuration, or one trained now.
+
+    One that `deadline` or its own minutes ended is not shared: the next run that needs it trains it on.
+    """
     asked = settings.hourglass.checkpoint
     if asked and settings.model.half_size:
         return Path(asked)  # weights, by their name or file
@@ -161,7 +239,7 @@ def hourglass_checkpoint(settings: RunSettings, plain: dict, named: Collection[s
         if done is None:
             stage = {"stage": "hourglass", "experiment": "hourglass", "name": key, "resume": "auto"}
             run = RunFolder(path, resume=True, owner=is_main_process())
-            train(replace(settings, **stage), {**plain, **stage}, run, named=named)
+            train(replace(settings, **stage), {**plain, **stage}, run, named=named, deadline=deadline)
     return path / "checkpoints" / "last.ckpt"
 
 
@@ -173,7 +251,8 @@ def _describe_run(folder: RunFolder, plain: dict, overrides: Sequence[str] | Non
     if overrides is not None:
         kept = [o for o in overrides if not o.lstrip("+").startswith(("hydra.", "resume="))]
         identity = {key: plain[key] for key in ("experiment", "stage", "scale", "name", "seed", "model")}
-        write_json(folder.path / "overrides.json", {"overrides": kept, "identity": identity})
+        content = {"overrides": kept, "identity": identity, "trained_on": trained_on(plain)}
+        write_json(folder.path / "overrides.json", content)
 
 
 def _describe_data(folder: RunFolder, corpus: Corpus, named: Collection[str]) -> None:
@@ -196,7 +275,7 @@ def _plans_of(folder: RunFolder) -> dict[str, str]:
 def finish(
     stage: RestorationStage, draw: Callable[[Stage], np.ndarray] | None, corpus: Corpus, folder: RunFolder
 ) -> None:
-    """Writes and prints the run's table, summary.json, validation_rows.json and preview.png."""
+    """Writes and prints the run's table, summary.json, validation_rows.json and preview.png, of what it ships."""
     rows, methods = stage.validation_rows, stage.methods
     by_schedule = {
         name: summarise([row for row in rows if row["schedule"] == name], methods)
@@ -205,6 +284,7 @@ def finish(
     summary = summarise(rows, methods) | {
         "by_schedule": by_schedule,
         "generator_steps": stage.generator_step,
+        "shipped_step": stage.shipped_step,
         "skipped_videos": {split: len(report.skipped) for split, report in corpus.reports.items()},
         "replaced_windows": sum(stage.replaced.values()),
     }

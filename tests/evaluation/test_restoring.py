@@ -1,13 +1,64 @@
 """A method over images: how many at a time, what it is warmed up with, and what an error costs."""
 
+import sys
+
 import numpy as np
 import pytest
+import torch
 
 from facedeblur.evaluation import restoring
 from facedeblur.evaluation.restoring import Restorer
 from facedeblur.methods import Method
 
 IMAGES = [np.full((8, 8, 3), value, np.uint8) for value in range(20)]
+
+
+def run_on(call, count=3):
+    return Restorer(Method("mine", call), "cpu", batch=16)(IMAGES[-count:])
+
+
+def test_what_a_method_does_to_its_images_is_not_what_the_next_call_sees():
+    """It adds one step of 8 bits in place: the warm-up must not have added one before."""
+    restored = run_on(lambda images: images.add_(1 / 255))
+    assert [each.image[0, 0, 0] for each in restored] == [18, 19, 20]
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda images: (255 * images).to(torch.uint8), "gave torch.uint8 with values from 17 to 17; must be floating"),
+        (lambda images: images.numpy(), "gave numpy.ndarray of float32; must be a torch.Tensor"),
+        (lambda images: list(images), "gave list; must be a torch.Tensor"),
+        (lambda images: None, "gave NoneType; must be a torch.Tensor"),
+        (lambda images: images[:, :1], "gave (1, 1, 8, 8) for images (1, 3, 8, 8)"),
+        (lambda images: images[..., :0], "gave (1, 3, 8, 0) for images (1, 3, 8, 8)"),
+        (lambda images: sys.exit("bye"), "SystemExit: bye"),
+    ],
+)
+def test_what_is_no_batch_of_images_is_told_with_its_type_and_costs_no_row(call, told, capsys):
+    restored = run_on(call)
+    assert [each.flags for each in restored] == [{"error"}] * 3 and not any(each.image.any() for each in restored)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mine: ") and told in line and "black" in line
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda images: 255 * images, "gave torch.float32 images with values from"),
+        (lambda images: 2 * images.double() - 1, "gave torch.float64 images with values from -1 to"),
+    ],
+)
+def test_another_range_is_flagged_and_told(call, told, capsys):
+    restored = run_on(call, count=20)
+    assert any("range" in each.flags for each in restored) and all(each.usable for each in restored)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and told in lines[0] and "must be in [0, 1]" in lines[0]
+
+
+def test_overshooting_a_little_is_cut_without_a_word(capsys):
+    restored = run_on(lambda images: images * 0 - 0.1)
+    assert all(not each.flags and not each.image.any() for each in restored) and not capsys.readouterr().err
 
 
 class Recorded:

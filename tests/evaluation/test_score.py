@@ -11,7 +11,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from facedeblur.errors import UsageError
-from facedeblur.evaluation.image_folders import score
+from facedeblur.evaluation.image_folders import images_in, score
 from facedeblur.evaluation.rows import read_rows
 from facedeblur.evaluation.score import main
 from facedeblur.evaluation.settings import JudgeSettings
@@ -44,6 +44,16 @@ def folders(tmp_path):
             cv2.imwrite(str(tmp_path / f"restored/ann/{number}.{'bmp' if number == 3 else 'png'}"), small)
     cv2.imwrite(str(tmp_path / "restored/other.png"), noisy)
     return tmp_path / "restored", tmp_path / "sharp"
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    for name in ("a/1.png", "a/1.jpg", "a/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(UsageError, match=r"1.jpg and 1.png have one name"):
+        images_in(tmp_path)
+    (tmp_path / "a" / "1.jpg").unlink()
+    assert sorted(images_in(tmp_path)) == ["a/1", "a/2"]
 
 
 def test_rows_of_two_folders(folders, settings, capsys):

@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import time
 
@@ -108,20 +110,75 @@ def test_kill_and_resume_is_bit_equal(facedeblur, tmp_path):
     assert steps == sorted(set(steps))  # no step is logged twice
 
 
-def test_sigterm_is_an_interruption_that_resumes(facedeblur, tmp_path):
-    common = ("experiment=identity_nohg", "trainer.checkpoint_minutes=1.0e-6", "trainer.epochs=200")
-    process = facedeblur("train", *common, wait=False)
+LONGER = ("experiment=identity_nohg", "data.workers=1", "trainer.epochs=4", "trainer.validate_every=4")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """A run of LONGER that nobody interrupts, made once; called with `facedeblur`, it returns its checkpoint."""
+    kept = tmp_path_factory.mktemp("straight") / "last.ckpt"
+
+    def checkpoint(facedeblur, folder):
+        if not kept.exists():
+            facedeblur("train", "name=straight", *LONGER)
+            shutil.copy(folder / "outputs/identity_nohg/straight-s0/checkpoints/last.ckpt", kept)
+        return kept
+
+    return checkpoint
+
+
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+def test_an_interruption_saves_what_was_trained_and_names_the_command_that_goes_on(
+    facedeblur, straight, tmp_path, number
+):
+    """No checkpoint is due before the signal comes; nothing but the running step is waited for."""
+    process = facedeblur("train", *LONGER, "trainer.log_every=1", wait=False)
     run = tmp_path / "outputs" / "identity_nohg" / "demo-s0"
     deadline = time.time() + 200
-    while time.time() < deadline and not (run / "checkpoints" / "last.ckpt").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    while time.time() < deadline and not (run / "metrics.csv").exists():
+        time.sleep(0.01)
+    process.send_signal(number)
+    began = time.time()
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "interrupted" in err, err
-    assert status(run)["state"] == "interrupted"
-    load_checkpoint(run / "checkpoints" / "last.ckpt")
-    done = facedeblur("train", "resume=auto", "experiment=identity_nohg", "trainer.epochs=1")
-    assert "resumed at step" in done.stderr and status(run)["state"] == "done"
+    assert process.returncode == 130 and time.time() - began < 20, err
+    saved = re.search(rf"identity_nohg: {number.name}, saved at step (\d+) of 24", err)
+    step = load_checkpoint(run / "checkpoints" / "last.ckpt")["generator_step"]
+    assert saved and int(saved[1]) == step and 1 <= step < 24
+    assert "Traceback" not in err, err
+    assert (status(run)["state"], status(run)["step"]) == ("interrupted", step)
+    goes_on = shlex.split(re.search(r"go on with: facedeblur (train .*)", err)[1])
+    assert goes_on[-1] == "resume=auto"
+    done = facedeblur(*goes_on, tiny=False)  # the words that were typed are all there
+    assert f"resumed at step {step}" in done.stderr and status(run)["state"] == "done"
+    assert same_weights(run / "checkpoints/last.ckpt", straight(facedeblur, tmp_path))
+
+
+def test_minutes_bound_the_whole_run_and_what_they_end_is_neither_done_nor_shared(facedeblur, tmp_path):
+    """The first stage alone would take a thousand epochs, longer than a command may take here."""
+    long = ("scale.hourglass_epochs=1000", "trainer.epochs=1000", "trainer.validate_every=1000")
+    ended = facedeblur("train", *long, "trainer.minutes=0.2", status=2)
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last == "facedeblur: error: trainer.minutes=0.2 were over in the first stage; resume=auto goes on from there"
+    (stage,) = (path for path in (tmp_path / "outputs" / "hourglass").iterdir() if path.is_dir())
+    assert status(stage)["state"] == "interrupted" and not (stage / "hourglass_key").exists()
+    step = load_checkpoint(stage / "checkpoints" / "last.ckpt")["generator_step"]
+    assert step > 0 and status(tmp_path / "outputs/final/demo-s0")["state"] == "interrupted"
+
+    again = facedeblur("train", *long, "trainer.minutes=0.2", "resume=auto", status=2)
+    assert f"resumed at step {step}" in again.stderr, "another run of the same key trains it on"
+
+    alone = ("experiment=identity_nohg", "trainer.epochs=1000", "trainer.validate_every=1000", "trainer.minutes=0.1")
+    done = facedeblur("train", *alone)
+    run = tmp_path / "outputs" / "identity_nohg" / "demo-s0"
+    assert status(run)["state"] == "stopped" and "time limit, at step" in status(run)["reason"]
+    assert "stopped by its time limit" in done.stderr and (run / "summary.json").exists()
+
+
+def test_minutes_end_the_planning_too_and_keep_what_is_planned(facedeblur, tmp_path):
+    fresh = ("data.cache=fresh", "data.demo.identities=30", "data.demo.frames=100")
+    ended = facedeblur("train", *fresh, "trainer.minutes=0.05", status=2)
+    assert "trainer.minutes=0.05 were over before its videos were planned" in ended.stderr.splitlines()[-1]
+    assert list((tmp_path / "fresh").rglob("*.mp4")), "what was rendered is kept"
 
 
 def test_two_processes_train_both_stages_and_resume(facedeblur, tmp_path):

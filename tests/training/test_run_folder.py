@@ -12,8 +12,9 @@ import time
 import pytest
 
 from facedeblur.files import write_json
-from facedeblur.status import DEAD_AFTER_SECONDS, is_alive, read_status
+from facedeblur.status import DEAD_AFTER_SECONDS, is_alive, next_step, read_status
 from facedeblur.training.run_folder import RunFolder, RunFolderError
+from facedeblur.training.time_limit import OutOfTimeError
 
 
 def dead_pid() -> int:
@@ -84,3 +85,46 @@ def test_a_full_disk_still_gets_its_status(tmp_path, monkeypatch):
         monkeypatch.setattr(os, "fsync", lambda d: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         raise OSError(28, "No space left on device")
     assert json.loads((tmp_path / "status.json").read_text())["state"] == "failed"
+
+
+def test_two_that_begin_in_one_second_do_not_share_a_folder(tmp_path):
+    """Both were made before either wrote a status: the second to enter is refused, and leaves nothing."""
+    first, second = RunFolder(tmp_path), RunFolder(tmp_path)
+    with first:
+        before = (tmp_path / "status.json").read_text()
+        with pytest.raises(RunFolderError, match="another process is training here"):
+            second.__enter__()
+        assert (tmp_path / "status.json").read_text() == before
+        first.last_checkpoint.write_bytes(b"weights")
+    with pytest.raises(RunFolderError, match="holds a run"):  # the first was faster than the second's start
+        second.__enter__()
+
+
+HOLD = """
+import sys
+from facedeblur.training.run_folder import RunFolder
+with RunFolder(sys.argv[1]):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_process_holds_its_folder_no_longer(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout.readline() == "in\n"
+        with pytest.raises(RunFolderError, match="still training here"):
+            RunFolder(tmp_path, resume=True)
+        process.kill()
+    with RunFolder(tmp_path, resume=True) as folder:
+        assert read_status(folder.path)["pid"] == os.getpid()
+
+
+def test_what_a_limit_stops_is_not_done_and_is_not_begun_again_by_a_sweep(tmp_path):
+    with RunFolder(tmp_path) as folder:
+        folder.stop("time limit, at step 3 of 9")
+    status = read_status(tmp_path)
+    assert (status["state"], status["reason"]) == ("stopped", "time limit, at step 3 of 9")
+    assert next_step(tmp_path) == "skip" and next_step(tmp_path, skip_done=False) == "resume"
+    with pytest.raises(OutOfTimeError), RunFolder(tmp_path):
+        raise OutOfTimeError("trainer.minutes=1 were over in the first stage")
+    assert read_status(tmp_path)["state"] == "interrupted" and next_step(tmp_path) == "resume"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -103,13 +106,24 @@ def _data_loader(stream: EpochStream, workers: int, persistent: bool) -> DataLoa
 
 
 def _end_with_parent(worker: int) -> None:
-    """Ends a worker whose training process was killed: as a child of the fork server it would wait for ever."""
+    """Ends a worker whose training process was killed: as a child of the fork server it would wait for ever.
+
+    Ctrl-C on a terminal reaches it too; it is for that process to end its workers, after a checkpoint.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _without_broken_pipes
 
     def follow() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
 
     threading.Thread(target=follow, name="parent", daemon=True).start()
+
+
+def _without_broken_pipes(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For the thread that hands tensors over: who ends in between has a reason, and says it itself."""
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _context() -> Any:

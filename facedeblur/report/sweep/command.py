@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facedeblur.errors import UsageError
-from facedeblur.files import write_atomic
+from facedeblur.files import check_place, write_atomic
 from facedeblur.report.html import write_page
 from facedeblur.report.sweep.page import main_figure, sweep_page
 from facedeblur.report.sweep.read import Sweep, is_sweep, read_sweep
@@ -82,6 +82,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--entity", help="wandb's user or team of that workspace (default: yours)")
     parser.add_argument("--every", type=int, default=WATCH_SECONDS, help="seconds between two pages (%(default)s)")
     arguments = parser.parse_args(argv)
+    check_place(arguments.folder / "report", "report", folder=True)
     if arguments.wandb:
         print(f"workspace: {_workspace(arguments.folder, arguments.entity)}")
     if arguments.watch:

@@ -92,6 +92,13 @@ def spread(runs: Sequence[Run], score: str, chosen: Chosen = every, gain: bool =
     return Spread(*mean_sd(means), means)
 
 
+def input_score(sweep: Sweep, score: str, chosen: Chosen = every) -> float:
+    """The mean score of the blurred images over the `chosen` windows of a finished run; NaN without one."""
+    runs = [run for variant in sweep.variants for run in sweep.of(variant)]
+    values = [row[f"blurred_{score}"] for row in (runs[0].rows if runs else ()) if chosen(row)]
+    return float(np.mean(values)) if values else float("nan")
+
+
 def against(runs: Sequence[Run], reference: Sequence[Run], score: str, chosen: Chosen = every) -> Against | None:
     """`runs` minus `reference`, paired by seed and `chosen` window; None where they share nothing."""
     partners = {run.seed: run for run in reference}

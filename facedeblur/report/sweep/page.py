@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from facedeblur.progress import clock
 from facedeblur.report import html
 from facedeblur.report.html import Html
 from facedeblur.report.sweep import figures
-from facedeblur.report.sweep.compare import against, ranking, reference_of, spread
+from facedeblur.report.sweep.compare import against, input_score, ranking, reference_of, spread
 from facedeblur.report.sweep.configs import flat, varied, varied_numbers
 from facedeblur.report.sweep.faces import read_faces
 from facedeblur.report.sweep.read import STATES, Run, Sweep
@@ -75,7 +76,17 @@ def overview(sweep: Sweep) -> Html:
         tiles.append(("cost of the best", clock(np.mean(seconds)), note))
     missing = [variant for variant in sweep.variants if variant not in order]
     warning = html.callout(f"Not finished yet, so not compared: {', '.join(missing)}.", "warning") if missing else None
-    return html.section("Result", html.tiles(tiles), warning, _dots(sweep))
+    return html.section("Result", html.tiles(tiles), warning, _below_input(sweep, order), _dots(sweep))
+
+
+def _below_input(sweep: Sweep, order: Sequence[str]) -> Html | None:
+    """A warning where no variant comes up to its input: what wins then is the least harm."""
+    given = input_score(sweep, "psnr")
+    best = max(spread(sweep.of(variant), "psnr").mean for variant in order)
+    if not best < given:
+        return None
+    told = f"Every variant is below its input, the blurred images, whose PSNR is {given:.2f} dB: "
+    return html.callout(f"{told}these runs make them worse, and were likely trained too shortly.", "warning")
 
 
 def _interval(d) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from facedeblur.errors import UsageError
-from facedeblur.status import is_alive, read_status
+from facedeblur.status import ENDED, is_alive, read_status
 
 STATES = ("done", "running", "waiting", "interrupted", "dead", "failed")
 LOG_LINES = 25
@@ -140,7 +140,7 @@ def _state(status: dict, job: dict) -> str:
         return {"failed": "failed", "running": "running", "interrupted": "interrupted"}.get(job.get("state"), "waiting")
     if status["state"] == "running" and not is_alive(status):
         return "dead"
-    return status["state"]
+    return "done" if status["state"] in ENDED else status["state"]
 
 
 def _below(folder: Path, name: str):

@@ -17,6 +17,8 @@ from facedeblur.report.sweep.compare import (
     Lead,
     Spread,
     against,
+    every,
+    input_score,
     lead,
     reference_of,
     spread,
@@ -52,7 +54,13 @@ def variant_table(sweep: Sweep) -> Table:
         Column("seeds ±", f"against {reference}", higher=False, hint="deviation of the seeds' own differences"),
         Column("verdict", f"against {reference}", numeric=False),
     )
+    finished = [run for variant in sweep.variants for run in sweep.of(variant)]
     rows = []
+    if finished:
+        chosen = (every, every, *(strongest_windows(finished),) * 2)
+        scores = zip(("psnr", "ssim") * 2, chosen, strict=True)
+        cells = [number(input_score(sweep, score, which), DIGITS[score]) for score, which in scores]
+        rows.append((label("the input, blurred"), number(None), *cells, *(number(None),) * 3, label("")))
     for variant in sweep.variants:
         runs = sweep.of(variant)
         if not runs:
@@ -61,7 +69,7 @@ def variant_table(sweep: Sweep) -> Table:
         strongest = strongest_windows(runs)
         scores = [
             with_spread(spread(runs, score, chosen), score)
-            for chosen in (lambda row: True, strongest)
+            for chosen in (every, strongest)
             for score in ("psnr", "ssim")
         ]
         paired = None if variant == reference else against(runs, sweep.of(reference), "psnr")
@@ -74,7 +82,7 @@ def variant_table(sweep: Sweep) -> Table:
         f"Variants of {sweep.name}: mean and standard deviation over seeds",
         (
             f"{' or '.join(map(str, sorted(windows)))} validation windows of {len(videos)} videos, the same for all "
-            "runs; scores of the last weights.",
+            "runs; scores of the weights that validation chose.",
             "Differences: each window's scores are averaged over seeds, then paired with the reference's; intervals "
             "are bootstrapped over videos, p is a sign-flip test over videos (not corrected for several variants).",
             "A difference is beyond the seeds' spread if it exceeds the standard deviation of the seeds' differences.",

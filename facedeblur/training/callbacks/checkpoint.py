@@ -55,6 +55,11 @@ def gather_rng_states(trainer: Trainer) -> list[dict]:
     return states
 
 
+def any_rank(trainer: Trainer, flag: bool) -> bool:
+    """Whether `flag` is set on any rank; every rank has to ask."""
+    return flag if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(flag, all=False)
+
+
 class Checkpointer(Callback):
     """Writes `checkpoints/last.ckpt` every few minutes, after each validation and at the end, and `best.ckpt`,
     whenever the stage's `monitored_score` has not been as high before.
@@ -68,14 +73,15 @@ class Checkpointer(Callback):
         self.folder, self.minutes = folder, minutes
         self.saved = time.monotonic()
         self.best = float("-inf")
+        self.validated = -1  # the generator step at which a validation was last finished, its best weights kept
 
     def _due(self, trainer: Trainer) -> bool:
-        due = time.monotonic() - self.saved > 60 * self.minutes
-        # every rank takes part in a save (RNG states are gathered), so rank 0's clock decides for all
-        return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
+        # every rank takes part in a save: RNG states are gathered
+        return any_rank(trainer, time.monotonic() - self.saved > 60 * self.minutes)
 
     def save(self, trainer: Trainer, module: LightningModule, name: str = "last.ckpt") -> None:
-        state = module.run_state() | {"rng": gather_rng_states(trainer), "best": self.best}
+        validated = self.validated == module.generator_step  # else the end of an epoch still owes its validation
+        state = module.run_state() | {"rng": gather_rng_states(trainer), "best": self.best, "validated": validated}
         if trainer.is_global_zero:
             save_checkpoint(self.folder.checkpoints / name, state)
             self.folder.update(step=module.generator_step, epoch=module.position["epoch"])
@@ -84,6 +90,8 @@ class Checkpointer(Callback):
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         if module.resumed_from is not None:
             self.best = module.resumed_from["best"]
+            if module.resumed_from.get("validated"):
+                self.validated = module.generator_step
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int) -> None:
         if module.at_step_boundary and self._due(trainer):
@@ -95,6 +103,7 @@ class Checkpointer(Callback):
         if module.validation_rows and module.monitored_score() > self.best:
             self.best = module.monitored_score()
             self.save(trainer, module, "best.ckpt")
+        self.validated = module.generator_step
         self.save(trainer, module)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:

@@ -20,7 +20,8 @@ EVERY_SECONDS = 30.0  # a kill loses at most so much of the account
 class Cost(Callback):
     """Keeps `cost.json`: a list of attempts, each with
 
-    started (epoch seconds), seconds (of the training loop, its validations included), images (training pairs seen),
+    started (epoch seconds), seconds (of the training loop, its validations included),
+    images (training pairs that passed, on all ranks),
     peak_memory_mb (resident set of this process), peak_gpu_memory_mb (allocated by torch; null on a CPU).
     """
 
@@ -32,10 +33,12 @@ class Cost(Callback):
             self.earlier = []
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.began, self.clock, self.first = time.time(), time.monotonic(), module.generator_step
+        self.began, self.clock, self.images = time.time(), time.monotonic(), 0
         self.written = self.clock
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int) -> None:
+        if module.position["batch"] <= module.usable_batches:
+            self.images += len(batch["meta"]) * trainer.world_size
         if time.monotonic() - self.written > EVERY_SECONDS:
             self._write(trainer, module)
 
@@ -54,7 +57,7 @@ class Cost(Callback):
         attempt = {
             "started": self.began,
             "seconds": self.written - self.clock,
-            "images": (module.generator_step - self.first) * module.images_per_step,
+            "images": self.images,
             "peak_memory_mb": peak_memory_mb(),
             "peak_gpu_memory_mb": gpu,
         }

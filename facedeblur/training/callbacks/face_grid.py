@@ -60,12 +60,23 @@ class FaceGrid(Callback):
 
     def __init__(self, folder: RunFolder, draw: Callable[[LightningModule], np.ndarray]):
         self.folder, self.draw = folder, draw
+        self.drawn = 0  # the last epoch that has its picture
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if trainer.state.fn == "fit":  # before the checkpoint that says that the epoch is done with
+            self.draw_epoch(trainer, module, module.position["epoch"] + 1)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if self.drawn != module.position["epoch"] + 1:  # an epoch without a validation
+            self.draw_epoch(trainer, module, module.position["epoch"] + 1)
+
+    def draw_epoch(self, trainer: Trainer, module: LightningModule, epoch: int) -> None:
+        """The picture of `epoch`, counted from 1."""
+        self.drawn = epoch
         if not trainer.is_global_zero:
             return
         grid = self.draw(module)
-        write_png(self.folder.path / "previews" / f"epoch_{module.position['epoch'] + 1:04d}.png", grid)
+        write_png(self.folder.path / "previews" / f"epoch_{epoch:04d}.png", grid)
         for logger in trainer.loggers:
             if hasattr(logger, "log_faces"):
                 logger.log_faces(grid, module.generator_step)

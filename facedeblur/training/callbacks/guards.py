@@ -10,7 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from facedeblur.errors import UsageError
 from facedeblur.files import write_json
-from facedeblur.training.callbacks.checkpoint import save_checkpoint
+from facedeblur.training.callbacks.checkpoint import any_rank, save_checkpoint
 
 
 class NanLossError(UsageError):
@@ -18,19 +18,24 @@ class NanLossError(UsageError):
 
 
 class TimeLimit(Callback):
-    """Stops after `minutes` of training; the learning-rate schedule, planned over steps, takes no notice."""
+    """Stops so early before `deadline` (of time.monotonic) that one more validation is over by then, as far as the
+    longest so far tells; the learning-rate schedule, planned over steps, takes no notice.
+    """
 
-    def __init__(self, minutes: float):
-        self.seconds = 60 * minutes
+    def __init__(self, deadline: float):
+        self.deadline = deadline
+        self.validation = 0.0  # seconds of the longest
 
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.started = time.monotonic()
+    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self.began = time.monotonic()
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self.validation = max(self.validation, time.monotonic() - self.began)
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int) -> None:
         if not module.at_step_boundary:  # gradients accumulated so far are in no checkpoint
             return
-        over = time.monotonic() - self.started > self.seconds
-        trainer.should_stop |= bool(trainer.strategy.broadcast(over)) if trainer.world_size > 1 else over
+        trainer.should_stop |= any_rank(trainer, time.monotonic() + self.validation > self.deadline)
 
 
 def nan_loss(losses: dict[str, torch.Tensor], step: int, batch: dict, folder: Path, rank: int = 0) -> NanLossError:

@@ -18,12 +18,12 @@ class TrainingProgress(Callback):
     Args:
         title: what is trained, e.g. `hourglass`.
         planned_steps: generator steps of the whole run.
-        minutes: time limit of the run, which can end it before the last planned step.
+        deadline: of the run (time.monotonic), which can end it before the last planned step.
         every: seconds between two lines where there is no terminal.
     """
 
-    def __init__(self, title: str, planned_steps: int, minutes: float | None = None, every: float = 15.0):
-        self.title, self.planned, self.minutes, self.every = title, planned_steps, minutes, every
+    def __init__(self, title: str, planned_steps: int, deadline: float | None = None, every: float = 15.0):
+        self.title, self.planned, self.deadline, self.every = title, planned_steps, deadline, every
         self.bar: Progress | None = None
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
@@ -41,8 +41,8 @@ class TrainingProgress(Callback):
         done = module.generator_step - self.first_step
         speed = done / elapsed if elapsed > 0 else 0.0
         left = (self.planned - module.generator_step) / speed if speed else 0.0
-        if self.minutes is not None:
-            left = min(left, 60 * self.minutes - elapsed)
+        if self.deadline is not None:
+            left = min(left, max(0.0, self.deadline - time.monotonic()))
         latest = module.latest_losses
         losses = "  ".join(
             f"{short} {latest[name]:.3g}" for name, short in module.shown_losses.items() if name in latest

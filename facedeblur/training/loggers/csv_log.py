@@ -18,9 +18,10 @@ class MetricsCsv(Logger):
     Args:
         path: the file; rows already in it stay.
         resume_step: rows after this generator step are dropped: they will be computed again.
+        unvalidated: so are the scores of that step itself.
     """
 
-    def __init__(self, path: str | Path, resume_step: int | None = None):
+    def __init__(self, path: str | Path, resume_step: int | None = None, unvalidated: bool = False):
         super().__init__()
         self.path = Path(path)
         self.columns: list[str] = ["step"]
@@ -29,7 +30,11 @@ class MetricsCsv(Logger):
             if rows:
                 self.columns = list(rows[0])
             if resume_step is not None:
-                self._rewrite([row for row in rows if int(row["step"]) <= resume_step])
+                kept = [row for row in rows if int(row["step"]) <= resume_step]
+                if unvalidated:
+                    scored = [key for key in self.columns if key.startswith("val/")]
+                    kept = [row for row in kept if int(row["step"]) < resume_step or not any(row[k] for k in scored)]
+                self._rewrite(kept)
 
     @property
     def name(self) -> str:

@@ -17,18 +17,19 @@ from facedeblur.training.settings import LoggerSettings
 
 
 def make_loggers(
-    settings: LoggerSettings, folder: RunFolder, config: dict, resume_step: int | None = None
+    settings: LoggerSettings, folder: RunFolder, config: dict, resume_step: int | None = None, unvalidated: bool = False
 ) -> list[Logger]:
     """The loggers of one stage.
 
     Args:
         config: the resolved configuration as a plain dictionary.
         resume_step: generator step of the checkpoint the run goes on from.
+        unvalidated: the validation of that step will be made again.
 
     Raises:
         ModuleNotFoundError: a logger was asked for whose package is missing; the message says how to install it.
     """
-    loggers: list[Logger] = [MetricsCsv(folder.path / "metrics.csv", resume_step)]
+    loggers: list[Logger] = [MetricsCsv(folder.path / "metrics.csv", resume_step, unvalidated)]
     if settings.wandb != "off":
         loggers.append(WandbLog(settings.project, config, folder.path, wandb_mode(settings.wandb)))
     if settings.tensorboard:

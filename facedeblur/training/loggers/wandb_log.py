@@ -13,6 +13,8 @@ import numpy as np
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from facedeblur.training.loggers.csv_log import MetricsCsv
+
 STEP = "generator_step"
 # which value of a metric its summary keeps
 SUMMARIES = {
@@ -96,6 +98,9 @@ def score_tables(rows: Sequence[Mapping], methods: Sequence[str]) -> dict[str, t
 class WandbLog(Logger):
     """One wandb run, written offline unless logged in. Made at the first thing that is logged.
 
+    Online a resumed run goes on at the server. Offline its file begins with the scores of the attempts before, so that
+    the newest file is the whole run, and `wandb sync` of it alone sends it.
+
     Args:
         config: the resolved configuration as a plain dictionary.
         folder: the run folder; wandb's files go to its `wandb/`.
@@ -107,6 +112,12 @@ class WandbLog(Logger):
         self.project, self.config, self.folder, self.mode = project, config, Path(folder), mode
         self.identity = identity(config, self.folder)
         self._run = None
+        self._earlier = self._logged_before() if mode == "offline" else []
+
+    def _logged_before(self) -> list[dict[str, str]]:
+        """The rows of metrics.csv up to where the run goes on: what earlier attempts have logged."""
+        path = self.folder / "metrics.csv"
+        return MetricsCsv(path).rows() if path.is_file() else []
 
     name = property(lambda self: self.project)
     version = property(lambda self: self.identity["name"])
@@ -116,6 +127,8 @@ class WandbLog(Logger):
         if self._run is None:
             import wandb
 
+            if self.mode == "offline":
+                self._set_aside()
             # tables are staged in the run folder, so that an offline run is whole by itself
             os.environ.setdefault("WANDB_DATA_DIR", str(self.folder / "wandb"))
             self._run = wandb.init(
@@ -124,7 +137,7 @@ class WandbLog(Logger):
                 config=self.config,
                 dir=str(self.folder),
                 mode=self.mode,
-                resume="allow",  # online it goes on; offline a second segment of the same id is written
+                resume="allow",
                 reinit="finish_previous",  # the first stage's run may be open in this process
                 settings=wandb.Settings(console="off", silent=True),
             )
@@ -132,7 +145,20 @@ class WandbLog(Logger):
             self._run.define_metric("*", step_metric=STEP)
             for metric, summary in SUMMARIES.items():
                 self._run.define_metric(metric, summary=summary, step_metric=STEP)
+            for row in self._earlier:
+                values = {name: float(value) for name, value in row.items() if value and name != "step"}
+                self._run.log({**values, STEP: int(row["step"])})
         return self._run
+
+    def _set_aside(self) -> None:
+        """Moves what earlier attempts wrote to `wandb/earlier/`: this one's file holds their scores too.
+
+        Two files of one id would overwrite each other's summary on the server, or double its history.
+        """
+        wandb_folder = self.folder / "wandb"
+        for segment in wandb_folder.glob(f"offline-run-*-{self.identity['id']}"):
+            (wandb_folder / "earlier").mkdir(exist_ok=True)
+            segment.rename(wandb_folder / "earlier" / segment.name)
 
     @rank_zero_only
     def log_hyperparams(self, params, *args, **kwargs) -> None:

@@ -18,6 +18,7 @@ class RestorationStage(Stage):
     `blurred` first and the best last.
     """
 
+    ships_best = True
     methods: tuple[str, ...] = ()
 
     def make_metrics(self) -> dict[str, MetricCollection]:

@@ -41,6 +41,7 @@ class Stage(LightningModule):
     """
 
     kind = ""
+    ships_best = False  # what uses a run of this stage takes its best.ckpt, not its last
     shown_losses: dict[str, str] = {}  # loss -> its short name on the progress line
 
     def __init__(
@@ -67,9 +68,12 @@ class Stage(LightningModule):
         self.validation_rows: list[dict] = []
         self.replaced: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that had to be replaced
         self._validated_step = -1
+        self.shipped_step: int | None = None  # of the weights that the stage ends with; None in training
         self._dry = False  # within `dry_step`
         self.rate_factor = make_schedule(settings)
         self._sums: dict[str, tuple[Tensor | float, int]] = {}  # since the last log: sum and number of batches
+        if resumed_from is not None:
+            self._sums = {name: (total, count) for name, (total, count) in resumed_from.get("sums", {}).items()}
 
     @property
     def at_step_boundary(self) -> bool:
@@ -244,6 +248,20 @@ class Stage(LightningModule):
             self._validated_step = self.generator_step
             self.log_values(self.validation_scores)
 
+    @property
+    def validated(self) -> bool:
+        """Whether `validation_rows` are those of the weights after the last step."""
+        return self._validated_step == self.generator_step
+
+    @torch.no_grad()
+    def load_networks(self, state: dict) -> None:
+        """Puts the weights of another checkpoint of this run into the networks, and its moving average."""
+        own = self.networks_state()
+        for name, value in state["networks"].items():
+            own[name].copy_(value)
+        if self.average is not None and state.get("average") is not None:
+            self.average.load_state_dict(state["average"])
+
     def run_state(self) -> dict:
         """Everything but the random generators, as tensors and plain numbers; safe for `weights_only=True`."""
         kept = {} if self.averaged is None else {"average": self.average and self.average.state_dict()}
@@ -255,4 +273,5 @@ class Stage(LightningModule):
             "generator_step": self.generator_step,
             "position": dict(self.position),
             "replaced": [[video, reason, count] for (video, reason), count in self.replaced.items()],
+            "sums": {name: [total, count] for name, (total, count) in self._sums.items()},
         }

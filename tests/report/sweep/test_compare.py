@@ -74,6 +74,13 @@ def test_the_table_says_it_all(sweep):
     assert strongest < everything
 
 
+def test_the_input_has_a_row_of_its_own(sweep):
+    """20 to 27 dB under vla, one more under pravg: 24 over all; 20, 21, 21, 22, 22 are the strongest quarter."""
+    row = by_name(variant_table(sweep))["the input, blurred"]
+    assert [cell.value for cell in row[2:6]] == pytest.approx([24.0, 0.7, 21.2, 0.7])
+    assert by_name(variant_table(sweep))["final"][2].value == pytest.approx(25.0, abs=0.03)
+
+
 def test_cost(sweep):
     row = by_name(cost_table(sweep))["final-s0"]
     assert [cell.text for cell in row] == ["final-s0", "gpu 0", "0:01:40", "15.0", "400", "2"]

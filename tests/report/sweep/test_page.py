@@ -63,6 +63,15 @@ def test_watching_waits_for_jobs_only_while_their_launcher_works(sweep_folder, m
     assert not lock.is_locked
 
 
+def test_a_sweep_below_its_input_says_so(tmp_path, sweep_folder, run_folder):
+    assert "below its input" not in sweep_page(read_sweep(sweep_folder))
+    for variant, gain in (("final", -0.5), ("no_identity", -2.0)):
+        run_folder(tmp_path / "bad" / variant / "s0", variant, 0, gain)
+    assert "Every variant is below its input, the blurred images, whose PSNR is 24.00 dB" in sweep_page(
+        read_sweep(tmp_path / "bad")
+    )
+
+
 def test_a_sweep_that_is_not_there_yet_is_named(tmp_path, capsys):
     assert main(["report", str(tmp_path / "later"), "--watch"]) == 2
     assert "no run here" in capsys.readouterr().err

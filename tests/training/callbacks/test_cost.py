@@ -29,7 +29,7 @@ def test_a_failed_attempt_is_accounted_too(make_stage, fit, tmp_path, monkeypatc
     monkeypatch.setattr(stage, "after_step", lambda: 1 / 0 if stage.generator_step == 2 else None)
     with pytest.raises(ZeroDivisionError):
         fit(stage, random_batches(4), callbacks=[Cost(tmp_path)])
-    assert account(tmp_path)[0]["images"] == 2 * 2
+    assert account(tmp_path)[0]["images"] == 1 * 2  # the second batch never passed
 
 
 def test_a_torn_account_begins_anew(tmp_path):

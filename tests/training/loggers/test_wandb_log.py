@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facedeblur.training.loggers.csv_log import MetricsCsv
 from facedeblur.training.loggers.wandb_log import WandbLog, identity, score_tables, wandb_mode
 
 SWEEP = {"name": "ablations", "variant": "final", "reference": "final"}
@@ -25,9 +26,11 @@ ROWS = [
 def attempt(folder: Path, values, succeeded: bool) -> Path:
     """One segment of a run, as an attempt of its job writes it; returns wandb's folder of it."""
     before = set((folder / "wandb").glob("offline-run-*")) if (folder / "wandb").exists() else set()
-    log = WandbLog("facedeblur", CONFIG, folder, "offline")
+    loggers = [MetricsCsv(folder / "metrics.csv", values[0][0] - 1), WandbLog("facedeblur", CONFIG, folder, "offline")]
+    log = loggers[1]
     for step, value in values:
-        log.log_metrics({"val/psnr": value, "train/g_content_image": 1 / value}, step)
+        for logger in loggers:
+            logger.log_metrics({"val/psnr": value, "train/g_content_image": 1 / value}, step)
     log.log_faces(np.zeros((8, 8, 3), np.uint8), values[-1][0])
     log.log_scores(ROWS, ("blurred", "deblurred"), values[-1][0])
     log.finalize("success")
@@ -75,14 +78,16 @@ def test_tables_are_means_over_windows():
 
 
 @pytest.mark.system
-def test_two_offline_segments_read_back(tmp_path, monkeypatch, capsys, inspect_wandb):
-    """A failed attempt, then the resumed one: two files of one run, told apart by their exit states."""
+def test_the_file_of_a_resumed_offline_run_is_the_whole_run(tmp_path, monkeypatch, capsys, inspect_wandb):
+    """A failed attempt, then one resumed at step 20: the printed line sends all of it, and no other file is there."""
     monkeypatch.delenv("WANDB_MODE", raising=False)
     first = attempt(tmp_path, [(10, 20.0), (20, 25.0), (30, 24.0)], succeeded=False)
-    second = attempt(tmp_path, [(40, 23.0)], succeeded=True)
-    assert f"wandb sync {second}" in capsys.readouterr().err
+    second = attempt(tmp_path, [(21, 24.0), (40, 23.0)], succeeded=True)
+    assert f"wandb sync {second}" in capsys.readouterr().err.splitlines()[-1]
+    assert list((tmp_path / "wandb").glob("offline-run-*")) == [second]
+    first = tmp_path / "wandb" / "earlier" / first.name
     job, config = identity(CONFIG, tmp_path), json.loads(json.dumps(CONFIG))
-    for run, state, code, best in ((first, "failed", 1, 25.0), (second, "finished", 0, 23.0)):
+    for run, state, code, best in ((first, "failed", 1, 25.0), (second, "finished", 0, 25.0)):
         found = json.loads(inspect_wandb(run, "--summary"))
         assert (found["run_id"], found["name"]) == (job["id"], "final-s0")
         assert (found["state"], found["exit_code"]) == (state, code)
@@ -99,7 +104,7 @@ def test_two_offline_segments_read_back(tmp_path, monkeypatch, capsys, inspect_w
         assert axis["step_metric"] == "generator_step"
         history = [line["history"]["item"] for line in lines if line["type"] == "history"]
         steps = [item["generator_step"] for item in history if "val/psnr" in item]
-        assert steps == ([10, 20, 30] if run == first else [40])
+        assert steps == ([10, 20, 30] if run == first else [10, 20, 21, 40])
         assert not any(line.get("artifact", {}).get("type") == "checkpoint" for line in lines)
         staged = [line["artifact"]["manifest"] for line in lines if line["type"] == "artifact"]
         assert staged and all(str(tmp_path) in json.dumps(manifest) for manifest in staged)
