@@ -41,6 +41,7 @@ class QuadraticStep:
         self._power = _twice(squared_modulus(otf))
         self._data = torch.view_as_real(otf.conj() * self._blurry).flatten(-2)
         self._right, self._left = self._data, self._power
+        self._divisor = torch.empty_like(self._power)  # of every solve, in one place
 
     def set_pull(self, image: Tensor | None, gamma: Tensor | float = 0) -> None:
         """Pulls S towards `image` (B, C, H, W) with the weight gamma, a number or (B, 1, 1, 1); None ends that."""
@@ -49,10 +50,11 @@ class QuadraticStep:
             self._right, self._left = self._data + gamma * spectrum(image), self._power + gamma
 
     def solve(self, divergence: Tensor, beta: float) -> Tensor:
-        """S for the gradients (h, v), given as their divergence (B, C, H, W), and their weight beta."""
-        values = spectrum(divergence).mul_(beta).add_(self._right)
-        values.div_(torch.add(self._left, self._gradient_power, alpha=beta))
-        return from_spectrum(values, self.size)
+        """S for the gradients (h, v), given as their divergence (B, C, H, W), and their weight beta > 0."""
+        values = spectrum(divergence)
+        torch.add(values, self._right, alpha=1 / beta, out=values)  # both sides of the equation divided by beta
+        torch.add(self._gradient_power, self._left, alpha=1 / beta, out=self._divisor)
+        return from_spectrum(values.div_(self._divisor), self.size)
 
 
 def _twice(plane: Tensor) -> Tensor:
