@@ -1,14 +1,18 @@
-"""The compared methods that need no weights: CPU seconds per image, and the pictures of docs/methods.md.
+"""The compared methods that need no weights: CPU seconds per image, what a batch costs and takes, pictures of the docs.
 
 A public-domain portrait (scikit-image's astronaut) at 128 px under eight camera shakes of up to 13 px, with kernels of
-15 px, float32, one thread, the last step included.
+15 px, float32, one thread, the last step included. Memory is that of 16 images of 256 px, in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -20,8 +24,11 @@ from skimage.data import astronaut
 from benchmarks.timing import provenance
 from facedeblur.baselines.names import CLASSICAL, load_baseline
 from facedeblur.blur.trajectory import rasterise, trajectories
+from facedeblur.models.deblurrer import Deblurrer
 
 SIZE, SIDE, BATCH = 128, 15, 8
+LARGE_BATCH = 32  # that costs no more an image than one alone
+MEMORY_SIZE, MEMORY_BATCH = 256, 16
 FACE = (0, 80, 290)  # top, left and side of the portrait's face with its surroundings
 BARS = {  # seconds per image
     "l0": 0.3,
@@ -35,24 +42,51 @@ BARS = {  # seconds per image
 }
 
 
-def report(rounds: int = 2) -> Iterator[str]:
-    """Lines with CPU seconds per image of each method, the fastest of `rounds` runs over the batch."""
+def report(rounds: int = 2, names: Iterable[str] = CLASSICAL) -> Iterator[str]:
+    """Lines of each method: CPU seconds per image, the fastest of `rounds` runs; a batch of 32 to one; memory."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         images = torch.cat([blurred_portrait(seed)[1] for seed in range(BATCH)])
-        for name in CLASSICAL:
+        for name in names:
             deblurrer = load_baseline(name)[1]
             deblurrer.side = SIDE
             deblurrer(images[:1])
-            seconds = []
-            for _ in range(rounds):
-                begin = time.process_time()
-                deblurrer(images)
-                seconds.append((time.process_time() - begin) / len(images))
-            yield f"{f'{name}, CPU seconds per image at {SIZE} px':<58}{min(seconds):8.3f}  below {BARS[name]}"
+            seconds = min(_cpu_seconds(deblurrer, images) for _ in range(rounds))
+            yield f"{f'{name}, CPU seconds per image at {SIZE} px':<58}{seconds:8.3f}  below {BARS[name]}"
+            one = images[:1]
+            alone = statistics.median(_cpu_seconds(deblurrer, one) for _ in range(5))
+            ratio = _cpu_seconds(deblurrer, one.expand(LARGE_BATCH, -1, -1, -1)) / alone
+            yield f"{f'{name}, an image of a batch of {LARGE_BATCH} to one alone':<58}{ratio:8.2f}  at most 1.05"
+        for name in names:
+            told = f"{name}, GB for {MEMORY_BATCH} images of {MEMORY_SIZE} px"
+            yield f"{told:<58}{memory(name) / 1e9:8.2f}  below 1.5"
     finally:
         torch.set_num_threads(threads)
+
+
+def _cpu_seconds(deblurrer: Deblurrer, images: torch.Tensor) -> float:
+    begin = time.process_time()
+    deblurrer(images)
+    return (time.process_time() - begin) / len(images)
+
+
+def memory(name: str) -> int:
+    """Peak memory in bytes of a fresh process that runs the method, less what the process had before."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_memory, name).result()
+
+
+def _memory(name: str) -> int:
+    torch.set_num_threads(1)
+    images = torch.nn.functional.interpolate(blurred_portrait(0)[1], MEMORY_SIZE, mode="bicubic").clamp(0, 1)
+    images = images.repeat(MEMORY_BATCH, 1, 1, 1)
+    deblurrer = load_baseline(name)[1]
+    deblurrer.iterations = 1  # each takes what the first one took
+    deblurrer(images[:1, :, :32, :32])  # what is loaded when it is first used
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    deblurrer(images)
+    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def blurred_portrait(seed: int, extent: int = 12) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -98,12 +132,12 @@ def _tile(image: torch.Tensor, kernel: torch.Tensor | None) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__)
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write the pictures instead")
-    parser.add_argument("--methods", nargs="+", default=list(CLASSICAL), help="for the pictures; default: all")
+    parser.add_argument("--methods", nargs="+", default=list(CLASSICAL), help="default: all")
     parser.add_argument("--rounds", type=int, default=2, help="runs over the batch, of which the fastest counts")
     arguments = parser.parse_args()
     if arguments.pictures:
         write_pictures(arguments.pictures, arguments.methods)
     else:
         print(provenance())
-        for text in report(arguments.rounds):
+        for text in report(arguments.rounds, arguments.methods):
             print(text, flush=True)

@@ -25,6 +25,7 @@ PATH_KEYS = (
 
 HIDDEN = ("base",)  # options that others are made from
 LIST_KEYS = ("method", "blur")  # of an evaluation
+AUTHORS_SUFFIXES = (".pt", ".pth", ".mat")  # of the compared networks' files, which say nothing of settings
 
 
 def conf_dir() -> Path:
@@ -105,22 +106,27 @@ def with_init(overrides: list[str]) -> list[str]:
 
     Those of this command still count; training refuses the ones that do not fit. Raises UsageError for unknown weights.
     """
+    from facedeblur.baselines.names import trained_network
     from facedeblur.models.registry import (
         SUFFIX,
         inherited_settings,
         is_run,
         locate,
         read_metadata,
+        run_compared,
         run_model,
         weight_names,
     )
 
     asked = {key: value.strip("'\"") for key, _, value in (override.partition("=") for override in overrides)}
-    taken = {}
+    taken, compared = {}, {}
     name = asked.get("init", "null")
     if name not in ("", "null"):
         try:
-            taken = run_model(Path(name)) if is_run(name) else inherited_settings(locate(name))
+            if is_run(name) and trained_network(name):
+                compared = run_compared(name)
+            elif Path(name).suffix not in AUTHORS_SUFFIXES:
+                taken = run_model(name) if is_run(name) else inherited_settings(locate(name))
         except UsageError as error:
             raise UsageError(f"init: {error}") from error
     first = asked.get("hourglass.checkpoint", "")
@@ -131,7 +137,7 @@ def with_init(overrides: list[str]) -> list[str]:
             taken["half_size"] = read_metadata(locate(first).file)["model"]
         except UsageError as error:
             raise UsageError(f"hourglass.checkpoint: {error}") from error
-    return [*_model_overrides(taken), *overrides]
+    return [*_model_overrides(taken), *_model_overrides(compared, "compared."), *overrides]
 
 
 def _model_overrides(model: dict, prefix: str = "model.") -> list[str]:

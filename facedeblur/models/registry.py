@@ -119,14 +119,23 @@ def is_run(path: str | Path) -> bool:
 
 def run_model(run: str | Path) -> dict[str, Any]:
     """The model settings of a run folder or checkpoint, as `inherited_settings`. Raises WeightsError without any."""
+    return {key: value for key, value in _run_section(run, "model").items() if key not in CHOSEN}
+
+
+def run_compared(run: str | Path) -> dict[str, Any]:
+    """The size of the compared network of a run folder or checkpoint, by its settings. Raises WeightsError."""
+    compared = _run_section(run, "compared")
+    return {key: compared.get(key) for key in ("width", "blocks")}
+
+
+def _run_section(run: str | Path, section: str) -> dict[str, Any]:
     import yaml
 
     run = Path(run)
     file = (run if run.is_dir() else run.parent.parent) / "config.yaml"
     try:
-        model = yaml.safe_load(file.read_text())["model"]
-        return {key: value for key, value in model.items() if key not in CHOSEN}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return dict(yaml.safe_load(file.read_text())[section])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         raise WeightsError(f"{run}: no configuration of a run in {file}") from None
 
 

@@ -1,6 +1,6 @@
 """Checks of a run before it starts: what is missing on this machine, and what a job of a multirun may not ask for.
 
-Neither torch nor a video is opened here, but for the number of GPUs.
+Neither torch nor a video is opened here, but for the number of GPUs and for what a compared network starts from.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from pathlib import Path
 from facedeblur.data.corpora import layout
 from facedeblur.errors import UsageError
 from facedeblur.extras import need
-from facedeblur.models.registry import inherited_settings, is_run, locate, read_metadata, run_model
+from facedeblur.models.registry import inherited_settings, is_run, locate, read_metadata, run_compared, run_model
 from facedeblur.models.settings import ModelSettings
+from facedeblur.training.compared_settings import COMPARED, ComparedSettings
 from facedeblur.training.settings import RunSettings
 
 
@@ -55,7 +56,10 @@ def check_files(settings: RunSettings) -> None:
     elif checkpoint and not settings.resume and not Path(checkpoint).exists():
         raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")
     if settings.init is not None and not settings.resume:
-        _check_init(settings.model, settings.init)
+        if settings.stage in COMPARED:
+            _check_compared_init(settings.stage, settings.compared, settings.init)
+        else:
+            _check_init(settings.model, settings.init)
     if settings.logger.tensorboard:
         need("logger.tensorboard", "tensorboard")
     if settings.logger.wandb != "off":
@@ -70,6 +74,27 @@ def _check_branch(model: ModelSettings, name: str) -> None:
         theirs, ours = getattr(trained, key), getattr(model, key)
         if theirs != ours:
             raise UsageError(f"model.{key}: {name} has {theirs}, not {ours}; leave the key out, and it is taken over")
+
+
+def _check_compared_init(stage: str, compared: ComparedSettings, name: str) -> None:
+    """A compared network goes on from a run that trained the same one, or from its authors' file."""
+    from facedeblur.baselines.names import trained_network
+
+    if not is_run(name):
+        from facedeblur.baselines.starting import generator_tensors
+
+        try:
+            generator_tensors(stage, name)
+        except UsageError as error:
+            raise UsageError(f"init: {error}") from error
+        return
+    if (trained := trained_network(name)) != stage:
+        raise UsageError(f"init: {name} is no run of experiment={stage}, but of {trained or 'one of ours'}")
+    for key, theirs in run_compared(name).items():
+        if theirs != (ours := getattr(compared, key)):
+            raise UsageError(
+                f"compared.{key}: {name} has {theirs}, not {ours}; leave the key out, and it is taken over"
+            )
 
 
 def _check_init(model: ModelSettings, name: str) -> None:

@@ -189,8 +189,6 @@ class RunSettings:
             raise ValueError("init: weights hold a trained hourglass; they start an adversarial stage only")
         if self.stage in ("hourglass", "localizer") and self.model.hourglass_stacks == 0:
             raise ValueError("model.hourglass_stacks: must be at least 1 to train an hourglass, got 0")
-        if self.stage in COMPARED and self.init is not None:
-            raise ValueError(f"init: weights of ours hold no {self.stage}; resume=<run folder> goes on with a run")
         for key, code in (("model.plugins", self.model.plugins), ("loss.terms", self.loss.terms)):
             if self.stage in (*COMPARED, "localizer") and code:
                 raise ValueError(

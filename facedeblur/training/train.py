@@ -125,7 +125,7 @@ def _train_compared(
     settings: RunSettings, plain: dict, folder: RunFolder, named: Collection[str], limit: _Limit
 ) -> None:
     data = _make_data(settings, settings, folder, limit, named=named)
-    make = partial(COMPARED_STAGES[settings.stage], settings.compared)
+    make = partial(COMPARED_STAGES[settings.stage], settings.compared, settings.init)
     _fit(make, data, StageRun.of(settings, folder, plain, settings.trainer, limit.deadline))
 
 

@@ -27,6 +27,9 @@ BOUNDS = {  # name: least similarity of the kernels, least gain in dB of a commo
     "pan16": (0.8, 4.0),
     "l0": (0.8, 4.0),
 }
+# PSNR that a sharp image keeps. The weight of xu13's kernels, the same for all images as published, spreads them on one
+# as small as this; with a quarter of it 25 dB are left, but kernels of faces are worse by half
+SHARP = dict.fromkeys(BOUNDS, 24.0) | {"xu13": 20.0}
 every_method = pytest.mark.parametrize("name", BOUNDS)
 
 
@@ -76,7 +79,7 @@ def test_a_sharp_image_stays_nearly_as_it_is(name):
     sharp = blurred_polygons(9, 80, colour=True).sharp
     result = method(name, 9).deconvolve(sharp)
     assert result.kernels[..., 3:6, 3:6].sum() > 0.6
-    assert psnr(result.images, sharp) > 20
+    assert psnr(result.images, sharp) > SHARP[name]
 
 
 def hostile(height: int = 20, width: int = 24) -> dict[str, Tensor]:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from facedeblur.report.paper_tables import comparison_table, order_table, printed_gap
-from facedeblur.report.published import counterpart, named_variant, paper_variant, printed, published
+from facedeblur.baselines.names import CLASSICAL, LEARNED
+from facedeblur.report.paper_tables import comparison_table, order_table, paper_table, printed_gap
+from facedeblur.report.published import COMPARED, counterpart, named_variant, paper_variant, printed, published
 from facedeblur.report.rows import read_rows
 from facedeblur.report.score_tables import all_summaries
+from facedeblur.report.table import latex
 from facedeblur.report.variants import variant_table
 
 
@@ -105,8 +109,6 @@ def test_a_light_network_is_not_printed_beside_the_papers(make_evaluation, tmp_p
 
 
 def test_every_compared_method_of_the_paper_has_a_name_here():
-    from facedeblur.baselines.names import CLASSICAL, LEARNED
-
     compared = {
         row.method: row.ours for row in printed((5,), "pravg7") if row.ours not in ("final", "blurred", "oracle")
     }
@@ -128,6 +130,34 @@ def test_rank_correlation_of_our_order_with_the_papers(make_evaluation, tmp_path
     assert line[5].text == "final-s0, pan16, krishnan11, xu13, blurred"
     assert line[2].value == pytest.approx(1 - 6 * (2**2 + 1 + 1) / (5 * 24))
     assert order_table(rows, all_summaries(rows.select(rows["method"] != "pan16"), ["pravg9"])) is None
+
+
+def test_blurred_oracle_ours_and_all_ten_stand_in_one_table_in_the_papers_form_and_in_latex(make_evaluation, tmp_path):
+    names = ["final", *COMPARED.values()]
+    called = {n: f"{n} (authors' weights)" if n in LEARNED else n for n in names}
+    baselines = {called[n]: {"kind": "baseline", "fingerprint": f"{n}-1"} for n in names[1:]}
+    removed = {called[n]: 0.9 - 0.08 * i for i, n in enumerate(names)}
+    protocol = {"methods": {"final": RUN, **baselines}}
+    rows = read_rows([make_evaluation(tmp_path / "e", removed, people=2, images=False, protocol=protocol)])
+    summaries = all_summaries(rows, ["pravg7", "vla"])
+    table = paper_table(rows, summaries, ["pravg7", "vla"], "Tables 5 and 6", tables=(5, 6))
+    ours = [row for row in table.rows if "printed" not in row[0].text]
+    assert [row[0].text for row in table.rows[:13]] == [row[0].text for row in ours]
+    assert {row[0].text for row in ours} == {"blurred", "oracle", *called.values()}
+    assert len(table.rows) == 13 + 13  # and the paper's own
+    beside = comparison_table(rows, summaries)
+    assert {row[0].text for row in beside.rows} == {row[0].text for row in ours}  # each with its printed figures
+
+    text = latex(table, "tab:all")
+    body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
+    assert len(body) == 26
+    for line in body:
+        assert line.endswith(r" \\") and len(re.split(r"(?<!\\)&", line)) == 7, line
+        assert not re.search(r"(?<!\\)[_%#$]", line), line
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert [line for line in text.splitlines() if line.startswith((r"\begin", r"\end"))] == [
+        r"\begin{table}", r"\begin{tabular}{lrrrrrr}", r"\end{tabular}", r"\end{table}",
+    ]  # fmt: skip
 
 
 def test_the_paper_closes_two_thirds_of_the_gap_under_pravg7():

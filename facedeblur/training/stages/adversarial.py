@@ -11,7 +11,7 @@ from torch import Tensor
 
 from facedeblur.losses import DiscriminatorLoss, GeneratorLoss
 from facedeblur.models.build import build_hourglass, build_networks
-from facedeblur.models.checkpoint import CheckpointError, check_fit, load_checkpoint
+from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.models.half_size import HalfSizeStep
 from facedeblur.models.plugged import try_networks
 from facedeblur.models.registry import WeightsError, is_run
@@ -92,21 +92,10 @@ class AdversarialStage(RestorationStage):
         if self.resumed_from is not None:
             self.networks.load_state_dict(self.resumed_from["networks"])
         elif init is not None and is_run(init):
-            self.branched_from = self._branch(Path(init))
+            self.branched_from = self.branch(Path(init))
         elif init is not None:
             print(f"init: {initialise(self.networks, init)}", file=sys.stderr)
         self.begin_average()
-
-    def _branch(self, run: Path) -> dict:
-        """The state of another run's last checkpoint, whose networks these become."""
-        file = run / "checkpoints" / "last.ckpt" if run.is_dir() else run
-        state = load_checkpoint(file)
-        if state["stage"] != self.kind:
-            raise CheckpointError(f"init: {file} is of the {state['stage']} stage, not of {self.kind}")
-        check_fit(self.networks.state_dict(), state["networks"], file)
-        self.networks.load_state_dict(state["networks"])
-        print(f"init: {file}, after {state['generator_step']} steps, with its optimizers", file=sys.stderr)
-        return state
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
         return [

@@ -25,9 +25,9 @@ class Chakrabarti16Stage(ComparedStage):
     kind = "chakrabarti16"
     shown_losses = {"g_patch": "patch"}
 
-    def __init__(self, compared: ComparedSettings, **common):
-        super().__init__(compared, **common)
-        self._whitened = self.resumed_from is not None
+    def __init__(self, compared: ComparedSettings, init: str | None = None, **common):
+        super().__init__(compared, init, **common)
+        self._whitened = self.resumed_from is not None or init is not None  # by the bands of what it goes on from
 
     def build(self, compared: ComparedSettings) -> tuple[nn.Module, None]:
         return PatchNet(compared.width or UNITS), None

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
+from facedeblur.baselines.starting import generator_tensors
+from facedeblur.models.checkpoint import load_weights
+from facedeblur.models.registry import is_run
 from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.restoration import RestorationStage
 
@@ -17,12 +23,14 @@ class ComparedStage(RestorationStage):
 
     Args:
         compared: of the compared networks; None stands for the paper's.
+        init: what to go on from: another run's folder or checkpoint, whose networks, average and optimizers are gone on
+            with, or the authors' file, of which the generator alone is known; None trains from the start.
         **common: see Stage.
     """
 
     methods = ("blurred", "deblurred")
 
-    def __init__(self, compared: ComparedSettings, **common):
+    def __init__(self, compared: ComparedSettings, init: str | None = None, **common):
         super().__init__(**common)
         self.compared = compared
         generator, critic = self.build(compared)
@@ -30,6 +38,11 @@ class ComparedStage(RestorationStage):
         self.networks.to(memory_format=torch.channels_last)
         if self.resumed_from is not None:
             self.networks.load_state_dict(self.resumed_from["networks"])
+        elif init is not None and is_run(init):
+            self.branched_from = self.branch(Path(init))
+        elif init is not None:
+            load_weights(generator, generator_tensors(self.kind, init), init)
+            print(f"init: {init}{'' if critic is None else '; the critic starts anew'}", file=sys.stderr)
         self.begin_average()
 
     def build(self, compared: ComparedSettings) -> tuple[nn.Module, nn.Module | None]:

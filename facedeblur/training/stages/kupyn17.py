@@ -27,8 +27,8 @@ class Kupyn17Stage(ComparedStage):
     kind = "kupyn17"
     shown_losses = {"g_content": "content", "g_adversarial": "gan", "d_wasserstein": "critic", "d_penalty": "pen"}
 
-    def __init__(self, compared: ComparedSettings, **common):
-        super().__init__(compared, **common)
+    def __init__(self, compared: ComparedSettings, init: str | None = None, **common):
+        super().__init__(compared, init, **common)
         features = VggFeatures(compared.vgg) if compared.vgg is not None else None
         self.__dict__["features"] = features  # no part of the networks that are trained and kept
         if features is None and self.resumed_from is None:

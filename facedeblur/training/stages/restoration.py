@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from facedeblur.metrics.modules import CappedPSNR, MeanScore, StructuralSimilarity
 from facedeblur.metrics.own import own_metrics
+from facedeblur.models.checkpoint import CheckpointError, check_fit, load_checkpoint
 from facedeblur.training.stages.stage import Stage
 
 
@@ -15,9 +19,10 @@ class RestorationStage(Stage):
     """A stage whose batches hold "blurry" and "sharp" images, (B, 3, H, W) in [0, 1].
 
     Subclasses define `restore(blurry)`, giving the images of the methods they validate, and name those in `methods`,
-    `blurred` first and the best last.
+    `blurred` first and the best last; they keep what they train in `networks`.
     """
 
+    networks: nn.Module
     ships_best = True
     methods: tuple[str, ...] = ()
 
@@ -32,6 +37,20 @@ class RestorationStage(Stage):
             return MetricCollection(metrics, prefix="val/", postfix=postfix, compute_groups=False)
 
         return {method: scores(method) for method in self.methods}
+
+    def branch(self, run: Path) -> dict:
+        """The state of another run's last checkpoint, whose networks these become.
+
+        Raises CheckpointError for a run of another stage or with other networks.
+        """
+        file = run / "checkpoints" / "last.ckpt" if run.is_dir() else run
+        state = load_checkpoint(file)
+        if state["stage"] != self.kind:
+            raise CheckpointError(f"init: {file} is of the {state['stage']} stage, not of {self.kind}")
+        check_fit(self.networks.state_dict(), state["networks"], file)
+        self.networks.load_state_dict(state["networks"])
+        print(f"init: {file}, after {state['generator_step']} steps, with its optimizers", file=sys.stderr)
+        return state
 
     def trial_batch(self, batch: int, size: int) -> dict:
         blurry, sharp = (torch.rand(batch, 3, size, size) for _ in range(2))

@@ -7,13 +7,15 @@ import copy
 import pytest
 import pytorch_lightning as pl
 import torch
+import yaml
 from torch import nn
 from torch.nn import functional as F
 
 from facedeblur.baselines.names import is_baseline, load_baseline
+from facedeblur.errors import UsageError
 from facedeblur.models.nah17 import multi_scale_mse
 from facedeblur.training.compared_settings import ComparedSettings
-from facedeblur.training.settings import TrainerSettings
+from facedeblur.training.settings import TrainerSettings, run_settings
 from facedeblur.training.stages.chakrabarti16 import Chakrabarti16Stage
 from facedeblur.training.stages.kupyn17 import Kupyn17Stage, gradient_penalty
 from facedeblur.training.stages.nafnet import NafnetStage, psnr_loss
@@ -33,13 +35,20 @@ def batch(seed: int = 0) -> dict:
 
 @pytest.fixture
 def make(tmp_path):
-    """`make(kind, resumed_from=None, **trainer)` -> stage whose `update` needs no Trainer."""
+    """`make(kind, resumed_from=None, init=None, **trainer)` -> stage whose `update` needs no Trainer."""
 
-    def stage(kind: str, resumed_from: dict | None = None, compared: ComparedSettings = TINY, **trainer):
+    def stage(
+        kind: str,
+        resumed_from: dict | None = None,
+        init: str | None = None,
+        compared: ComparedSettings = TINY,
+        **trainer,
+    ):
         pl.seed_everything(0, verbose=False)
         settings = TrainerSettings(**{"epochs": 1, "learning_rate": 1e-3, "beta1": 0.9} | trainer)
         made = STAGES[kind](
             compared,
+            init,
             settings=settings,
             planned_steps=1000,
             batches_per_epoch=1000,
@@ -95,6 +104,68 @@ def test_a_run_becomes_a_row(kind, make, tmp_path):
     assert name == f"{kind} (retrained)" and source["weights"] == "retrained"
     average = stage.average.average
     assert all(torch.equal(value, average[key]) for key, value in deblurrer.network.state_dict().items())
+
+
+@pytest.fixture
+def run(make, tmp_path):
+    """`run(kind)` -> a run folder after one update, and its stage."""
+
+    def trained(kind: str):
+        stage = make(kind, ema=0.9)
+        stage.update(batch())
+        stage.after_step()
+        (tmp_path / "checkpoints").mkdir()
+        torch.save({**stage.run_state(), "rng": []}, tmp_path / "checkpoints/last.ckpt")
+        config = {"stage": kind, "model": {}, "compared": {"width": TINY.width, "blocks": TINY.blocks}}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        return tmp_path, stage
+
+    return trained
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_a_branch_goes_on_with_networks_average_and_optimizers(kind, make, run):
+    folder, first = run(kind)
+    random = torch.get_rng_state()
+    expected = first.update(batch(1))
+    branch = make(kind, init=str(folder), ema=0.9)
+    assert branch.generator_step == 0
+    torch.set_rng_state(random)
+    found = branch.update(batch(1))
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    for (name, value), other in zip(first.networks_state().items(), branch.networks_state().values(), strict=True):
+        assert torch.equal(value, other), name  # so the optimizers' moments, and the bands, were the same
+    first.after_step(), branch.after_step()
+    assert all(torch.equal(branch.average.average[key], value) for key, value in first.average.average.items())
+
+
+def test_training_goes_on_from_the_authors_file(make, tmp_path):
+    generator = make("nah17").generator.state_dict()
+    file = tmp_path / "model-1000.pt"
+    torch.save({"G": {f"module.{key}": value + 1 for key, value in generator.items()}}, file)
+    stage = make("nah17", init=str(file))
+    assert all(torch.equal(value, generator[key] + 1) for key, value in stage.generator.state_dict().items())
+    with pytest.raises(UsageError, match=r"model-1000.pt: of another architecture: .* is \(4, "):
+        make("nah17", init=str(file), compared=ComparedSettings(width=8, blocks=1))
+
+
+def test_a_run_brings_its_size_and_another_networks_is_refused(run, compose, tmp_path):
+    folder, stage = run("nafnet")
+    settings = run_settings(compose(f"init={folder}", "experiment=nafnet"))
+    assert (settings.compared.width, settings.compared.blocks) == (TINY.width, TINY.blocks)
+    file = folder / "other.pth"
+    torch.save({"params": stage.generator.state_dict()}, file)
+    assert run_settings(compose(f"init={file}", "experiment=nafnet")).init == str(file)
+    for init, override, message in (
+        (folder, "experiment=nah17", "is no run of experiment=nah17, but of nafnet"),
+        (folder, "compared.width=8", r"compared\.width: .* has 4, not 8; leave the key out"),
+        (file, "experiment=nah17", "init: .*other.pth: holds nafnet, not nah17"),
+        (tmp_path / "absent.pth", "experiment=nah17", "init: .*absent.pth: no such file"),
+    ):
+        given = ["experiment=nafnet"] if override.startswith("compared") else []
+        with pytest.raises(UsageError, match=message) as caught:
+            compose(f"init={init}", *given, override)
+        assert "\n" not in str(caught.value)
 
 
 def test_nah17_takes_the_papers_loss(make):
