@@ -7,6 +7,7 @@ three scenes each, at full size, with FACEDEBLUR_LONG=1.
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import pytest
 import torch
@@ -28,9 +29,17 @@ BOUNDS = {  # name: least similarity of the kernels, least gain in dB of a commo
     "l0": (0.8, 4.0),
 }
 # PSNR that a sharp image keeps. The weight of xu13's kernels, the same for all images as published, spreads them on one
-# as small as this; with a quarter of it 25 dB are left, but kernels of faces are worse by half
+# as small as this; with a quarter of it 25 dB are left, but kernels of four blurred faces are less like the true ones
+# (a mean similarity of .74 instead of .86)
 SHARP = dict.fromkeys(BOUNDS, 24.0) | {"xu13": 20.0}
+# of the true kernel's gain that is asked for where a kernel lets little be gained. krishnan11 prunes no taps and keeps
+# faint ones around long kernels: once .30 of it with 15 pixels and a similarity of .82, .42 to .71 of the eight others
+SHARE = dict.fromkeys(BOUNDS, 1 / 3) | {"krishnan11": 1 / 4}
 every_method = pytest.mark.parametrize("name", BOUNDS)
+
+
+# a kernel of 9 pixels on an image of 80 is enough for the slow ones: three levels, a seventh of the time of 13 on 128
+SMALL = dict.fromkeys(BOUNDS, (13, 128)) | dict.fromkeys(("babacan12", "zhang13", "pan14_text", "pan16"), (9, 80))
 
 
 def method(name: str, side: int, iterations: int | None = None) -> BlindDeblurrer:
@@ -40,24 +49,36 @@ def method(name: str, side: int, iterations: int | None = None) -> BlindDeblurre
     return made
 
 
-@pytest.fixture(scope="module")
-def example() -> Blurred:
-    return blurred_polygons(13, 128)
+@cache
+def rendered(side: int, size: int) -> Blurred:
+    return blurred_polygons(side, size)
 
 
 @every_method
-def test_a_known_kernel_is_recovered_and_float64_agrees(name, example):
+def test_a_known_kernel_is_recovered_and_float64_agrees(name):
     similarity, least = BOUNDS[name]
-    deblurrer = method(name, 13)
+    side, size = SMALL[name]
+    example, deblurrer = rendered(side, size), method(name, side)
     images = example.blurry.expand(-1, 3, -1, -1)
     result = deblurrer.deconvolve(images)
     assert kernel_similarity(result.kernels, example.kernel) >= similarity
     assert gain(sparse_deconvolution(example.blurry, result.kernels), example) >= least
     assert gain(result.images[:, :1], example) >= 0.75 * least  # with the last step of its own
     assert result.kernels.sum().item() == pytest.approx(1, abs=1e-5) and (result.kernels >= 0).all()
-    double = deblurrer.estimate(example.blurry.double(), 13)
+    shorter = method(name, side, iterations=2)
+    double = shorter.estimate(example.blurry.double(), side)
     assert double.dtype == torch.float64
-    assert kernel_similarity(double, result.kernels) >= 0.99
+    assert kernel_similarity(double, shorter.estimate(example.blurry, side)) >= 0.99
+
+
+@every_method
+def test_turned_and_transposed_images_have_turned_and_transposed_kernels(name):
+    """Nearly: the start's two taps and the padding at two sides of four have a direction."""
+    image, estimate = rendered(9, 80).blurry, method(name, 9).estimate
+    kernel = estimate(image, 9)
+    turned = estimate(image.flip(-2, -1), 9)
+    assert kernel_similarity(turned.flip(-2, -1), kernel) > max(0.85, kernel_similarity(turned, kernel))
+    assert kernel_similarity(estimate(image.mT.contiguous(), 9).mT, kernel) >= 0.85
 
 
 @pytest.mark.skipif(not os.environ.get("FACEDEBLUR_LONG"), reason="minutes; set FACEDEBLUR_LONG=1")
@@ -71,7 +92,9 @@ def test_many_known_kernels_are_recovered(name, side, seed):
     restored = sparse_deconvolution(example.blurry, kernel)
     possible = gain(sparse_deconvolution(example.blurry, example.kernel), example)
     assert kernel_similarity(kernel, example.kernel) >= similarity - 0.05
-    assert gain(restored, example) >= min(least, possible / 4)
+    assert gain(restored, example) >= min(least, possible * SHARE[name])
+    if seed == 0:
+        assert kernel_similarity(method(name, side).estimate(example.blurry.double(), side), kernel) >= 0.99
 
 
 @every_method

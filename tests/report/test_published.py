@@ -9,7 +9,7 @@ from facedeblur.report.paper_tables import comparison_table, order_table, paper_
 from facedeblur.report.published import COMPARED, counterpart, named_variant, paper_variant, printed, published
 from facedeblur.report.rows import read_rows
 from facedeblur.report.score_tables import all_summaries
-from facedeblur.report.table import latex
+from facedeblur.report.table_formats import latex
 from facedeblur.report.variants import variant_table
 
 
