@@ -35,8 +35,8 @@ class OwnMetrics:
         as_plugins(dict.fromkeys(functions, "a.b"), "metrics", refused=refused)  # their names
         named = cls.of(as_plugins({n: m for n, m in given.items() if n not in functions}, "metrics", refused=refused))
         mine = {name: checked(metric, f"metrics.{name}") for name, metric in functions.items()}
-        told = {name: {"fingerprint": fingerprint(metric)} for name, metric in functions.items()}
-        return cls({**named.metrics, **mine}, {**named.described, **told})
+        described = {name: {"fingerprint": fingerprint(metric)} for name, metric in functions.items()}
+        return cls({**named.metrics, **mine}, {**named.described, **described})
 
     def scores(self, restored: Sequence[np.ndarray], sharp: Sequence[np.ndarray]) -> list[dict[str, float]]:
         """name -> value for every image, RGB uint8 (H, W, 3). Raises PluginError for a metric that gives else."""

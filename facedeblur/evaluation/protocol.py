@@ -79,7 +79,7 @@ def protocol(settings: EvaluationSettings, size: int, methods: Sequence[Method],
             }
             for blur in tests.blurs
         },
-        "judges": judges_told(settings.judge),
+        "judges": described_judges(settings.judge),
         "schedule": hashed(settings.schedule),
         "methods": {method.name: dict(method.source) for method in methods},
         "metrics": METRICS,
@@ -105,8 +105,8 @@ def merged(folder: Path, new: Mapping[str, Any]) -> dict[str, Any]:
     known = json.loads(json.dumps(new, default=str))  # as it would be read again
     for key in FIXED:
         if old.get(key) != known.get(key):
-            told = _difference(old.get(key), known.get(key))
-            raise UsageError(f"{folder}: holds rows made with another {key} ({told}); "
+            difference = _difference(old.get(key), known.get(key))
+            raise UsageError(f"{folder}: holds rows made with another {key} ({difference}); "
                              "choose another name=...")  # fmt: skip
     for kind, mark in (("methods", "fingerprint"), ("blurs", "manifest")):
         for name, described in known[kind].items():
@@ -120,7 +120,7 @@ def write_protocol(folder: Path, content: Mapping[str, Any]) -> None:
     write_json(folder / FILE, content)
 
 
-def judges_told(settings: JudgeSettings) -> dict[str, Any]:
+def described_judges(settings: JudgeSettings) -> dict[str, Any]:
     """The judges, and fingerprints of those that are files of the user's: rows of another state are other rows."""
     named = {name: getattr(settings, name) for name in ("localizer", "truth", "embedder")}
     prints = {name: judges.fingerprint(judge) for name, judge in named.items()}

@@ -100,10 +100,10 @@ class Evaluation:
         self.truth = None if settings.judge.truth == "dlib" else judges.localizer(settings.judge.truth)
         self.own = OwnMetrics.of(settings.metrics) if own is None else own
         self.own.try_out(self.size)
-        told = protocol(settings, self.size, self.methods, self.tests)
+        described = protocol(settings, self.size, self.methods, self.tests)
         if self.own.metrics:
-            told["own_metrics"] = dict(self.own.described)
-        self.protocol = merged(self.folder, told)
+            described["own_metrics"] = dict(self.own.described)
+        self.protocol = merged(self.folder, described)
         self.restorers = {m.name: Restorer(m, self.device, settings.batch) for m in self.methods}
         self.records: dict[Path, Record] = {}  # of all that is in the folder
 

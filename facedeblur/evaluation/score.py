@@ -20,7 +20,7 @@ from facedeblur.errors import UsageError
 from facedeblur.evaluation.command import summary_text
 from facedeblur.evaluation.image_folders import BLUR, images_in, score
 from facedeblur.evaluation.names import file_name
-from facedeblur.evaluation.protocol import FILE, METRICS, judges_told, write_protocol
+from facedeblur.evaluation.protocol import FILE, METRICS, described_judges, write_protocol
 from facedeblur.evaluation.rows import FOLDER, ScoreRow, table_of, write_rows
 from facedeblur.evaluation.settings import JudgeSettings
 from facedeblur.files import check_place, write_json
@@ -98,7 +98,7 @@ def _protocol(folder: Path, folders: dict[str, Path], settings: JudgeSettings) -
     the same name.
     """
     methods = {name: {"kind": "images", "path": str(path.resolve())} for name, path in folders.items()}
-    described = {"judges": judges_told(settings), "methods": methods}
+    described = {"judges": described_judges(settings), "methods": methods}
     if not (folder / FOLDER).exists() and not (folder / FILE).exists():
         return described
     try:
