@@ -85,8 +85,8 @@ def compose_run(overrides: list[str]):
     now = trained_on(plain)
     for key, value in saved.get("trained_on", {}).items():
         if now.get(key, value) != value:
-            told = "a run that learns from something else is another one: choose another name=..."
-            raise UsageError(f"resume: {folder} was trained with {key}={value}, not {now[key]}; {told}")
+            remedy = "a run that learns from something else is another one: choose another name=..."
+            raise UsageError(f"resume: {folder} was trained with {key}={value}, not {now[key]}; {remedy}")
     return cfg
 
 
@@ -225,8 +225,8 @@ def one_line(error: Exception, name: str) -> str:
         if not line.startswith(("full_key", "object_type", "reference_type", "To append", "Set the env")):
             keep.append(line)
     if lines and "_target_'" in lines[0]:
-        told = "code of your own has places of its own, as model.plugins.generator; docs/extend.md"
-        return f"{lines[0].rstrip('.')}: {told}"
+        remedy = "code of your own has places of its own, as model.plugins.generator; docs/extend.md"
+        return f"{lines[0].rstrip('.')}: {remedy}"
     near = _nearest_key(lines[0], name) if lines else None
     remedy = f"did you mean {near}?" if near else f"`facedeblur {name} --help` lists groups and keys"
     return f"{' '.join(keep).rstrip('.')}: {remedy}"

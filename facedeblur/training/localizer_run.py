@@ -24,10 +24,11 @@ from facedeblur.files import write_json
 from facedeblur.images import write_png
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate, normalised_error
 from facedeblur.progress import StepProgress
-from facedeblur.training.fit import StageRun, check_batches, fit_stage, loader_settings
+from facedeblur.training.fit import StageRun, fit_stage
 from facedeblur.training.points_preview import point_grid
 from facedeblur.training.run_folder import RunFolder, is_main_process
 from facedeblur.training.settings import RunSettings
+from facedeblur.training.stage_data import check_batches, loader_settings
 from facedeblur.training.stages.localizer import LocalizerStage
 from facedeblur.training.time_limit import OutOfTimeError, TimeIsUp, interrupted_at
 

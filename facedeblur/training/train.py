@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -12,24 +11,20 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import yaml
 from filelock import FileLock
-from rich.console import Console
 
 from facedeblur.data.make_corpus import Corpus, list_clips, make_corpus
 from facedeblur.data.stream.datamodule import PairDataModule
-from facedeblur.files import write_atomic, write_json
-from facedeblur.images import write_png
-from facedeblur.plugins import described
+from facedeblur.files import write_atomic
 from facedeblur.signals import sigterm_as_interrupt
-from facedeblur.status import trained_on
 from facedeblur.training.cache_keys import KEY_FILE, finished_stage, hourglass_home, hourglass_key, stages_data
 from facedeblur.training.callbacks.face_grid import face_grid, grid_pairs
-from facedeblur.training.fit import StageRun, check_batches, fit_stage, pair_module
+from facedeblur.training.fit import StageRun, fit_stage
 from facedeblur.training.localizer_run import train_localizer
+from facedeblur.training.run_files import describe_data, describe_run, finish, plans_of
 from facedeblur.training.run_folder import RunFolder, is_main_process
-from facedeblur.training.scores import score_table, summarise
 from facedeblur.training.settings import HourglassSettings, RunSettings
+from facedeblur.training.stage_data import check_batches, pair_module
 from facedeblur.training.stages.adversarial import AdversarialStage
 from facedeblur.training.stages.chakrabarti16 import Chakrabarti16Stage
 from facedeblur.training.stages.hourglass import HourglassStage
@@ -46,7 +41,6 @@ from facedeblur.training.time_limit import (
     interrupted_at,
     is_over,
 )
-from facedeblur.versions import versions
 
 COMPARED_STAGES = {stage.kind: stage for stage in (Nah17Stage, Kupyn17Stage, Chakrabarti16Stage, NafnetStage)}
 
@@ -76,7 +70,7 @@ def train(
     limit = _Limit(settings.trainer.minutes, earlier(deadline, own), needed)
     with sigterm_as_interrupt(), folder:
         if is_main_process():
-            _describe_run(folder, plain, overrides)
+            describe_run(folder, plain, overrides)
         KINDS[settings.stage](settings, plain, folder, named, limit)
 
 
@@ -179,12 +173,12 @@ def _planned(
     prefix: str,
     named: Collection[str],
 ) -> _Data:
-    keep = _plans_of(folder) if _resumes(settings, folder) or not is_main_process() else {}
+    keep = plans_of(folder) if _resumes(settings, folder) or not is_main_process() else {}
     corpus = make_corpus(stage.data, stage.blur, settings.jobs, settings.prepare, keep)
     module = pair_module(stage.data, corpus, settings.model.image_size, settings.seed, settings.jobs)
     check_batches(module, stage.trainer, prefix)
     if is_main_process():
-        _describe_data(folder, corpus, named)
+        describe_data(folder, corpus, named)
     faces = grid_pairs(
         module.val_windows, stage.trainer.grid_faces, module.settings.size, corpus.schedules, module.val_frames
     )
@@ -241,62 +235,3 @@ def hourglass_checkpoint(
             run = RunFolder(path, resume=True, owner=is_main_process())
             train(replace(settings, **stage), {**plain, **stage}, run, named=named, deadline=deadline)
     return path / "checkpoints" / "last.ckpt"
-
-
-def _describe_run(folder: RunFolder, plain: dict, overrides: Sequence[str] | None) -> None:
-    write_json(folder.path / "versions.json", versions())
-    write_atomic(folder.path / "config.yaml", yaml.safe_dump(plain, sort_keys=False))
-    if plugins := described(plain):
-        write_json(folder.path / "plugins.json", plugins)
-    if overrides is not None:
-        kept = [o for o in overrides if not o.lstrip("+").startswith(("hydra.", "resume="))]
-        identity = {key: plain[key] for key in ("experiment", "stage", "scale", "name", "seed", "model")}
-        content = {"overrides": kept, "identity": identity, "trained_on": trained_on(plain)}
-        write_json(folder.path / "overrides.json", content)
-
-
-def _describe_data(folder: RunFolder, corpus: Corpus, named: Collection[str]) -> None:
-    write_json(folder.path / "data.json", {split: report.to_dict() for split, report in corpus.reports.items()})
-    for report in corpus.reports.values():
-        for path, reason in report.skipped:
-            if path not in named:  # both stages may meet it
-                print(f"skipped {path}: {reason}", file=sys.stderr)
-
-
-def _plans_of(folder: RunFolder) -> dict[str, str]:
-    """Split -> name of the plan that `data.json` says the run was begun with."""
-    try:
-        described = json.loads((folder.path / "data.json").read_text())
-        return {split: described[split]["manifest"] for split in ("train", "val")}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def finish(
-    stage: RestorationStage, draw: Callable[[Stage], np.ndarray] | None, corpus: Corpus, folder: RunFolder
-) -> None:
-    """Writes and prints the run's table, summary.json, validation_rows.json and preview.png, of what it ships."""
-    rows, methods = stage.validation_rows, stage.methods
-    by_schedule = {
-        name: summarise([row for row in rows if row["schedule"] == name], methods)
-        for name in sorted({row["schedule"] for row in rows})
-    }
-    summary = summarise(rows, methods) | {
-        "by_schedule": by_schedule,
-        "generator_steps": stage.generator_step,
-        "shipped_step": stage.shipped_step,
-        "skipped_videos": {split: len(report.skipped) for split, report in corpus.reports.items()},
-        "replaced_windows": sum(stage.replaced.values()),
-    }
-    write_json(folder.path / "summary.json", summary)
-    write_json(folder.path / "validation_rows.json", rows)
-    if draw is not None:
-        write_png(folder.path / "preview.png", draw(stage))
-    console = Console(width=max(100, Console().width))
-    console.print(score_table(summary, methods, f"{len(rows)} validation windows"))
-    if len(by_schedule) > 1:
-        for name, scores in by_schedule.items():
-            console.print(score_table(scores, methods, f"{scores['windows']} {name} windows"))
-    for (video, reason), count in stage.replaced.items():
-        print(f"replaced {count} window(s) of {video}: {reason}", file=sys.stderr)
-    print(f"run folder: {folder.path} (summary.json, preview.png, metrics.csv, checkpoints/)")

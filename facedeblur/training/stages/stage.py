@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
 
 from facedeblur.models.checkpoint import FORMAT
 from facedeblur.training.callbacks.checkpoint import set_rng_state
 from facedeblur.training.callbacks.guards import nan_loss
 from facedeblur.training.settings import TrainerSettings
-from facedeblur.training.stages.ema import WeightAverage
 from facedeblur.training.stages.optimizers import make_optimizer, make_schedule
+from facedeblur.training.stages.validated import ValidatedModule
 
 
-class Stage(LightningModule):
+class Stage(ValidatedModule):
     """A LightningModule with manual optimization whose x axis is `generator_step`.
 
     Lightning's `global_step` counts the steps of every optimizer; ours counts generator updates, survives resumption
@@ -60,14 +56,10 @@ class Stage(LightningModule):
         self.usable_batches = batches_per_epoch // settings.accumulate * settings.accumulate
         self.resumed_from = resumed_from
         self.branched_from: dict | None = None  # state of another run, whose optimizers are gone on with
-        self.average: WeightAverage | None = None
         self.generator_step = 0
         self.position = {"epoch": 0, "batch": 0}
         self.latest_losses: dict[str, float] = {}
-        self.validation_scores: dict[str, float] = {}
-        self.validation_rows: list[dict] = []
         self.replaced: Counter[tuple[str, str]] = Counter()  # (video, reason) -> windows that had to be replaced
-        self._validated_step = -1
         self.shipped_step: int | None = None  # of the weights that the stage ends with; None in training
         self._dry = False  # within `dry_step`
         self.rate_factor = make_schedule(settings)
@@ -192,66 +184,6 @@ class Stage(LightningModule):
         """Writes `metrics` to every logger at the current generator step."""
         for logger in self.loggers:
             logger.log_metrics(metrics, step=self.generator_step)
-
-    def shipped_weights(self) -> AbstractContextManager:
-        """Within it the networks hold the weights that are validated and shipped: the moving average, if any."""
-        return nullcontext() if self.average is None else self.average.swapped_into(self.averaged)
-
-    @property
-    def averaged(self) -> nn.Module | None:
-        """The network whose moving average is kept where `ema` is set; None: of none."""
-        return None
-
-    def begin_average(self) -> None:
-        """Begins the moving average, or goes on with another run's, once the networks have their weights."""
-        begun = self.resumed_from or self.branched_from or {}
-        if self.settings.ema:
-            self.average = WeightAverage.of(self.averaged, self.settings.ema, begun.get("average"))
-
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Evaluation mode without gradients on the shipped weights; training mode and weights are put back."""
-        modes = {module: module.training for module in self.modules()}
-        try:
-            with torch.no_grad(), self.shipped_weights():
-                self.eval()
-                yield
-        finally:
-            for module, training in modes.items():
-                module.training = training
-
-    @cached_property
-    def metrics(self) -> dict[str, MetricCollection]:
-        """What `make_metrics` gives, on the stage's device: no part of its state, so that checkpoints do not hold it.
-
-        Sums are float64, which Apple's GPUs do not know; there they stay on the CPU.
-        """
-        device = "cpu" if self.device.type == "mps" else self.device
-        return {key: metrics.to(device) for key, metrics in self.make_metrics().items()}
-
-    def on_validation_epoch_start(self) -> None:
-        self.validation_rows = []
-        for metrics in self.metrics.values():
-            metrics.reset()
-        if self.trainer.world_size > 1:  # running statistics differ between ranks; those of rank 0 are saved
-            for buffer in self.buffers():
-                torch.distributed.broadcast(buffer, 0)
-
-    def on_validation_epoch_end(self) -> None:
-        if self.trainer.world_size > 1:
-            gathered: list = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(gathered, self.validation_rows)
-            self.validation_rows = [row for rows in gathered for row in rows]
-        scores = [metrics.compute() for metrics in self.metrics.values()]  # summed over all processes
-        self.validation_scores = {name: float(value) for found in scores for name, value in found.items()}
-        if self._validated_step != self.generator_step:  # the closing validation may repeat the last epoch's
-            self._validated_step = self.generator_step
-            self.log_values(self.validation_scores)
-
-    @property
-    def validated(self) -> bool:
-        """Whether `validation_rows` are those of the weights after the last step."""
-        return self._validated_step == self.generator_step
 
     @torch.no_grad()
     def load_networks(self, state: dict) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
+from facedeblur.training.run_files import describe_data, plans_of
 from facedeblur.training.run_folder import RunFolder
-from facedeblur.training.train import _describe_data, _plans_of
 
 
 class Report:
@@ -21,15 +21,15 @@ class Report:
 def test_skipped_videos_are_named_by_every_run_and_once_in_each(tmp_path, capsys):
     corpus = SimpleNamespace(reports={"train": Report()})
     for name in ("first", "second"):  # two jobs of a multirun in one process
-        _describe_data(RunFolder(tmp_path / name), corpus, ())
+        describe_data(RunFolder(tmp_path / name), corpus, ())
         assert capsys.readouterr().err == "skipped broken.mp4: empty file\n"
-    _describe_data(RunFolder(tmp_path / "stage"), corpus, ["broken.mp4"])  # its run has named it
+    describe_data(RunFolder(tmp_path / "stage"), corpus, ["broken.mp4"])  # its run has named it
     assert capsys.readouterr().err == ""
 
 
 def test_the_names_of_the_plans_are_kept_for_a_resumption(tmp_path):
     folder = RunFolder(tmp_path)
-    assert _plans_of(folder) == {}
-    _describe_data(folder, SimpleNamespace(reports={"train": Report(), "val": Report()}), ["broken.mp4"])
+    assert plans_of(folder) == {}
+    describe_data(folder, SimpleNamespace(reports={"train": Report(), "val": Report()}), ["broken.mp4"])
     assert json.loads((tmp_path / "data.json").read_text())["train"] == Report().to_dict()
-    assert _plans_of(folder) == {"train": "0123abcd", "val": "0123abcd"}
+    assert plans_of(folder) == {"train": "0123abcd", "val": "0123abcd"}
