@@ -1,6 +1,7 @@
 """What installing the wheel costs, extra by extra, in fresh environments: packages, MB on disk, seconds.
 
-`make dist` runs it. In the environment with `faces` a photo is deblurred, and Lightning and Hydra must not be there.
+`make dist` runs it. In the environment with `faces` a photo is deblurred, Lightning and Hydra must not be there, and
+`train`, `prepare` and `evaluate` must name the extra they want.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def measure(wheel: Path, extras: str, folder: Path) -> None:
         if found != "[]":
             raise SystemExit(f"not wanted in the core with faces: {found}")
         deblur_a_photo(python.with_name("facedeblur"), folder)
+        for command in ("train", "prepare", "evaluate"):
+            name_the_extra(python.with_name("facedeblur"), command, folder)
 
 
 def deblur_a_photo(program: Path, folder: Path) -> None:
@@ -60,6 +63,13 @@ def deblur_a_photo(program: Path, folder: Path) -> None:
     run(program, "deblur", "photo.jpg", "-o", "out.png", cwd=folder)
     if not (folder / "out.png").is_file():
         raise SystemExit("facedeblur deblur photo.jpg wrote nothing")
+
+
+def name_the_extra(program: Path, command: str, folder: Path) -> None:
+    """A command that needs more than is installed must end in one line with the extra to install."""
+    done = subprocess.run([program, command], cwd=folder, capture_output=True, text=True)
+    if done.returncode != 2 or "[train]" not in done.stderr or done.stderr.count("\n") != 1:
+        raise SystemExit(f"facedeblur {command} without Hydra and Lightning: {done.stdout}{done.stderr}")
 
 
 def megabytes(folder: Path) -> float:
