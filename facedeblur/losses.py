@@ -154,8 +154,8 @@ class GeneratorLoss:
 class OwnTerm:
     """A loss term of the user's own, behind the one number that Eq. 6 adds up.
 
-    Raises PluginError for a term that cannot be made, and at its first call for one that does not give a number that
-    depends on the network.
+    Raises PluginError for a term that cannot be made, and at its first call for one that does not give a finite
+    number for a batch.
     """
 
     def __init__(self, name: str, plugin: Mapping[str, Any]) -> None:
@@ -163,12 +163,16 @@ class OwnTerm:
         self.weight = float(plugin.get("weight", 1.0))
         self.inputs = tuple(plugin.get("inputs", ("output", "sharp")))
         self.term = function_of(plugin, self.key, ignored=("weight", "inputs"))
+        self.tried = False
 
     def __call__(self, *tensors: Tensor) -> Tensor:
         value = self.term(*map(_full, tensors))
         if not isinstance(value, Tensor) or value.numel() != 1:
             got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise PluginError(f"{self.key}: {self.target} must give one number for a batch, a tensor (), got {got}")
+        if not self.tried and not torch.isfinite(value).all():  # a later NaN stops the run as any loss's does
+            raise PluginError(f"{self.key}: {self.target} gives {value.item()} for its first batch")
+        self.tried = True
         return value.reshape(())
 
 

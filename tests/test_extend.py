@@ -123,6 +123,7 @@ class Nan(Smaller):
 class Throws(Smaller):
     def forward(self, image): raise RuntimeError("sizes do not match\\nat all")
 def function(channels): return lambda image: image
+def nan(output, sharp): return (output - sharp).mean() * float("nan")
 def two(output, sharp): return (output - sharp).abs().mean(dim=(1, 2, 3))
 """
 
@@ -192,6 +193,9 @@ def test_a_loss_term_is_weighed_into_the_sum(file, tmp_path):
     assert terms["total"].item() == pytest.approx((without["total"] + 50 * terms["mine"]).item(), rel=1e-5)
     assert "mine" not in loss(output, sharp)  # nothing blurry was given
     (tmp_path / "broken.py").write_text(BROKEN)
+    wrong = GeneratorLoss(LossWeights(terms={"nan": f"{tmp_path}/broken.py:nan"}))
+    with pytest.raises(PluginError, match=r"^loss\.terms\.nan: .*broken\.py:nan gives nan for its first batch$"):
+        wrong(output, sharp)
     wrong = GeneratorLoss(LossWeights(terms={"two": f"{tmp_path}/broken.py:two"}))
     with pytest.raises(PluginError, match=r"must give one number for a batch, a tensor \(\), got \(2,\)"):
         wrong(output, sharp)

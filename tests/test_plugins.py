@@ -10,7 +10,17 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 
 from facedeblur import plugins
-from facedeblur.plugins import PluginError, check_plugins, check_target, described, load_target, make, require
+from facedeblur.plugins import (
+    TARGET,
+    PluginError,
+    check_plugins,
+    check_target,
+    described,
+    function_of,
+    load_target,
+    make,
+    require,
+)
 
 SOURCE = """
 import sys
@@ -83,7 +93,7 @@ def test_options_are_arguments(file):
 def test_what_a_plugin_throws_names_it(file, tmp_path):
     (tmp_path / "bad.py").write_text("import json\nraise KeyError('x')\nclass Net: pass\n")
     for plugin, told in (
-        ({"_target_": f"{file}:broken"}, f"{file}:broken: RuntimeError: a second"),
+        ({"_target_": f"{file}:broken"}, f"{file}:broken (line 14): RuntimeError: a second"),
         (
             {"_target_": f"{file}:Scale", "size": 3},
             "unexpected keyword argument 'size'; it is Scale(factor=1, offset=0)",
@@ -95,6 +105,17 @@ def test_what_a_plugin_throws_names_it(file, tmp_path):
             make(plugin, "model.generator")
         assert str(caught.value).startswith("model.generator: ") and told in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_what_a_function_throws_when_it_is_called_names_it_and_its_line(tmp_path):
+    (tmp_path / "mine.py").write_text("def half(x, by=2):\n    y = x / by\n    return y\n")
+    target = f"{tmp_path}/mine.py:half"
+    assert function_of({TARGET: target, "by": 4}, "k")(2) == 0.5
+    with pytest.raises(PluginError, match=r"^k: .*mine\.py:half \(line 2\): ZeroDivisionError: division by zero$"):
+        function_of({TARGET: target, "by": 0}, "k")(1)
+    with pytest.raises(PluginError, match=r"^k: .*mine\.py:half: .*'bye'; it is half\(x, by=2\)$"):
+        function_of({TARGET: target, "bye": 0}, "k")
+    assert function_of({TARGET: target}, "k", ignored=("weight",))(8) == 4
 
 
 def test_an_interface_is_named():

@@ -212,12 +212,13 @@ def chosen_windows(landmarks: np.ndarray, schedule: Schedule) -> list[tuple[int,
         PluginError: anything but windows of an odd number of frames inside the shot, and whatever the code throws.
     """
     key = f"blur.windows.{schedule.name}"
+    chosen = _function(schedule.plugin, key)(landmarks)
     try:
-        windows = sorted({(int(start), int(length)) for start, length in _function(schedule.plugin, key)(landmarks)})
-    except PluginError:
-        raise
-    except Exception as error:
-        raise PluginError(f"{key}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}") from error
+        windows = sorted({(int(start), int(length)) for start, length in chosen})
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"{key}: must give a list of (start, length), got {type(chosen).__name__} ({error})"
+        ) from error
     for start, length in windows:
         if length < 1 or length % 2 == 0 or start < 0 or start + length > len(landmarks):
             raise PluginError(f"{key}: must give (start, length) of an odd number of frames among {len(landmarks)}, "

@@ -32,6 +32,8 @@ def checked(metric: Callable[[Tensor, Tensor], object], key: str) -> OwnMetric:
 def _scores(metric: Callable[[Tensor, Tensor], object], key: str, images: Tensor, sharp: Tensor) -> Tensor:
     try:
         values = torch.as_tensor(metric(images, sharp)).detach().float().reshape(-1)
+    except PluginError:
+        raise
     except Exception as error:  # whatever the user's code may do
         reason = (str(error).strip().splitlines() or [""])[0]
         raise PluginError(f"{key}: {type(error).__name__}: {reason}") from error

@@ -6,8 +6,13 @@ import hashlib
 import importlib
 import inspect
 import sys
+<<<<<<< HEAD
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+=======
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+>>>>>>> e1c6f17 (What code of one's own throws is one line with its place in the file; unknown options and losses that begin with NaN are named before training; a mixture may hold photos beside pairs)
 from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -52,28 +57,65 @@ def make(plugin: Mapping[str, Any], key: str, *arguments: Any, **named: Any) -> 
         return target(*arguments, **named, **options)
     except PluginError:
         raise
+<<<<<<< HEAD
     except (Exception, SystemExit) as error:
         raise PluginError(f"{key}: {plugin[TARGET]}: {type(error).__name__}: {_first_line(error)}") from error
+=======
+    except Exception as error:
+        raise thrown(error, key, plugin[TARGET]) from error
+>>>>>>> e1c6f17 (What code of one's own throws is one line with its place in the file; unknown options and losses that begin with NaN are named before training; a mixture may hold photos beside pairs)
 
 
 def function_of(plugin: Mapping[str, Any], key: str, ignored: Sequence[str] = ()) -> Callable[..., Any]:
     """What a plug-in computes: a class is made once with its options, a function gets them at every call.
 
+    Whatever it throws when it is called becomes a PluginError, too.
+
     Args:
         ignored: options that are not for the plug-in itself.
 
     Raises:
-        PluginError: as `make`.
+        PluginError: as `make`, and for an option that the function does not have.
     """
     options = {name: value for name, value in plugin.items() if name not in (TARGET, *ignored)}
     target = load_target(plugin[TARGET], key)
     if isinstance(target, type):
         made = make({TARGET: plugin[TARGET], **options}, key)
         require(made, key, "callable", ("__call__",))
-        return made
+        return _Guarded(made, key, plugin[TARGET])
     if not callable(target):
         raise PluginError(f"{key}: {plugin[TARGET]} must be a class or a function, got {type(target).__name__}")
-    return partial(target, **options)
+    try:
+        inspect.signature(target).bind_partial(**options)
+    except TypeError as error:
+        told = f"{error}; it is {_name(target)}{inspect.signature(target)}"
+        raise PluginError(f"{key}: {plugin[TARGET]}: {told}") from error
+    except ValueError:  # no signature to be had
+        pass
+    return _Guarded(partial(target, **options), key, plugin[TARGET])
+
+
+class _Guarded:
+    """Code of the user's own, whose errors are one line that names it."""
+
+    def __init__(self, function: Callable[..., Any], key: str, target: str) -> None:
+        self.function, self.key, self.target = function, key, target
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return self.function(*arguments, **named)
+        except PluginError:
+            raise
+        except Exception as error:
+            raise thrown(error, self.key, self.target) from error
+
+
+def thrown(error: Exception, key: str, target: str) -> PluginError:
+    """What code of the user's own threw, as one line: where it was in its file, and why."""
+    file = target.rpartition(":")[0]
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if file and f.filename.endswith(file)]
+    where = f" (line {lines[-1]})" if lines else ""
+    return PluginError(f"{key}: {target}{where}: {type(error).__name__}: {_first_line(error)}")
 
 
 def require(value: object, key: str, what: str, methods: Sequence[str]) -> None:

@@ -40,6 +40,13 @@ def test_finished_pairs_are_not_cached_beside_stored_frames(compose):
         compose("data.frames=disk", "data.cache_pairs=png")
 
 
+def test_pairs_of_files_are_not_among_stored_faces(compose):
+    words = ("data=pairs", "data.root=.", "blur=given")
+    assert run_settings(compose(*words)).blur.val_schedules == ("given",)
+    with pytest.raises(SettingsError, match="data.frames: pairs of files are not among stored faces; stream"):
+        run_settings(compose(*words, "data.frames=disk"))
+
+
 def test_every_row_of_a_mixture_may_have_its_own_blur(compose):
     plain = compose(
         "data=mixture",

@@ -60,7 +60,7 @@ def test_what_is_wrong_with_one_is_told_before_the_work(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     for name, told in (
         ("short", r"^metrics\.mine: must give one value for each of 2 images, got 1$"),
-        ("throws", r"^metrics\.mine: RuntimeError: no such thing$"),
+        ("throws", r"^metrics\.mine: .*broken\.py:throws \(line 3\): RuntimeError: no such thing$"),
     ):
         with pytest.raises(PluginError, match=told):
             OwnMetrics.of_program({"mine": f"{tmp_path}/broken.py:{name}"}, COLUMNS, str).try_out(32)

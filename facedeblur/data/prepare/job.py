@@ -34,12 +34,15 @@ def check_blurs(clips: Sequence[Clip], schedules: Iterable[Schedule]) -> None:
     Raises PrepareError where none of them can.
     """
     albums = [clip for clip in clips if is_album(clip)]
-    given = any(AlbumSource(clip.path).blurry() for clip in albums[:1])
+
+    def with_partners() -> bool:
+        return any(AlbumSource(clip.path).blurry() for clip in albums)
+
     for schedule in schedules:
         if len(albums) == len(clips) and not schedule.uses_kernels:
-            remedy = "given, what the files hold" if given else "trajectory or camera_shake"
+            remedy = "given, what the files hold" if with_partners() else "trajectory or camera_shake"
             raise PrepareError(f"blur: {schedule.name} averages frames, but photos have one; use {remedy}")
-        if schedule.kind == "given" and not given:
+        if schedule.kind == "given" and not with_partners():
             raise PrepareError("blur: given is the blur of pairs of files alone (data=pairs); these clips are none")
 
 

@@ -17,7 +17,7 @@ from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.corpora import CorpusSettings, find_clips
 from facedeblur.data.corpora.clip import CorpusError
 from facedeblur.data.pairs.pair import describe, read_pair
-from facedeblur.data.prepare.job import PrepareError
+from facedeblur.data.prepare.job import PrepareError, check_blurs
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.faces.crop import crop, crop_box, resize
@@ -138,6 +138,18 @@ def test_given_and_averages_are_refused_where_they_cannot_be(folder, tmp_path):
     write_video(tmp_path / "videos" / "ann" / "1.mp4", moving_frames(1))
     with pytest.raises(PrepareError, match="given is the blur of pairs of files alone"):
         facedeblur.pairs(tmp_path / "videos", "given", cache=tmp_path / "cache", jobs=1)
+
+
+def test_a_mixture_takes_them_beside_photos(folder, tmp_path):
+    root, _ = folder
+    write_pair(tmp_path / "alone/eve.png", tmp_path / "other/eve.png", 7)
+    stills = find_clips(
+        CorpusSettings("stills", str(tmp_path / "alone"), cache=str(tmp_path / "cache"), val_fraction=0)
+    )
+    mixed = [*stills, *find_clips(settings(root, tmp_path, val_fraction=0.0))]
+    check_blurs(mixed, [GIVEN, named_schedule("trajectory")])
+    with pytest.raises(PrepareError, match="these clips are none"):
+        check_blurs(stills, [GIVEN])
 
 
 def test_the_front_door_gives_them_to_a_plain_loop(folder, tmp_path):
