@@ -6,13 +6,9 @@ import hashlib
 import importlib
 import inspect
 import sys
-<<<<<<< HEAD
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-=======
-import traceback
-from collections.abc import Callable, Mapping, Sequence
->>>>>>> e1c6f17 (What code of one's own throws is one line with its place in the file; unknown options and losses that begin with NaN are named before training; a mixture may hold photos beside pairs)
 from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -57,13 +53,8 @@ def make(plugin: Mapping[str, Any], key: str, *arguments: Any, **named: Any) -> 
         return target(*arguments, **named, **options)
     except PluginError:
         raise
-<<<<<<< HEAD
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{key}: {plugin[TARGET]}: {type(error).__name__}: {_first_line(error)}") from error
-=======
-    except Exception as error:
         raise thrown(error, key, plugin[TARGET]) from error
->>>>>>> e1c6f17 (What code of one's own throws is one line with its place in the file; unknown options and losses that begin with NaN are named before training; a mixture may hold photos beside pairs)
 
 
 def function_of(plugin: Mapping[str, Any], key: str, ignored: Sequence[str] = ()) -> Callable[..., Any]:
@@ -106,11 +97,11 @@ class _Guarded:
             return self.function(*arguments, **named)
         except PluginError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise thrown(error, self.key, self.target) from error
 
 
-def thrown(error: Exception, key: str, target: str) -> PluginError:
+def thrown(error: BaseException, key: str, target: str) -> PluginError:
     """What code of the user's own threw, as one line: where it was in its file, and why."""
     file = target.rpartition(":")[0]
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if file and f.filename.endswith(file)]
