@@ -59,6 +59,17 @@ def test_pixels_outside_the_face_are_equal_to_the_bit_in_every_type(deblur, imag
     assert not changed[:10].any() and not changed[-10:].any() and changed[50:70, 40:60].mean() > 0.5
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_floats_a_step_outside_are_rounded_ones_and_stay_where_no_face_is(deblur, image, kind):
+    given = (image / 255).astype(kind)
+    given[0, 0], given[0, 1] = np.nextafter(kind(1), kind(2)), -1e-4
+    done = deblur(given, always=True)
+    assert done.dtype == kind and np.array_equal(done[:2], given[:2]) and 0 <= done[2:].min() <= done[2:].max() <= 1
+    given[0, 0] = 1.01
+    with pytest.raises(ValueError, match=r"floats must be in \[0, 1\], got"):
+        deblur(given)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_the_same_for_tensors(deblur, image, dtype):
     whole = torch.from_numpy(image).permute(2, 0, 1)

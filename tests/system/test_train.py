@@ -110,6 +110,17 @@ def test_kill_and_resume_is_bit_equal(facedeblur, tmp_path):
     assert steps == sorted(set(steps))  # no step is logged twice
 
 
+def test_two_runs_that_start_in_one_second_do_not_share_a_folder(facedeblur, tmp_path):
+    both = [facedeblur("train", "experiment=identity_nohg", "trainer.log_every=1", wait=False) for _ in range(2)]
+    ends = sorted((process.communicate(timeout=240)[1], process.returncode) for process in both)
+    assert sorted(code for _, code in ends) == [0, 2], ends
+    (refused,) = (error.strip().splitlines() for error, code in ends if code)
+    assert len(refused) == 1 and re.search("training here|holds a run", refused[0]), refused
+    steps = [int(row["step"]) for row in read_csv(tmp_path / "outputs/identity_nohg/demo-s0/metrics.csv")
+             if row["train/g_total"]]  # fmt: skip
+    assert steps == list(range(1, 13))
+
+
 LONGER = ("experiment=identity_nohg", "data.workers=1", "trainer.epochs=4", "trainer.validate_every=4")
 
 
