@@ -112,5 +112,5 @@ def test_warnings_of_pillow_do_not_reach_the_terminal(tmp_path):
     code = "from PIL import Image; import sys; Image.open(sys.argv[1])._getexif()"
     told = subprocess.run([sys.executable, "-c", code, tmp_path / "a.jpg"], capture_output=True, text=True).stderr
     assert "Warning" in told, "else this proves nothing"
-    done = run("deblur", "a.jpg", "-o", "out/", cwd=tmp_path)
+    done = run("deblur", "a.jpg", "-o", "out/", "--weights", "blurred", "--aligned", cwd=tmp_path)
     assert "Warning" not in done.stderr and "PIL" not in done.stderr

@@ -31,13 +31,12 @@ class Interruption(Callback):
         self._before: dict = {}
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.between = True
+        self.between, self._alone = True, trainer.world_size == 1
         if threading.current_thread() is not threading.main_thread():
             return
         for number in SIGNALS:
             if number == signal.SIGINT or "SUBMITIT_EXECUTOR" not in os.environ:
                 self._before[number] = signal.signal(number, self._ask)
-        self._alone = trainer.world_size == 1
 
     def _ask(self, number: int, frame: object) -> None:
         first = self.asked is None
