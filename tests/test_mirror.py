@@ -12,6 +12,7 @@ ELSEWHERE = {
     "facedeblur/baselines/babacan12.py": "tests/baselines/test_recovery.py",
     "facedeblur/baselines/deconvolution/paired_fft.py": "tests/baselines/deconvolution/test_variational.py",
     "facedeblur/baselines/fit_patch_prior.py": "tests/baselines/deconvolution/test_epll.py",
+    "facedeblur/baselines/starting.py": "tests/training/stages/test_compared.py",
     "facedeblur/baselines/zhang13.py": "tests/baselines/test_recovery.py",
     "facedeblur/blur/settings.py": "tests/test_conf.py",
     "facedeblur/command_help.py": "tests/test_cli.py",
