@@ -245,7 +245,8 @@ def test_a_localiser_learns_from_annotated_photos_and_judges(facedeblur, rendere
 @pytest.mark.parametrize("name", COMPARED)
 def test_a_compared_network_trains_in_two_processes_and_becomes_a_row(facedeblur, tmp_path, name):
     small = ("compared.width=4", "compared.blocks=1", "compared.critic_steps=2", "compared.patches=2")
-    facedeblur("train", f"experiment={name}", *small, "trainer.devices=2", "data.workers=1", "trainer.max_steps=4")
+    two = ("trainer.devices=2", "data.workers=1", "trainer.max_steps=4")
+    facedeblur("train", f"experiment={name}", *small, *two, timeout=900)
     run = tmp_path / "outputs" / name / "demo-s0"
     assert status(run)["state"] == "done" and read_csv(run / "metrics.csv")[-1]["step"] == "4"
     row, deblurrer, _ = load_baseline(str(run))
