@@ -71,6 +71,10 @@ LITERAL = re.compile(r"(?<![`:])`([^`]+)`(?!`)(\w?)")
 COLUMN = re.compile(r"^(\w[\w ,./*-]*?)(?:  +|: )(\S.*)$")
 
 
+def _escaped(text: str) -> str:
+    return re.sub(r"(?<![`\w])([|*]+)(?!`)", lambda found: "".join(f"\\{c}" for c in found[1]), text)
+
+
 def plain_docstring(_app, _what, _name, _object, _options, lines: list[str]) -> None:
     """Docstrings are written to be read as they are; here they become reStructuredText, before napoleon's sections.
 
@@ -88,7 +92,7 @@ def plain_docstring(_app, _what, _name, _object, _options, lines: list[str]) -> 
         if line and not line[0].isspace():
             in_section = bool(re.fullmatch(r"(Args|Returns|Raises|Yields|Attributes|Note):", line))
         line = LITERAL.sub(lambda found: f"``{found[1]}``" + (f"\\ {found[2]}" if found[2] else ""), line)
-        line = re.sub(r"(?<![`\w])([|*]+)(?!`)", lambda found: "".join(f"\\{c}" for c in found[1]), line)
+        line = "".join(part if part.startswith("``") else _escaped(part) for part in re.split(r"(``[^`]+``)", line))
         found = None if in_section or line.startswith(" ") else COLUMN.match(line)
         if found and "  " in line:
             made += ([] if in_column or not made or not made[-1] else [""]) + [f"- {found[1]}: {found[2].strip()}"]

@@ -65,7 +65,8 @@ def pairs(
         **options: see `facedeblur.data.dataset.Pairs`: layout, split, seed, windows, strength, shuffle, cache, jobs.
 
     Returns:
-        An IterableDataset of (blurry, sharp, meta): float32 (3, size, size) in [0, 1], and where the pair is from.
+        An IterableDataset of (blurry, sharp, meta), the images float32 (3, size, size) in [0, 1]; `meta` says where the
+        pair is from.
 
     Raises:
         facedeblur.errors.UsageError: no such folder, no usable file, an unknown blur.
@@ -92,7 +93,7 @@ def evaluate(
             device, jobs.
 
     Returns:
-        The scores: a table to print, its rows, and the folder that `make_report` reads.
+        The scores, which are a table to print, its rows, and the folder that `make_report` reads.
 
     Raises:
         facedeblur.errors.UsageError: a method, corpus or blur that is not there.
