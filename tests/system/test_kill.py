@@ -124,14 +124,16 @@ def of_run(run: Path) -> tuple:
 
 
 @long_only
-def test_training_of_both_stages(killing):
-    words = ["train", *TINY, "resume=auto", "trainer.checkpoint_minutes=1.0e-6", "trainer.ema=0.9", "data.workers=1"]
+@pytest.mark.parametrize("experiment", ("identity_nohg", "final"))
+def test_training_of_one_stage_and_of_both(killing, experiment):
+    often = ["trainer.checkpoint_minutes=1.0e-6", "trainer.ema=0.9", "data.workers=1"]
 
     def result(folder: Path) -> list:
-        (stage,) = (path.parent for path in (folder / "outputs/hourglass").glob("*/hourglass_key"))
-        return [of_run(stage), of_run(folder / "outputs/final/demo-s0")]
+        stages = [path.parent for path in (folder / "outputs/hourglass").glob("*/hourglass_key")]
+        assert len(stages) == (experiment == "final")
+        return [of_run(run) for run in (*stages, folder / "outputs" / experiment / "demo-s0")]
 
-    killing(words, result)
+    killing(["train", *TINY, f"experiment={experiment}", "resume=auto", *often], result)
 
 
 @long_only
