@@ -180,6 +180,8 @@ def _continue(stage: Stage, module: StreamDataModule, state: dict, batches: int)
         position = {"epoch": position["epoch"] + 1, "batch": 0}
     stage.generator_step, stage.position = state["generator_step"], dict(position)
     stage.replaced.update({(video, reason): count for video, reason, count in state["replaced"]})
+    if state.get("validated"):
+        stage.set_validated()
     module.set_position(position["epoch"], position["batch"])
 
 

@@ -185,6 +185,10 @@ class Stage(ValidatedModule):
         for logger in self.loggers:
             logger.log_metrics(metrics, step=self.generator_step)
 
+    def set_validated(self) -> None:
+        """The scores of this step are in the logs already, of an attempt before."""
+        self._validated_step = self.generator_step
+
     @torch.no_grad()
     def load_networks(self, state: dict) -> None:
         """Puts the weights of another checkpoint of this run into the networks, and its moving average."""
