@@ -14,7 +14,7 @@ from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
 from facedeblur.plugins import described
 from facedeblur.settings import hashed
-from facedeblur.status import read_status
+from facedeblur.status import ENDED, read_status
 from facedeblur.training.compared_settings import COMPARED
 from facedeblur.training.settings import RunSettings
 
@@ -64,9 +64,10 @@ def needs_stage(settings: RunSettings) -> bool:
 
 
 def finished_stage(home: Path, key: str) -> Path | None:
-    """A run folder of the hourglass stage that is done and has this key, whatever its name."""
+    """A run folder of the hourglass stage that is trained, or was stopped by the stage's own minutes, and has this key,
+    whatever its name."""
     for file in sorted(home.glob(f"*/{KEY_FILE}")):
         status = read_status(file.parent)
-        if file.read_text() == key and status and status["state"] == "done":
+        if file.read_text() == key and status and status["state"] in ENDED:
             return file.parent
     return None

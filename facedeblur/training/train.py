@@ -92,9 +92,11 @@ def _train_hourglass(
     data = _make_data(settings, settings.hourglass, folder, limit, "hourglass.", named)
     run = StageRun.of(settings, folder, plain, settings.hourglass.trainer, limit.deadline)
     whole = _fit(partial(HourglassStage, settings.model), data, run)
-    if not whole and limit.needed and run.deadline == limit.deadline:
+    of_the_run = not whole and run.deadline == limit.deadline
+    if of_the_run and limit.needed:
         raise limit.error("in the first stage")
-    if whole and is_main_process():
+    # its own minutes are part of its key: a stage that they ended is what every run of that key asks for
+    if not of_the_run and is_main_process():
         write_atomic(folder.path / KEY_FILE, hourglass_key(settings))
 
 

@@ -167,6 +167,7 @@ def test_an_interruption_saves_what_was_trained_and_names_the_command_that_goes_
 def test_minutes_bound_the_whole_run_and_what_they_end_is_neither_done_nor_shared(facedeblur, tmp_path):
     """The first stage alone would take a thousand epochs, longer than a command may take here."""
     long = ("scale.hourglass_epochs=1000", "trainer.epochs=1000", "trainer.validate_every=1000")
+    facedeblur("prepare")  # so that no minute goes into it
     ended = facedeblur("train", *long, "trainer.minutes=0.2", status=2)
     last = ended.stderr.strip().splitlines()[-1]
     assert last == "facedeblur: error: trainer.minutes=0.2 were over in the first stage; resume=auto goes on from there"

@@ -19,7 +19,8 @@ from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.prepare.video_windows import WindowTask
 from facedeblur.data.settings import plans_mark
 from facedeblur.evaluation.testset import Case, window_key
-from facedeblur.training.cache_keys import hourglass_key
+from facedeblur.files import write_json
+from facedeblur.training.cache_keys import KEY_FILE, finished_stage, hourglass_key
 from facedeblur.training.settings import run_settings
 from facedeblur.video.index import VideoInfo
 
@@ -109,3 +110,16 @@ def test_name_of_a_plan_and_of_its_pairs():
 
 def test_name_of_an_evaluated_window():
     assert window_key(Case("demo", "A", "person_1", "pravg7", "val/person_1/clip.mp4", 11, 7)) == "32f2deb3a70e"
+
+
+@pytest.mark.parametrize(("state", "marked", "shared"), [
+    ("done", True, True), ("stopped", True, True), ("stopped", False, False), ("interrupted", True, False),
+])  # fmt: skip
+def test_a_stage_is_shared_once_it_is_what_its_key_asks_for(tmp_path, state, marked, shared):
+    """The stage's own minutes are part of the key; a run's limit leaves no key behind."""
+    (tmp_path / "any name").mkdir()
+    write_json(tmp_path / "any name" / "status.json", {"state": state})
+    if marked:
+        (tmp_path / "any name" / KEY_FILE).write_text("0123")
+    assert finished_stage(tmp_path, "0123") == (tmp_path / "any name" if shared else None)
+    assert finished_stage(tmp_path, "4567") is None
