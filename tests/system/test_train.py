@@ -200,8 +200,10 @@ def test_two_processes_train_both_stages_and_resume(facedeblur, tmp_path):
     summary = json.loads((run / "summary.json").read_text())
     assert summary["generator_steps"] == 12 and summary["windows"] == 8
     rows = json.loads((run / "validation_rows.json").read_text())
-    scored = read_csv(run / "metrics.csv")[-1]  # sums of both processes are the means of all rows
-    assert float(scored["val/psnr"]) == pytest.approx(np.mean([row["deblurred_psnr"] for row in rows]), abs=1e-6)
+    logged = [row for row in read_csv(run / "metrics.csv") if row["val/psnr"]]
+    scored = next(row for row in logged if int(row["step"]) == summary["shipped_step"])
+    # sums of both processes are the means of all rows, to the six digits of the file
+    assert float(scored["val/psnr"]) == pytest.approx(np.mean([row["deblurred_psnr"] for row in rows]), rel=5e-6)
     first, second = load_checkpoint(run / "checkpoints" / "last.ckpt")["rng"]
     assert not torch.equal(first["torch"], second["torch"])  # every rank its own dropout masks
     facedeblur("train", "resume=auto", "trainer.devices=2", "trainer.epochs=3")
