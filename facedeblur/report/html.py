@@ -17,6 +17,7 @@ from facedeblur.report.table import Cell, Column, Table
 
 VOID = {"img", "input", "meta", "br", "hr", "wbr"}
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+LONG_TEXT = 40  # characters, from which on a cell may break its lines
 
 
 class Html(str):
@@ -237,7 +238,8 @@ def _cell(cell: Cell, column: Column, leading: bool) -> Html:
     # a narrow screen may break names behind their underscores
     text = Html(escape(cell.text).replace("_", "_<wbr>"))
     content = (element("span", text, class_="value"), rank, element("small", cell.note) if cell.note else None)
-    classes = " ".join(filter(None, ["number" if column.numeric else "", f"rank{cell.rank}" if cell.rank else ""]))
+    kind = "number" if column.numeric else "long" if len(cell.text) > LONG_TEXT else ""
+    classes = " ".join(filter(None, [kind, f"rank{cell.rank}" if cell.rank else ""]))
     value = "" if cell.value is None else cell.value
     if leading:
         return element("th", *content, scope="row", class_=classes or None, data_value=value)

@@ -111,4 +111,6 @@ def _verdict(rows: Rows, focus: str, blurs: Sequence[str]) -> html.Html:
 
 
 def _listed(names: Sequence[str], of: int) -> str:
-    return f"all {of} blurs" if 1 < of == len(names) else ", ".join(names)
+    if of < 2 or of != len(names):
+        return ", ".join(names)
+    return "both blurs" if of == 2 else f"all {of} blurs"

@@ -63,7 +63,7 @@ def test_the_page_in_a_browser(browser, reported, width):
 def test_the_summary_says_what_the_intervals_support(reported):
     page = (reported / "index.html").read_text()
     assert "final against its blurred input" in page
-    assert "Landmark AUC: above the input under all 2 blurs." in page
+    assert "Landmark AUC: above the input under both blurs." in page
     assert "5 people" in page
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -47,6 +48,14 @@ def test_tags_are_balanced_and_text_is_escaped(document):
     assert parser.open == []
     assert "Scores &lt;of&gt; methods" in document
     assert '<a href="#first-foremost">First &amp; foremost</a>' in document
+
+
+def test_a_long_text_may_break_and_a_name_or_a_number_may_not():
+    columns = (Column("Blur", numeric=False), Column("Order", numeric=False), Column("AUC"))
+    order = ", ".join(["pan14_faces"] * 8)
+    written = str(html.table(Table(columns, ((label("PrAvg 7"), label(order), number(0.5, 3)),))))
+    cells = re.findall(r"<(t[hd])([^>]*)><span", written)
+    assert ['class="long"' in attributes for _, attributes in cells] == [False, True, False]
 
 
 def test_element_writes_attributes_as_html_spells_them():
