@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 import yaml
 
 from facedeblur.errors import UsageError
-from facedeblur.models.deblurrer import Deblurrer
+
+if TYPE_CHECKING:  # names are looked up before torch is loaded
+    import torch
+
+    from facedeblur.models.deblurrer import Deblurrer
 
 # name -> module of this package : class
 CLASSICAL = {
