@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from facedeblur.data.demo import DemoSettings, render_demo
 from facedeblur.models.checkpoint import load_checkpoint
 from facedeblur.status import is_alive, read_status
 
@@ -137,17 +138,24 @@ def test_training_of_one_stage_and_of_both(killing, experiment):
 
 
 @long_only
-def test_preparation(killing):
+def test_preparation(killing, tmp_path_factory):
+    demo = DemoSettings(identities=2, val_identities=1, clips_per_identity=2, frames=40)
+    clips = render_demo(tmp_path_factory.mktemp("demo"), demo)
+
+    def inputs(folder: Path) -> None:
+        shutil.copytree(clips, folder / "clips")  # with their times, by which preparation knows them
+
     def result(folder: Path) -> dict:
         files = {path.relative_to(folder): path for path in (folder / "cache").rglob("*") if path.is_file()}
-        assert (folder / "outputs/prepare/demo/index.html").is_file()
+        assert (folder / "outputs/prepare/clips/index.html").is_file()
         return {
             str(name): path.read_bytes()
             for name, path in files.items()
             if not path.name.startswith(".") and path.suffix not in (".lock", ".album")
         }
 
-    killing(["prepare", *TINY], result)
+    words = [word for word in TINY if not word.startswith("data.demo")]
+    killing(["prepare", "data=clips", "data.root=clips", *words], result, inputs)
 
 
 @long_only
