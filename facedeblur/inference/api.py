@@ -16,7 +16,7 @@ from facedeblur.inference.deblur import DeblurOptions, deblur_pictures
 from facedeblur.inference.exif import ORIENTATION
 from facedeblur.inference.find import PHOTO_SIDE, VIDEO_SIDE, FaceFinder
 from facedeblur.inference.photo import turned
-from facedeblur.models.deblurrer import Deblurrer
+from facedeblur.models.deblurrer import Deblurrer, NetworkDeblurrer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -137,7 +137,10 @@ class FaceDeblurrer:
         return files(FileJob(Path(source), str(source), True, Path(target)))
 
     def __repr__(self) -> str:
-        return f"FaceDeblurrer({self.name!r}, size={self.size})"
+        sizes = [self.size]
+        if isinstance(self.deblurrer, NetworkDeblurrer) and self.deblurrer.smaller is not None:
+            sizes.append(self.deblurrer.size)
+        return f"FaceDeblurrer({self.name!r}, size={' and '.join(map(str, sizes))})"
 
 
 def _unpacked(image: Any) -> tuple[list[np.ndarray], Any]:
