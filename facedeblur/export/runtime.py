@@ -67,7 +67,9 @@ def write_runtime(source: str, kind: str, out: Path) -> float:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer's, about the check of sides: it is repeated by whoever runs it
             write(network, torch.rand(1, 3, SIDE_MULTIPLE, SIDE_MULTIPLE), json.dumps(source_metadata), path)
-        difference = parity(deblurrer, read(path))
+        # smaller images than its own go through another network, where it has one in it
+        side = SIDE_MULTIPLE if deblurrer.smaller is None else deblurrer.size
+        difference = parity(deblurrer, read(path), side)
         if not difference <= TOLERANCE:
             raise UsageError(f"{out}: its images differ by {difference:.1e} from the network's; nothing written")
 
@@ -75,11 +77,14 @@ def write_runtime(source: str, kind: str, out: Path) -> float:
     return difference
 
 
-def parity(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor]) -> float:
-    """Largest difference of two Deblurrers on smooth random pictures: one square, and a batch of oblong ones."""
+def parity(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor], side: int = SIDE_MULTIPLE) -> float:
+    """Largest difference of two Deblurrers on smooth random pictures: one square, and a batch of oblong ones.
+
+    side: of the square, in pixels, a multiple of 128; the others are twice as wide.
+    """
     worst = 0.0
     generator = torch.Generator().manual_seed(0)
-    for shape in ((1, SIDE_MULTIPLE, SIDE_MULTIPLE), (2, SIDE_MULTIPLE, 2 * SIDE_MULTIPLE)):
+    for shape in ((1, side, side), (2, side, 2 * side)):
         noise = torch.rand(shape[0], 3, 16, 16, generator=generator)
         images = nn.functional.interpolate(noise, size=shape[1:], mode="bicubic").clamp(0, 1)
         worst = max(worst, float((first(images) - second(images)).abs().max()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,8 +13,10 @@ import torch
 from facedeblur.errors import UsageError
 from facedeblur.export import runtime
 from facedeblur.export.command import main
-from facedeblur.models.build import build_hourglass
+from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.deblurrer import NetworkDeblurrer
+from facedeblur.models.settings import ModelSettings
+from facedeblur.models.weights import load_weights, shipped_state, write_weights
 
 needs_onnx = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("onnx", "onnxruntime")),
@@ -45,6 +47,33 @@ def test_onnx_runtime_restores_the_same_images(make_run, small, scramble, tmp_pa
     expected = NetworkDeblurrer(networks.generator, networks.hourglass)(oblong)
     assert expected.std() > 1e-3
     torch.testing.assert_close(exported(oblong), expected, atol=1e-4, rtol=0)
+
+
+def test_of_two_networks_in_one_file_the_larger_is_written(tmp_path):
+    """Its first step, the network of half the size, is in the file; as a network of its own it is not."""
+    smaller = ModelSettings(generator="light", light_width=4, image_size=128, identity=False, hourglass_stacks=0)
+    settings = ModelSettings(
+        generator="naf",
+        naf_width=4,
+        image_size=256,
+        identity=False,
+        hourglass_stacks=0,
+        half_size=asdict(smaller),
+        global_residual=True,
+        residual_on="first_step",
+    )
+    torch.manual_seed(2)
+    networks = build_networks(settings)
+    with torch.no_grad():
+        networks.generator.decoder.to_image.weight.mul_(20)  # else both change next to nothing
+    weights, file = tmp_path / "large.safetensors", tmp_path / "network.pt"
+    write_weights(weights, shipped_state(networks), settings, {})
+    assert runtime.write_runtime(str(weights), "torchscript", file) < 1e-4
+    images = torch.rand(1, 3, 256, 256)
+    restored = torch.jit.load(str(file))(images)
+    loaded = load_weights(weights).deblurrer()
+    torch.testing.assert_close(restored, loaded(images), atol=1e-4, rtol=0)
+    assert (restored - loaded.smaller(images)).abs().max() > 1e-2
 
 
 @needs_onnx
