@@ -47,7 +47,7 @@ def test_final_leaves_a_complete_run_folder_and_reuses_its_hourglass(facedeblur,
     run = tmp_path / "outputs" / "final" / "demo-s0"
     assert status(run)["state"] == "done"
     assert re.search(r"final: epoch 1 validated  .*psnr", done.stderr), done.stderr
-    assert re.search(r"final: step \d+/12  epoch \d  .*img/s  \d+:\d\d < \d+:\d\d", done.stderr)
+    assert re.search(r"final: step \d+/12  epoch \d  .*img/s  \d+:\d\d:\d\d < \d+:\d\d:\d\d", done.stderr)
     for name in ("config.yaml", "versions.json", "data.json", "metrics.csv", "checkpoints/last.ckpt", "preview.png"):
         assert (run / name).is_file(), name
     summary = json.loads((run / "summary.json").read_text())
@@ -166,7 +166,7 @@ def test_an_interruption_saves_what_was_trained_and_names_the_command_that_goes_
 
 def test_minutes_bound_the_whole_run_and_what_they_end_is_neither_done_nor_shared(facedeblur, tmp_path):
     """The first stage alone would take a thousand epochs, longer than a command may take here."""
-    long = ("scale.hourglass_epochs=1000", "trainer.epochs=1000", "trainer.validate_every=1000")
+    long = ("hourglass.trainer.epochs=1000", "trainer.epochs=1000", "trainer.validate_every=1000")
     facedeblur("prepare")  # so that no minute goes into it
     ended = facedeblur("train", *long, "trainer.minutes=0.2", status=2)
     last = ended.stderr.strip().splitlines()[-1]
@@ -176,7 +176,7 @@ def test_minutes_bound_the_whole_run_and_what_they_end_is_neither_done_nor_share
     step = load_checkpoint(stage / "checkpoints" / "last.ckpt")["generator_step"]
     assert step > 0 and status(tmp_path / "outputs/final/demo-s0")["state"] == "interrupted"
 
-    again = facedeblur("train", *long, "trainer.minutes=0.2", "resume=auto", status=2)
+    again = facedeblur("train", *long, "trainer.minutes=0.1", "resume=auto", status=2)
     assert f"resumed at step {step}" in again.stderr, "another run of the same key trains it on"
 
     alone = ("experiment=identity_nohg", "trainer.epochs=1000", "trainer.validate_every=1000", "trainer.minutes=0.1")
