@@ -18,16 +18,13 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
 
-from benchmarks.pictures import encoded, psnr
-from facedeblur.blur.kernels import apply_kernel
-from facedeblur.blur.trajectory import TrajectorySettings, trajectory_kernel_at
+from benchmarks.pictures import encoded, psnr, shaken
 from facedeblur.faces.crop import crop, crop_box
 from facedeblur.files import write_atomic
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.load import load
 
 SIDES = (300, 700)
-SEEDS = range(8)
 
 
 def photo(side: int) -> np.ndarray:
@@ -38,13 +35,6 @@ def photo(side: int) -> np.ndarray:
     if side <= 1.1 * own:
         return image
     return cv2.resize(image, None, fx=side / own, fy=side / own, interpolation=cv2.INTER_CUBIC)
-
-
-def shaken(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The photo under the third strongest of the trajectories."""
-    side = crop_box(points).side
-    blurred = [apply_kernel(image, trajectory_kernel_at(seed, side, TrajectorySettings())) for seed in SEEDS]
-    return np.rint(sorted(blurred, key=lambda one: psnr(one, image, points))[2]).clip(0, 255).astype(np.uint8)
 
 
 def draw(small: str, large: str, out: Path) -> Iterator[str]:

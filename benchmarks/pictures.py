@@ -37,10 +37,15 @@ SIDE = 256  # of the clip's pictures
 
 def blurred(photo: np.ndarray, points: np.ndarray) -> dict[str, np.ndarray]:
     """name -> the photo (H, W, 3) uint8, blurred in one of two ways."""
-    side = crop_box(points).side
-    shaken = [apply_kernel(photo, trajectory_kernel_at(seed, side, TrajectorySettings())) for seed in SEEDS]
     moved = [motion_blur(photo, points, seed, MotionSettings(camera=0.0)) for seed in SEEDS]
-    return {"camera shake": _strong(shaken, photo, points), "head motion": _strong(moved, photo, points)}
+    return {"camera shake": shaken(photo, points), "head motion": _strong(moved, photo, points)}
+
+
+def shaken(photo: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The photo under the third strongest of some trajectories of a shaking hand."""
+    side = crop_box(points).side
+    pictures = [apply_kernel(photo, trajectory_kernel_at(seed, side, TrajectorySettings())) for seed in SEEDS]
+    return _strong(pictures, photo, points)
 
 
 def _strong(pictures: list[np.ndarray], photo: np.ndarray, points: np.ndarray) -> np.ndarray:
