@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facedeblur.errors import UsageError
 from facedeblur.plugins import normalised, targets, trusted
+from facedeblur.settings import added_defaults
 from facedeblur.status import trained_on
 
 PATH_KEYS = (
@@ -92,11 +93,12 @@ def compose_run(overrides: list[str]):
 
 def _without_additions(model: object) -> object:
     """Settings of a model without the keys that runs of earlier versions lack, where these say nothing."""
+    from facedeblur.models.settings import ModelSettings
+
     if not isinstance(model, dict):
         return model
     plugins = {role: plugin for role, plugin in (model.get("plugins") or {}).items() if plugin}
-    model = model | {"plugins": plugins}
-    added = {"plugins": {}, "half_size": {}, "residual_on": "blurry"}
+    model, added = model | {"plugins": plugins}, added_defaults(ModelSettings)
     return {key: value for key, value in model.items() if key not in added or value != added[key]}
 
 
@@ -130,9 +132,7 @@ def with_init(overrides: list[str]) -> list[str]:
         except UsageError as error:
             raise UsageError(f"init: {error}") from error
     first = asked.get("hourglass.checkpoint", "")
-    if first in weight_names() or first.endswith(
-        SUFFIX
-    ):  # a network of half the size, whose own training does not matter here
+    if first in weight_names() or first.endswith(SUFFIX):  # a network of half the size, however it was trained
         try:
             taken["half_size"] = read_metadata(locate(first).file)["model"]
         except UsageError as error:

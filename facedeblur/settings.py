@@ -92,17 +92,22 @@ def hashed(value: object) -> object:
     So the keys under which results were cached stay what they were before there was such a field.
     """
     if dataclasses.is_dataclass(value):
-        return {f.name: hashed(getattr(value, f.name)) for f in dataclasses.fields(value) if not _is_new(f, value)}
+        added = added_defaults(type(value))
+        values = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {name: hashed(item) for name, item in values.items() if name not in added or item != added[name]}
     if isinstance(value, Mapping):
         return {key: hashed(item) for key, item in value.items()}
     return [hashed(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _is_new(field: dataclasses.Field, owner: object) -> bool:
-    made = field.default_factory is not dataclasses.MISSING
-    return field.metadata.get("added", False) and getattr(owner, field.name) == (
-        field.default_factory() if made else field.default
-    )
+def added_defaults(cls: type) -> dict[str, object]:
+    """The fields of a dataclass that came later, and what each says where nothing was said."""
+    missing = dataclasses.MISSING
+    return {
+        field.name: field.default if field.default_factory is missing else field.default_factory()
+        for field in dataclasses.fields(cls)
+        if field.metadata.get("added", False)
+    }
 
 
 def check(valid: bool, name: str, wanted: str, value: object) -> None:
