@@ -40,6 +40,19 @@ def compose(tmp_path):
 
 
 @pytest.fixture
+def make_environment(monkeypatch):
+    """The environment for a `make` of a test's own: without what the one around the tests hands down.
+
+    CI runs the tests by `make test ARGS=...`, and make exports what it is given; so ARGS is set here in every run.
+    """
+    monkeypatch.setenv("ARGS", "-n 2")
+    makefile = (Path(__file__).resolve().parents[1] / "Makefile").read_text()
+    read = {*re.findall(r"\$\((\w+)\)", makefile), "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+    assert "ARGS" in read
+    return {key: value for key, value in os.environ.items() if key not in read}
+
+
+@pytest.fixture
 def inspect_wandb():
     """`inspect_wandb(run, *flags)` -> the lines of wandb's own reader about an offline run's folder, as JSON text."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="no make")
 
 
 @pytest.fixture
-def stand_in(tmp_path):
+def stand_in(tmp_path, make_environment):
     for name, text in (("facedeblur", TOLD), ("python", PYTHON)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -30,8 +29,7 @@ def stand_in(tmp_path):
     def make(*words, status=0):
         command = ["make", "--no-print-directory", "-C", str(ROOT), *words]
         given = [f"VENV={tmp_path / 'venv'}", f"PYTHON={tmp_path / 'python'}"]
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-        done = subprocess.run([*command, *given], capture_output=True, text=True, env=environment, timeout=60)
+        done = subprocess.run([*command, *given], capture_output=True, text=True, env=make_environment, timeout=60)
         assert done.returncode == status, done.stderr
         ours = ("[", "make=", "make deblur", "facedeblur: ", "pip")  # not the commands that make echoes
         return [line for line in done.stdout.splitlines() if line.startswith(ours)]

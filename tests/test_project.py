@@ -60,13 +60,14 @@ def test_levels_of_installing_hold_one_another():
     assert set().union(*levels) == set(PROJECT["optional-dependencies"]) - {"slurm", "ray"}
 
 
-def test_a_level_is_not_installed_twice(tmp_path):
+def test_a_level_is_not_installed_twice(tmp_path, make_environment):
     """Of an environment that has everything, make wants nothing; of an older one, only what is asked for."""
     (tmp_path / "bin").mkdir()
     make = ["make", "-n", f"VENV={tmp_path}", "IN=photo.jpg"]
 
     def planned(target: str) -> list[str]:
-        done = subprocess.run([*make, target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+        options = {"cwd": ROOT, "env": make_environment, "timeout": 60, "check": True}
+        done = subprocess.run([*make, target], capture_output=True, text=True, **options)
         return re.findall(r'-e "\.\[(\S+)\]"', done.stdout)
 
     (deblur,), (serve,), (train,), (test,) = (planned(target) for target in ("deblur", "serve", "train", "test"))
