@@ -27,6 +27,7 @@ usage: facedeblur <command> [key=value ...]
   score      the same metrics for two folders of images: facedeblur score RESTORED SHARP
   report     tables, plots and one HTML page from an evaluation's folder
   exemplars  sharp faces out of photos, for the compared method pan14_faces
+  motion     how faces in videos move, to move those of photos by in training
   export     a run's network as weights to ship, or for other runtimes
   serve      a page on this machine to try it: drop a photo or a clip, compare, download
   doctor     versions, devices, codecs and one training step on every device
@@ -54,6 +55,7 @@ FLAGGED = {
     "doctor": "facedeblur.training.doctor",
     "exemplars": "facedeblur.data.exemplars",
     "export": "facedeblur.export.command",
+    "motion": "facedeblur.data.record_motion",
     "new": "facedeblur.scaffold",
     "report": "facedeblur.report.command",
     "score": "facedeblur.evaluation.score",

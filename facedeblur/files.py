@@ -9,7 +9,7 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -107,6 +107,27 @@ def check_place(path: Path, key: str, folder: bool = False) -> None:
             pass
     except OSError as error:
         raise UsageError(f"{key}: {path} cannot be written to ({error.strerror or error})") from None
+
+
+def files_among(given: Iterable[Path], suffixes: Container[str]) -> list[Path]:
+    """The files that are given, and those with one of the `suffixes` (lower case) in folders and theirs, sorted.
+
+    Raises UsageError for what is not there.
+    """
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes)
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise UsageError(f"{path}: no such file or folder")
+    return found
+
+
+def default_cache() -> Path:
+    """`$FACEDEBLUR_CACHE`, else `outputs/cache` here: what the command line keeps its plans in."""
+    return Path(os.environ.get("FACEDEBLUR_CACHE") or "outputs/cache")
 
 
 def write_json(path: Path, value: object) -> None:

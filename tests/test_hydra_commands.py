@@ -144,6 +144,7 @@ def test_a_corpus_of_one_person_is_refused_before_a_video_is_read(tmp_path, caps
         (["report", "rows", "--out", "{}/report"], "--out"),
         (["score", "rows", "rows", "--out", "{}/scores"], "--out"),
         (["exemplars", "nowhere", "-o", "{}/x.npz"], "--out"),
+        (["motion", "nowhere", "-o", "{}/x.npz"], "--out"),
         (["prepare", "output={}/outputs"], ""),
         (["prepare", "data.export={}/pairs"], "data.export"),
         (["train", "output={}/outputs"], ""),

@@ -14,6 +14,7 @@ ELSEWHERE = {
     "facedeblur/baselines/fit_patch_prior.py": "tests/baselines/deconvolution/test_epll.py",
     "facedeblur/baselines/starting.py": "tests/training/stages/test_compared.py",
     "facedeblur/baselines/zhang13.py": "tests/baselines/test_recovery.py",
+    "facedeblur/blur/face_fields.py": "tests/blur/test_photo_motion.py",
     "facedeblur/blur/settings.py": "tests/test_conf.py",
     "facedeblur/command_help.py": "tests/test_cli.py",
     "facedeblur/data/command.py": "tests/system/test_prepare.py",

@@ -6,7 +6,6 @@ a shuffle buffer, and what an epoch holds is a function of (seed, epoch) alone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,10 @@ from facedeblur.data.stream.pair_stream import PairStream
 from facedeblur.data.stream.sample_windows import MixtureRow, sample_epoch
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.errors import UsageError
+from facedeblur.files import default_cache
 from facedeblur.progress import StageProgress
 
 SPLITS = ("all", "train", "val", "test")
-
-
-def default_cache() -> Path:
-    """`$FACEDEBLUR_CACHE`, else `outputs/cache` here: what the command line keeps its plans in."""
-    return Path(os.environ.get("FACEDEBLUR_CACHE") or "outputs/cache")
 
 
 class Pairs(IterableDataset):

@@ -14,7 +14,7 @@ from facedeblur.baselines.exemplars import save_exemplars
 from facedeblur.errors import UsageError
 from facedeblur.faces.crop import crop, crop_box, points_to_crop, resize
 from facedeblur.faces.pts import read_pts
-from facedeblur.files import check_place, shown
+from facedeblur.files import check_place, files_among, shown
 from facedeblur.images import IMAGE_SUFFIXES, read_image
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.sharpness import BLURRED, blur_of
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     flags = parser.parse_args(argv)
     check_place(flags.out, "--out")
     faces, landmarks, blurred = [], [], 0
-    for photo in pictures(flags.photos):
+    for photo in files_among(flags.photos, IMAGE_SUFFIXES):
         for face, points in cut_out(photo):
             if blur_of(face.astype(np.float32) / 255) > BLURRED:
                 blurred += 1
@@ -54,19 +54,6 @@ def main(argv: Sequence[str]) -> int:
     left = f"; {blurred} left out that look blurred" if blurred else ""
     print(f"facedeblur: {len(faces)} exemplars in {flags.out}{left}", file=sys.stderr)
     return 0
-
-
-def pictures(given: Sequence[Path]) -> list[Path]:
-    """The pictures among files and in folders and theirs. Raises UsageError for what is not there."""
-    found: list[Path] = []
-    for path in given:
-        if path.is_dir():
-            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise UsageError(f"{path}: no such file or folder")
-    return found
 
 
 def cut_out(photo: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:

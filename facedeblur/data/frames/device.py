@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facedeblur.blur.camera_shake import noise_level
-from facedeblur.blur.photo_motion import displacement_fields, draw_path
+from facedeblur.blur.photo_motion import face_path
 from facedeblur.blur.response import response
 from facedeblur.data.frames.items import Item
 from facedeblur.data.frames.store import FrameStore, mapped
@@ -76,7 +76,7 @@ def plan_batch(items: Sequence[Item], curves: Sequence[str], offsets: np.ndarray
     matrix   (B, 2, 3) from pixels of the tile to pixels of the image
     exponent (B,) of the response curves
     kernel   (B, k, k) blur of single frames, [[1]] where there is none; noise (B,) its standard deviation in [0, 1]
-    moving   places of the items in motion, `fields` (m, 6, 2, S, S) and `amounts` (m, frames, 6) of their paths
+    moving   places of the items in motion, their `amounts` (frames, A) and `fields` (A, 2, S, S), see `face_path`
     light    (B, 6): see `_light`; `seed` of what is drawn by pixel
     """
     frames, owner, shift = [], [], []
@@ -93,7 +93,7 @@ def plan_batch(items: Sequence[Item], curves: Sequence[str], offsets: np.ndarray
     ]
     side = max(len(kernel) for kernel in kernels)
     moving = [place for place, item in enumerate(items) if item.schedule is not None and item.schedule.kind == "motion"]
-    paths = [_path(items[place]) for place in moving]
+    paths = [_path(items[place], size) for place in moving]
     return {
         "frames": np.concatenate(frames),
         "owner": np.concatenate(owner),
@@ -104,11 +104,8 @@ def plan_batch(items: Sequence[Item], curves: Sequence[str], offsets: np.ndarray
         "kernel": np.stack([np.pad(kernel, (side - len(kernel)) // 2) for kernel in kernels]),
         "noise": np.array([_noise(item) for item in items], np.float32),
         "moving": np.array(moving, np.int64),
-        "amounts": [path.amounts.astype(np.float32) for path in paths],
-        "fields": [
-            displacement_fields((size, size), items[place].landmarks, path.camera)[0]
-            for place, path in zip(moving, paths, strict=True)
-        ],
+        "amounts": [amounts for amounts, _ in paths],
+        "fields": [fields for _, fields in paths],
         "light": np.stack([_light(item.seed, augment) for item in items]),
         "seed": int(items[0].seed or 0),
         "size": size,
@@ -234,9 +231,9 @@ def _light(seed: int | None, augment: AugmentSettings) -> np.ndarray:
     return values
 
 
-def _path(item: Item):
+def _path(item: Item, size: int) -> tuple[np.ndarray, np.ndarray]:
     schedule = item.schedule
-    return draw_path(np.random.default_rng([schedule.seed, 2, item.kernel_seed]), schedule.motion)
+    return face_path(item.kernel_seed, (size, size), item.landmarks, schedule.motion, schedule.seed)
 
 
 def _noise(item: Item) -> float:

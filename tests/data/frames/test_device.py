@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from facedeblur.blur.recorded_motion import Recording
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.data.frames.device import DeviceFrames, make_batch, plan_batch
 from facedeblur.data.frames.items import ItemMaker
@@ -44,9 +46,14 @@ def test_a_batch_holds_the_pairs_of_the_cpu(stored, store, lengths):
         assert difference.mean() < 0.5 and np.quantile(difference, 0.99) <= 3
 
 
-def test_motion_is_that_of_the_cpu(stored, store):
-    rows = rows_of(stored, 1)[:6]
-    moving = {"trajectory": named_schedule("motion", motion={"shift": 0.3})}  # the single frames, in motion
+@pytest.mark.parametrize("recorded", [False, True])
+def test_motion_is_that_of_the_cpu(stored, store, recorded, tmp_path):
+    rows, motion = rows_of(stored, 1)[:6], {"shift": 0.3}
+    if recorded:
+        motion = {"recorded": str(tmp_path / "motion.npz")}
+        ramp = np.linspace(0, 1, 40)[:, None, None] ** 2 * 60
+        Recording.of([store.index.landmarks[0] + ramp]).write(Path(motion["recorded"]))
+    moving = {"trajectory": named_schedule("motion", motion=motion)}  # the single frames, in motion
     one, batch = both(stored, store, rows, schedules=moving)
     assert np.abs(one[0] - one[1]).mean() > 1
     assert np.abs(batch[0] - one[0]).mean() < 0.5
