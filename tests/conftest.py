@@ -16,6 +16,15 @@ import pytest
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
+# Threads of tests beside one another spin while they wait for a core: small tensors then cost many times their work
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Beside other workers, whole commands come first: no worker waits for a long test of another's at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("system") is None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
