@@ -95,6 +95,7 @@ class DataSettings(Selection):
     shift: float = field(default=0.0, metadata=ADDED)
     turn: float = field(default=0.0, metadata=ADDED)
     drift: float = field(default=0.0, metadata=ADDED)
+    soft: float = field(default=0.0, metadata=ADDED)
     augmentation: object = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
@@ -119,7 +120,7 @@ class DataSettings(Selection):
         check_count("workers", self.workers, 0, "auto")
         check_count("buffer", self.buffer)
         check(0 <= self.strength <= 8, "strength", "a number in [0, 8]", self.strength)
-        for name in ("flip", "photometric", "noise", "jpeg"):
+        for name in ("flip", "photometric", "noise", "jpeg", "soft"):
             value = getattr(self, name)
             check(0 <= value <= 1, name, "a probability in [0, 1]", value)
         self._check_frames()

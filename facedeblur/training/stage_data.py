@@ -50,7 +50,9 @@ def planned_length(settings: TrainerSettings, batches_per_epoch: int) -> tuple[i
 def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: int | str = "auto") -> PairDataModule:
     """The stage's pairs, `size` pixels square; `jobs` processes fill its cache, or store faces, where asked to."""
     loader = loader_settings(data, size, seed, corpus.epoch_windows)
-    augment = AugmentSettings(flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg)
+    augment = AugmentSettings(
+        flip=data.flip, photometric=data.photometric, noise=data.noise, jpeg=data.jpeg, soft=data.soft
+    )
     augment = replace(augment, plugin=as_text(data.augmentation, "data.augmentation"))
     stores = pair_stores(data, corpus, size, jobs)
     frames = frame_store(data, corpus, size, jobs)

@@ -19,13 +19,13 @@ from torch.nn import functional as F
 from facedeblur.blur.camera_shake import noise_level
 from facedeblur.blur.photo_motion import face_path
 from facedeblur.blur.response import response
+from facedeblur.data.frames.device_light import draw_light, normal, quantised, relit
 from facedeblur.data.frames.items import Item
 from facedeblur.data.frames.store import FrameStore, mapped
 from facedeblur.data.frames.view import inverse_map
 from facedeblur.data.pairs.augment import AugmentSettings
 
 FREE_SHARE = 0.5  # of a device's free memory that tiles may take
-_LIGHT = 0x11C7  # tells this random stream from the others of the same item
 Arrays = dict[str, Any]
 
 
@@ -77,7 +77,7 @@ def plan_batch(items: Sequence[Item], curves: Sequence[str], offsets: np.ndarray
     exponent (B,) of the response curves
     kernel   (B, k, k) blur of single frames, [[1]] where there is none; noise (B,) its standard deviation in [0, 1]
     moving   places of the items in motion, their `amounts` (frames, A) and `fields` (A, 2, S, S), see `face_path`
-    light    (B, 6): see `_light`; `seed` of what is drawn by pixel
+    light    (B, 8): see `draw_light`; `seed` of what is drawn by pixel
     """
     frames, owner, shift = [], [], []
     for place, item in enumerate(items):
@@ -106,7 +106,7 @@ def plan_batch(items: Sequence[Item], curves: Sequence[str], offsets: np.ndarray
         "moving": np.array(moving, np.int64),
         "amounts": [amounts for amounts, _ in paths],
         "fields": [fields for _, fields in paths],
-        "light": np.stack([_light(item.seed, augment) for item in items]),
+        "light": np.stack([draw_light(item.seed, augment) for item in items]),
         "seed": int(items[0].seed or 0),
         "size": size,
     }
@@ -131,12 +131,12 @@ def make_batch(tiles: Tensor, plan: Arrays) -> tuple[Tensor, Tensor]:
     total = torch.zeros((count, *light.shape[1:]), device=device).index_add_(0, owner, light)
     length = torch.bincount(owner, minlength=count)[:, None, None, None]
     mean = (total / length) ** (1 / exponent)[:, None, None, None] if curved else total / (255 * length)
-    blurry = _quantised(_warped(mean.permute(0, 3, 1, 2), matrix, size))
-    sharp = _quantised(middle)
+    blurry = quantised(_warped(mean.permute(0, 3, 1, 2), matrix, size))
+    sharp = quantised(middle)
     blurry = _convolved(blurry, plan, on, exponent[:, None, None, None], curved)
     for place, amounts, fields in zip(plan["moving"], plan["amounts"], plan["fields"], strict=True):
         blurry[int(place)] = _moved(sharp[int(place)], torch.as_tensor(amounts), torch.as_tensor(fields))
-    return _relit(blurry, sharp, on("light"), plan)
+    return relit(blurry, sharp, on("light"), plan)
 
 
 def _gathered(tiles: Tensor, frames: Tensor, shift: Tensor) -> Tensor:
@@ -153,11 +153,6 @@ def _warped(images: Tensor, matrix: Tensor, size: int) -> Tensor:
     return warp_affine(images, matrix, (size, size), mode="bilinear", padding_mode="border", align_corners=True)
 
 
-def _quantised(images: Tensor) -> Tensor:
-    """To the levels of the files that a network meets."""
-    return (255 * images).round().clamp(0, 255) / 255
-
-
 def _convolved(blurry: Tensor, plan: Arrays, on, exponent: Tensor, curved: bool) -> Tensor:
     """Under each item's own kernel (Section 5.2), with replicated borders, and noise where its schedule has some."""
     from kornia.filters import filter2d
@@ -168,8 +163,8 @@ def _convolved(blurry: Tensor, plan: Arrays, on, exponent: Tensor, curved: bool)
         light = filter2d(light, kernel, border_type="replicate")
         blurry = light ** (1 / exponent) if curved else light
     if torch.as_tensor(plan["noise"]).any():
-        blurry = blurry + on("noise")[:, None, None, None] * _normal(blurry, plan["seed"])
-    return _quantised(blurry)
+        blurry = blurry + on("noise")[:, None, None, None] * normal(blurry, plan["seed"])
+    return quantised(blurry)
 
 
 def _moved(sharp: Tensor, amounts: Tensor, fields: Tensor) -> Tensor:
@@ -181,54 +176,7 @@ def _moved(sharp: Tensor, amounts: Tensor, fields: Tensor) -> Tensor:
     places = (2 * source / (size - 1) - 1).permute(0, 2, 3, 1)
     frames = sharp.expand(len(places), -1, -1, -1)
     found = F.grid_sample(frames, places, mode="bilinear", padding_mode="border", align_corners=True)
-    return _quantised(found.mean(0))
-
-
-def _relit(blurry: Tensor, sharp: Tensor, light: Tensor, plan: Arrays) -> tuple[Tensor, Tensor]:
-    """Light and colour of both images, noise and JPEG of the blurry one, as `_light` drew them."""
-    drawn = torch.as_tensor(plan["light"])
-    if bool((drawn[:, :4] != _SAME[:4]).any()):
-        both = torch.cat([blurry, sharp])
-        gain, contrast, saturation, gamma = (light[:, i].repeat(2)[:, None, None, None] for i in range(4))
-        both = ((both * gain - 0.5) * contrast + 0.5).clamp(0, 1)
-        grey = (both * both.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-        both = (grey + (both - grey) * saturation).clamp(0, 1)
-        blurry, sharp = (both.clamp_min(1e-6) ** gamma).chunk(2)
-    if bool((drawn[:, 4] > 0).any()):
-        blurry = (blurry + light[:, 4, None, None, None] * _normal(blurry, plan["seed"] + 1)).clamp(0, 1)
-    places = torch.nonzero(drawn[:, 5] > 0)[:, 0].to(blurry.device)
-    if len(places):
-        from kornia.enhance import jpeg_codec_differentiable
-
-        blurry = blurry.index_copy(0, places, jpeg_codec_differentiable(blurry[places], light[places, 5]))
-    last = torch.channels_last
-    return _quantised(blurry).contiguous(memory_format=last), _quantised(sharp).contiguous(memory_format=last)
-
-
-def _normal(like: Tensor, seed: int) -> Tensor:
-    generator = torch.Generator(like.device).manual_seed(seed)
-    return torch.randn(like.shape, generator=generator, device=like.device)
-
-
-_SAME = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
-
-
-def _light(seed: int | None, augment: AugmentSettings) -> np.ndarray:
-    """(6,) float32 of one item: gain, contrast, saturation, gamma (1 changes nothing), the standard deviation of noise,
-    the quality of JPEG (0: none). The ranges are those of `pairs.augment`."""
-    values = _SAME.numpy().copy()
-    if seed is None:
-        return values
-    rng = np.random.default_rng([_LIGHT, seed])
-    chances, drawn = rng.random(3), rng.random(6)
-    if chances[0] < augment.photometric:
-        values[:3] = 0.8 + 0.4 * drawn[:3]
-        values[3] = 0.8 + 0.45 * drawn[3]
-    if chances[1] < augment.noise:
-        values[4] = 0.005 + 0.025 * drawn[4]
-    if chances[2] < augment.jpeg:
-        values[5] = 40 + 55 * drawn[5]
-    return values
+    return quantised(found.mean(0))
 
 
 def _path(item: Item, size: int) -> tuple[np.ndarray, np.ndarray]:

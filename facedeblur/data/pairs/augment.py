@@ -1,8 +1,8 @@
 """Flips and photometric degradations through albumentations, a pure function of one item's seed.
 
-What changes the scene is identical for blurry and sharp (flip, brightness, contrast, colour, gamma); what harms the
-photo falls on the blurry image alone (noise, JPEG). albumentations 2.0.8 keeps one random state per worker and repeats
-itself from epoch to epoch, so the state is set anew for every item.
+What changes the scene is identical for blurry and sharp (flip, brightness, contrast, colour, gamma), and so is what
+makes footage soft; what harms the photo falls on the blurry image alone (noise, JPEG). albumentations 2.0.8 keeps one
+random state per worker and repeats itself from epoch to epoch, so the state is set anew for every item.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 
 from facedeblur.faces.mirror import MIRRORED_POINT
@@ -25,6 +26,8 @@ class AugmentSettings:
 
     flip, photometric, noise, jpeg  probabilities in [0, 1] that it is mirrored, changed in light and colour, made
                                     noisy, compressed as JPEG
+    soft                            probability that both images are made soft alike, out of focus or enlarged from
+                                    fewer pixels: a network then leaves soft what is so in the sharp image too
     zoom, shift, turn               how the crop differs from the rule's, as a detector's would: standard deviations of
                                     the logarithm of its side, of its place in sides, of its angle in degrees. Needs
                                     what lies around the crop: stored frames
@@ -45,10 +48,11 @@ class AugmentSettings:
     shift: float = 0.0
     turn: float = 0.0
     drift: float = 0.0
+    soft: float = 0.0
     plugin: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("flip", "photometric", "noise", "jpeg"):
+        for name in ("flip", "photometric", "noise", "jpeg", "soft"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: a probability in [0, 1], got {getattr(self, name)}")
         for name, most in (("zoom", 0.5), ("shift", 0.5), ("turn", 45.0)):
@@ -60,7 +64,7 @@ class AugmentSettings:
     @property
     def active(self) -> bool:
         """Whether anything can happen at all."""
-        return any((self.flip, self.photometric, self.noise, self.jpeg, self.plugin)) or self.moves
+        return any((self.flip, self.photometric, self.noise, self.jpeg, self.soft, self.plugin)) or self.moves
 
     @property
     def moves(self) -> bool:
@@ -68,6 +72,8 @@ class AugmentSettings:
         return any((self.zoom, self.shift, self.turn, self.drift))
 
 
+SOFT_SIGMA = (0.4, 1.6)  # pixels, of a Gaussian: out of focus
+SOFT_SCALE = (0.3, 0.8)  # enlarged again from an image of so many times the side
 NO_AUGMENTATION = AugmentSettings(flip=0.0)
 
 
@@ -119,10 +125,13 @@ def _pipelines(settings: AugmentSettings) -> tuple[Any, Any]:
     import albumentations as A  # noqa: N812
 
     light = A.ColorJitter(brightness=(0.8, 1.2), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.03, 0.03), p=1.0)
+    modes = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_CUBIC}
+    fewer = A.Downscale(scale_range=SOFT_SCALE, interpolation_pair=modes)
     both = A.Compose(
         [
             A.HorizontalFlip(p=settings.flip),
             A.Sequential([light, A.RandomGamma(gamma_limit=(80, 125), p=1.0)], p=settings.photometric),
+            A.OneOf([A.GaussianBlur(blur_limit=0, sigma_limit=SOFT_SIGMA), fewer], p=settings.soft),
         ],
         additional_targets={"sharp": "image"},
         keypoint_params=A.KeypointParams(format="xy", remove_invisible=False),

@@ -84,6 +84,10 @@ def test_light_changes_both_images_and_quality_the_blurry_one(stored, store):
     lit = both(stored, store, rows, AugmentSettings(flip=0.0, photometric=1.0))[1]
     for a, b in zip(plain, lit, strict=True):
         assert (np.abs(a - b).mean((1, 2, 3)) > 1).all()
+    soft = both(stored, store, rows, AugmentSettings(flip=0.0, soft=1.0))[1]
+    for a, b in zip(plain, soft, strict=True):
+        rough = [np.abs(np.diff(images, axis=2)).mean((1, 2, 3)) for images in (a, b)]
+        assert (rough[1] < rough[0]).all() and np.abs(a.mean((1, 2)) - b.mean((1, 2))).max() < 4
     harmed = both(stored, store, rows, AugmentSettings(flip=0.0, noise=1.0, jpeg=1.0))[1]
     assert (np.abs(plain[0] - harmed[0]).mean((1, 2, 3)) > 0.5).all()
     np.testing.assert_array_equal(plain[1], harmed[1])

@@ -54,6 +54,19 @@ def test_light_changes_both_alike():
         assert not np.array_equal(b, same)
 
 
+def test_soft_pairs_are_soft_alike():
+    same, _, points = item()
+    settings = AugmentSettings(flip=0.0, soft=1.0)
+    for seed in range(8):
+        b, s, p = augment(same, same.copy(), points, settings, seed)
+        np.testing.assert_array_equal(b, s)
+        np.testing.assert_array_equal(p, points)
+        assert (
+            np.abs(np.diff(b.astype(float), axis=1)).mean() < 0.9 * np.abs(np.diff(same.astype(float), axis=1)).mean()
+        )
+    assert np.array_equal(augment(same, same, points, AugmentSettings(flip=0.0, soft=0.0, noise=0.01), 2)[1], same)
+
+
 @pytest.mark.parametrize("kind", ["noise", "jpeg"])
 def test_degradations_fall_on_the_blurry_image_alone(kind):
     blurry, sharp, points = item()
@@ -79,7 +92,7 @@ def test_item_seeds_differ_in_every_part():
     assert len(seeds) == 500
 
 
-@pytest.mark.parametrize("name", ["flip", "photometric", "noise", "jpeg"])
+@pytest.mark.parametrize("name", ["flip", "photometric", "noise", "jpeg", "soft"])
 def test_settings_are_probabilities(name):
     with pytest.raises(ValueError, match=f"^{name}: .* got 1.5"):
         AugmentSettings(**{name: 1.5})
