@@ -20,6 +20,7 @@ ELSEWHERE = {
     "facedeblur/data/command.py": "tests/system/test_prepare.py",
     "facedeblur/data/corpora/lrw.py": "tests/data/corpora/test_layouts.py",
     "facedeblur/data/corpora/twomf2.py": "tests/data/corpora/test_layouts.py",
+    "facedeblur/data/frames/device_light.py": "tests/data/frames/test_device.py",
     "facedeblur/data/dataset.py": "tests/test_front_door.py",
     "facedeblur/data/demo/appearance.py": "tests/data/demo/test_identity.py",
     "facedeblur/data/demo/background.py": "tests/data/demo/test_scene.py",
