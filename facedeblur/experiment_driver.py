@@ -14,6 +14,7 @@ from pathlib import Path
 
 from facedeblur import cli
 from facedeblur.errors import UsageError
+from facedeblur.models.registry import weight_names
 from facedeblur.report.bundle import Report
 from facedeblur.report.protocol import protocol_sentence
 from facedeblur.report.rows import Rows, common_protocol, read_rows
@@ -74,7 +75,7 @@ def trained_runs(options: Options, variants: Iterable[str]) -> dict[str, list[Pa
 
     `options.runs` is the folder of all runs, or that of one sweep.
 
-    A missing variant is no error: its row is left out, and a line says how to train it.
+    A missing variant is no error: its row is left out, and a line says how to train it, and what is shipped of it.
     """
     found: dict[str, list[Path]] = {}
     for variant in variants:
@@ -88,7 +89,9 @@ def trained_runs(options: Options, variants: Iterable[str]) -> dict[str, list[Pa
         if runs:
             found[variant] = runs
         else:
-            print(f"{variant}: not trained, its row is left out (make train EXP={variant})", file=sys.stderr)
+            shipped = [name for name in weight_names() if name.startswith(f"{variant}-")]
+            instead = f"; its shipped weights: --methods {' '.join(shipped)}" if shipped else ""
+            print(f"{variant}: not trained, its row is left out (make train EXP={variant}){instead}", file=sys.stderr)
     return found
 
 

@@ -59,7 +59,10 @@ def test_runs_are_found_by_variant_name_and_seed(runs, capsys):
         "no_identity": ["my-clips-s0"],
         "final": ["demo-s0", "demo-s1"],
     }
-    assert "identity_nohg: not trained" in capsys.readouterr().err
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("identity_nohg: not trained") and "--methods" not in told  # nothing is shipped of it
+    assert trained_runs(parse("doc", ["--runs", "nowhere"]), ["final"]) == {}
+    assert capsys.readouterr().err.endswith("; its shipped weights: --methods final-small-v1\n")
     assert [label.split("=")[0] for label in labelled(found)] == ["no_identity", "final-s0", "final-s1"]
     named = trained_runs(parse("doc", ["--runs", str(runs), "--name", "other"]), ["final"])
     assert labelled(named) == [f"final={runs / 'final/other-s0'}"]
