@@ -116,6 +116,13 @@ def check(valid: bool, name: str, wanted: str, value: object) -> None:
         raise ValueError(f"{name}: must be {wanted}, got {value!r}")
 
 
+def check_range(settings: object, low: float, high: float, *names: str) -> None:
+    """Raise ValueError unless each of the named fields is a number in [low, high]."""
+    for name in names:
+        value = getattr(settings, name)
+        check(low <= value <= high, name, f"a number in [{low:g}, {high:g}]", value)
+
+
 def is_count(value: object, least: int = 1) -> bool:
     """Whether this is a whole number of at least `least`; True and False are none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -15,6 +15,7 @@ import numpy as np
 
 from facedeblur.blur.kernels import splat
 from facedeblur.blur.trajectory import REFERENCE_SIZE, rasterise, trajectories
+from facedeblur.settings import check, check_count, check_range
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,13 @@ class CameraShakeSettings:
     bank: int = 1000
 
     def __post_init__(self) -> None:
-        if not 0 <= self.measured <= 1:
-            raise ValueError(f"measured: a share between 0 and 1, got {self.measured}")
+        check_range(self, 0, 1, "measured")
         for name in ("scales", "lengths"):
-            values = getattr(self, name)
-            if len(values) != 2 or not 0 < values[0] <= values[1]:
-                raise ValueError(f"{name}: a range (low, high) of positive numbers, got {values}")
-        if not self.expl or min(self.expl) < 0:
-            raise ValueError(f"expl: one or more numbers of at least 0, got {self.expl}")
-        if not 0 <= self.noise <= 0.2:
-            raise ValueError(f"noise: between 0 and 0.2 of the image range, got {self.noise}")
-        if self.bank < 1:
-            raise ValueError(f"bank: at least 1 kernel, got {self.bank}")
+            low, high = getattr(self, name)
+            check(0 < low <= high, name, "a range (low, high) of positive numbers", (low, high))
+        check(min(self.expl, default=-1) >= 0, "expl", "one or more numbers of at least 0", self.expl)
+        check_range(self, 0, 0.2, "noise")
+        check_count("bank", self.bank)
 
 
 def camera_shake_kernel(kernel_seed: int, size: int, settings: CameraShakeSettings, seed: int = 0) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from facedeblur.blur.face_fields import displacement_fields, pixel_grid
 from facedeblur.blur.recorded_motion import content_of, recorded_path, recording
 from facedeblur.blur.response import Response, identity
-from facedeblur.settings import ADDED
+from facedeblur.settings import ADDED, check, check_range
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,8 @@ class MotionSettings:
 
     def __post_init__(self) -> None:
         for name, most in {"shift": 1.0, "turn": 90.0, "nod": 1.0, "talk": 1.0, "camera": 1.0}.items():
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"{name}: a number in [0, {most:g}], got {getattr(self, name)}")
-        if self.frames < 3 or self.frames % 2 == 0:
-            raise ValueError(f"frames: an odd number of at least 3, got {self.frames}")
+            check_range(self, 0, most, name)
+        check(self.frames >= 3 and self.frames % 2 == 1, "frames", "an odd number of at least 3", self.frames)
         if self.recorded and not self.content:
             try:
                 object.__setattr__(self, "content", content_of(self.recorded))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facedeblur.settings import check
+
 
 @dataclass(frozen=True)
 class Response:
@@ -18,8 +20,7 @@ class Response:
     exponent: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 1.0 <= self.exponent <= 4.0:
-            raise ValueError(f"response: the exponent of a gamma curve lies in [1, 4], got {self.exponent}")
+        check(1 <= self.exponent <= 4, "response", "a gamma curve of an exponent in [1, 4]", self.exponent)
 
     @property
     def name(self) -> str:
@@ -46,11 +47,6 @@ class Response:
 identity = Response()
 
 
-def gamma(exponent: float = 2.2) -> Response:
-    """The curve of a display-referred camera; 2.2 is the usual approximation of sRGB."""
-    return Response(exponent)
-
-
 def response(name: str) -> Response:
     """The curve called `name`; raises ValueError naming the choices for any other string."""
     if name == "identity":
@@ -61,4 +57,4 @@ def response(name: str) -> Response:
         exponent = None
     if exponent is None:
         raise ValueError(f'response: "identity" or "gamma<exponent>" such as "gamma2.2", got {name!r}')
-    return gamma(exponent)
+    return Response(exponent)

@@ -21,10 +21,10 @@ from facedeblur.blur.vla import VLASettings
 from facedeblur.blur.weak import SharpSettings, weak_kernel
 from facedeblur.blur.windows import check_length
 from facedeblur.plugins import PluginError, from_text, function_of
-from facedeblur.settings import ADDED, hashed
+from facedeblur.settings import ADDED, check, check_count, hashed
 
-KERNEL_KINDS = ("trajectory", "camera_shake", "sharp")
-SINGLE_KINDS = (*KERNEL_KINDS, "motion", "given", "plugin")
+_KERNELS = {"trajectory": trajectory_kernel, "camera_shake": camera_shake_kernel, "sharp": weak_kernel}
+SINGLE_KINDS = (*_KERNELS, "motion", "given", "plugin")
 KINDS = ("pravg", "vla", "windows", *SINGLE_KINDS)
 PRAVG_LENGTHS = (7, 9, 11, 15, 21)
 
@@ -62,17 +62,19 @@ class Schedule:
     plugin: str = field(default="", metadata=ADDED)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind: one of {', '.join(KINDS)}, got {self.kind!r}")
+        check(self.kind in KINDS, "kind", f"one of {', '.join(KINDS)}", self.kind)
         object.__setattr__(self, "lengths", tuple(self.lengths))
-        if (self.kind in ("windows", "plugin")) != bool(self.plugin):
-            raise ValueError(f"plugin: code of the user's own alone has it, got {self.plugin!r} for {self.kind}")
-        if (self.kind == "pravg") != bool(self.lengths):
-            raise ValueError(f"lengths: needed by pravg and by no other kind, got {self.lengths} for {self.kind}")
+        own, averages = self.kind in ("windows", "plugin"), self.kind == "pravg"
+        check(own == bool(self.plugin), "plugin", f"{'given' if own else 'empty'} for {self.kind}", self.plugin)
+        check(
+            averages == bool(self.lengths),
+            "lengths",
+            f"{'given' if averages else 'empty'} for {self.kind}",
+            self.lengths,
+        )
         for length in self.lengths:
             check_length(length)
-        if self.stride is not None and self.stride < 1:
-            raise ValueError(f"stride: at least 1 frame, got {self.stride}")
+        check_count("stride", self.stride, 1, None)
         response(self.response)
 
     @property
@@ -154,13 +156,8 @@ def kernel_for(
 
     The same `kernel_seed` gives the same shape at every size, its extent in proportion.
     """
-    if kind == "trajectory":
-        return trajectory_kernel(kernel_seed, size, settings, seed)
-    if kind == "camera_shake":
-        return camera_shake_kernel(kernel_seed, size, settings, seed)
-    if kind == "sharp":
-        return weak_kernel(kernel_seed, size, settings, seed)
-    raise ValueError(f"kind: one of {', '.join(KERNEL_KINDS)}, got {kind!r}")
+    check(kind in _KERNELS, "kind", f"one of {', '.join(_KERNELS)}", kind)
+    return _KERNELS[kind](kernel_seed, size, settings, seed)
 
 
 def blur_with_kernel(sharp: np.ndarray, schedule: Schedule, kernel_seed: int) -> np.ndarray:

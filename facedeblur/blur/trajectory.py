@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from facedeblur.blur.kernels import splat
+from facedeblur.settings import check, check_count, is_positive
 
 REFERENCE_SIZE = 256  # image side in pixels at which lengths are stated
 
@@ -34,16 +35,12 @@ class TrajectorySettings:
     bank: int = 1000
 
     def __post_init__(self) -> None:
-        if not self.max_length > 0:
-            raise ValueError(f"max_length: a positive number of pixels, got {self.max_length}")
-        if not self.expl or min(self.expl) < 0:
-            raise ValueError(f"expl: one or more numbers of at least 0, got {self.expl}")
-        if not self.exposures or not all(0 < exposure <= 1 for exposure in self.exposures):
-            raise ValueError(f"exposures: one or more fractions in (0, 1], got {self.exposures}")
-        if self.steps < 2:
-            raise ValueError(f"steps: at least 2, got {self.steps}")
-        if self.bank < 1:
-            raise ValueError(f"bank: at least 1 kernel, got {self.bank}")
+        check(is_positive(self.max_length), "max_length", "a positive number of pixels", self.max_length)
+        check(min(self.expl, default=-1) >= 0, "expl", "one or more numbers of at least 0", self.expl)
+        valid = bool(self.exposures) and all(0 < exposure <= 1 for exposure in self.exposures)
+        check(valid, "exposures", "one or more fractions in (0, 1]", self.exposures)
+        check_count("steps", self.steps, 2)
+        check_count("bank", self.bank)
 
 
 def trajectories(rng: np.random.Generator, max_length: np.ndarray, expl: np.ndarray, steps: int) -> np.ndarray:
@@ -97,11 +94,6 @@ def _bank(settings: TrajectorySettings, size: int, seed: int) -> list[np.ndarray
     return [rasterise(path[:samples], scale) for path, samples in _simulated(settings, seed)]
 
 
-@lru_cache(maxsize=1)  # 32 MB for a bank of 1,000
-def _paths(settings: TrajectorySettings, seed: int) -> list[tuple[np.ndarray, int]]:
-    return _simulated(settings, seed)
-
-
 def _simulated(settings: TrajectorySettings, seed: int) -> list[tuple[np.ndarray, int]]:
     """Every trajectory of a bank, and how many of its samples the shutter sees."""
     rng = np.random.default_rng([seed, 1])
@@ -109,3 +101,6 @@ def _simulated(settings: TrajectorySettings, seed: int) -> list[tuple[np.ndarray
     exposed = np.maximum(1, np.rint(rng.choice(settings.exposures, settings.bank) * settings.steps)).astype(int)
     paths = trajectories(rng, np.full(settings.bank, settings.max_length), expl, settings.steps)
     return list(zip(paths, exposed, strict=True))
+
+
+_paths = lru_cache(maxsize=1)(_simulated)  # 32 MB for a bank of 1,000

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from facedeblur.blur.motion import FaceMotion
+from facedeblur.blur.windows import check_length
+from facedeblur.settings import check, check_range, is_positive
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,13 @@ class VLASettings:
 
     def __post_init__(self) -> None:
         for name in ("min_length", "max_length"):
-            value = getattr(self, name)
-            if value < 1 or value % 2 == 0:
-                raise ValueError(f"{name}: a window needs an odd number of frames, got {value}")
-        if self.max_length < self.min_length:
-            raise ValueError(f"max_length: at least min_length ({self.min_length}), got {self.max_length}")
-        for name in ("overlap_threshold", "quality_threshold", "static_threshold"):
-            value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name}: between 0 and 1, got {value}")
-        if not 0 <= self.overlap_parts <= 4:
-            raise ValueError(f"overlap_parts: 0 to 4 facial parts, got {self.overlap_parts}")
+            check_length(getattr(self, name), name)
+        least = f"at least min_length, {self.min_length}"
+        check(self.max_length >= self.min_length, "max_length", least, self.max_length)
+        check_range(self, 0, 1, "overlap_threshold", "quality_threshold", "static_threshold")
+        check_range(self, 0, 4, "overlap_parts")
         for name in ("jump_threshold", "return_threshold"):
-            value = getattr(self, name)
-            if not value > 0.0:
-                raise ValueError(f"{name}: a positive fraction of the face size, got {value}")
+            check(is_positive(getattr(self, name)), name, "a positive share of the face size", getattr(self, name))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from facedeblur.blur.trajectory import REFERENCE_SIZE, rasterise, trajectories
+from facedeblur.settings import check, check_count, check_range
 
 _STEPS = 200
 
@@ -26,12 +27,10 @@ class SharpSettings:
     bank: int = 400
 
     def __post_init__(self) -> None:
-        if not 0 <= self.unchanged <= 1:
-            raise ValueError(f"unchanged: a share in [0, 1], got {self.unchanged}")
-        if len(self.lengths) != 2 or not 0 < self.lengths[0] <= self.lengths[1]:
-            raise ValueError(f"lengths: two positive numbers of pixels, the smaller first, got {self.lengths}")
-        if self.bank < 1:
-            raise ValueError(f"bank: at least 1 kernel, got {self.bank}")
+        check_range(self, 0, 1, "unchanged")
+        low, high = self.lengths
+        check(0 < low <= high, "lengths", "a range (low, high) of positive numbers", self.lengths)
+        check_count("bank", self.bank)
 
 
 def weak_kernel(kernel_seed: int, size: int, settings: SharpSettings, seed: int = 0) -> np.ndarray:

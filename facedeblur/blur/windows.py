@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from facedeblur.settings import check, check_count
+
 
 @dataclass(frozen=True)
 class Window:
@@ -21,8 +23,7 @@ class Window:
     reverse: bool = False
 
     def __post_init__(self) -> None:
-        if self.start < 0:
-            raise ValueError(f"start: a frame index is at least 0, got {self.start}")
+        check(self.start >= 0, "start", "a frame index of at least 0", self.start)
         check_length(self.length)
 
     @property
@@ -36,10 +37,9 @@ class Window:
         return self.start + self.length
 
 
-def check_length(length: int) -> None:
+def check_length(length: int, name: str = "length") -> None:
     """Raises ValueError unless `length` is odd and positive, so that the middle frame exists."""
-    if length < 1 or length % 2 == 0:
-        raise ValueError(f"length: a window needs an odd number of frames, got {length}")
+    check(length >= 1 and length % 2 == 1, name, "an odd number of frames", length)
 
 
 def pravg_windows(start: int, stop: int, length: int, stride: int | None = None) -> list[tuple[int, int]]:
@@ -53,8 +53,7 @@ def pravg_windows(start: int, stop: int, length: int, stride: int | None = None)
     """
     check_length(length)
     stride = length if stride is None else stride
-    if stride < 1:
-        raise ValueError(f"stride: at least 1 frame, got {stride}")
+    check_count("stride", stride)
     return [(first, length) for first in range(start, stop - length + 1, stride)]
 
 

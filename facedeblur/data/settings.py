@@ -14,7 +14,7 @@ from facedeblur.data.corpora.settings import CorpusSettings, Selection, check_ki
 from facedeblur.data.demo import DemoSettings
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.plugins import as_plugins
-from facedeblur.settings import ADDED, check, check_count, hashed, is_positive
+from facedeblur.settings import ADDED, check, check_count, check_range, hashed, is_positive
 
 KEEP = ("stream", "memory", "disk", "device")  # where training's faces are
 
@@ -119,10 +119,8 @@ class DataSettings(Selection):
         check_count("batch", self.batch, 2)
         check_count("workers", self.workers, 0, "auto")
         check_count("buffer", self.buffer)
-        check(0 <= self.strength <= 8, "strength", "a number in [0, 8]", self.strength)
-        for name in ("flip", "photometric", "noise", "jpeg", "soft"):
-            value = getattr(self, name)
-            check(0 <= value <= 1, name, "a probability in [0, 1]", value)
+        check_range(self, 0, 8, "strength")
+        check_range(self, 0, 1, "flip", "photometric", "noise", "jpeg", "soft")
         self._check_frames()
 
     def passes(self) -> tuple[PassSettings, ...]:
@@ -146,12 +144,11 @@ class DataSettings(Selection):
         check(self.frames in KEEP, "frames", f"one of {', '.join(KEEP)}", self.frames)
         limit = self.frames_limit
         check(limit is None or is_positive(limit), "frames_limit", "null or a positive number of GB", limit)
-        check(1.1 <= self.frames_margin <= 4, "frames_margin", "a number in [1.1, 4]", self.frames_margin)
-        check(1 <= self.frames_oversample <= 4, "frames_oversample", "a number in [1, 4]", self.frames_oversample)
-        for name, most in (("zoom", 0.5), ("shift", 0.5), ("turn", 45.0)):
-            value = getattr(self, name)
-            check(0 <= value <= most, name, f"a standard deviation in [0, {most:g}]", value)
-        check(0 <= self.drift <= 1, "drift", "a share in [0, 1]", self.drift)
+        check_range(self, 1.1, 4, "frames_margin")
+        check_range(self, 1, 4, "frames_oversample")
+        check_range(self, 0, 0.5, "zoom", "shift")
+        check_range(self, 0, 45, "turn")
+        check_range(self, 0, 1, "drift")
         if self.kind == "frames" and self.frames not in ("memory", "device"):
             raise ValueError(f"frames: data=frames holds no videos; memory or device, got {self.frames!r}")
         if self.frames != "stream" and any(source.kind == "pairs" for source in self.sources()):

@@ -17,6 +17,7 @@ from facedeblur.inference.paste import network_crop, paste, white_of, whole_box
 from facedeblur.inference.sharpness import blend_weight
 from facedeblur.models.deblurrer import Deblurrer, NetworkDeblurrer
 from facedeblur.models.outputs import check_images, of_another_range, values_of
+from facedeblur.settings import check, check_count, check_range
 
 FACES = ("all", "largest")
 
@@ -43,16 +44,13 @@ class DeblurOptions:
 
     def __post_init__(self) -> None:
         for box in self.boxes:
-            if len(box) != 4 or not all(math.isfinite(value) for value in box) or min(box[2:]) <= 0:
-                raise ValueError(f"box: must be x,y,width,height in pixels, got {','.join(map(str, box))}")
+            valid = len(box) == 4 and all(math.isfinite(value) for value in box) and min(box[2:]) > 0
+            check(valid, "box", "x,y,width,height in pixels", ",".join(map(str, box)))
         if self.boxes and self.aligned:
             raise ValueError("box: an aligned picture is one face; give either")
-        if self.faces not in FACES:
-            raise ValueError(f"faces: must be one of {', '.join(FACES)}, got {self.faces!r}")
-        if self.batch < 1:
-            raise ValueError(f"batch: must be at least 1, got {self.batch}")
-        if not 0 <= self.strength <= 1:  # NaN, too
-            raise ValueError(f"strength: must be from 0 to 1, got {self.strength}")
+        check(self.faces in FACES, "faces", f"one of {', '.join(FACES)}", self.faces)
+        check_count("batch", self.batch)
+        check_range(self, 0, 1, "strength")
 
 
 DEFAULTS = DeblurOptions()

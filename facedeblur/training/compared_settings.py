@@ -34,8 +34,7 @@ class ComparedSettings:
 
     def __post_init__(self) -> None:
         for name in ("width", "blocks"):
-            value = getattr(self, name)
-            check_count(name, value, 1, None)
+            check_count(name, getattr(self, name), 1, None)
         check(self.content in ("mse", "l1"), "content", "mse or l1", self.content)
         for name in ("adversarial", "perceptual", "penalty"):
             value = getattr(self, name)

@@ -15,7 +15,7 @@ from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.settings import DataSettings
 from facedeblur.models.settings import LossWeights, ModelSettings
 from facedeblur.plugins import as_plugins, is_target, registered
-from facedeblur.settings import ADDED, build, check, check_count, is_positive
+from facedeblur.settings import ADDED, build, check, check_count, check_range, is_positive
 from facedeblur.training.compared_settings import COMPARED, ComparedSettings
 
 STAGES = ("adversarial", "hourglass", "localizer", *COMPARED)
@@ -92,11 +92,9 @@ class TrainerSettings:
         check(self.minutes is None or is_positive(self.minutes), "minutes", "a positive number", self.minutes)
         for name in ("learning_rate", "discriminator_rate"):
             check(is_positive(getattr(self, name)) and getattr(self, name) < 1, name, "in (0, 1)", getattr(self, name))
-        for name in ("beta1", "beta2"):
+        for name in ("beta1", "beta2", "weight_decay"):
             check(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
-        for name in ("decay_start", "adversarial_start"):
-            check(0 <= getattr(self, name) <= 1, name, "in [0, 1]", getattr(self, name))
-        check(0 <= self.weight_decay < 1, "weight_decay", "in [0, 1)", self.weight_decay)
+        check_range(self, 0, 1, "decay_start", "adversarial_start")
         if self.weight_decay and self.optimizer == "adam":
             raise ValueError("weight_decay: needs optimizer=adamw; Adam keeps weights as they are")
         check(self.clip is None or is_positive(self.clip), "clip", "null or positive", self.clip)

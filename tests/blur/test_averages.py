@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facedeblur.blur.averages import average
-from facedeblur.blur.response import gamma
+from facedeblur.blur.response import Response
 
 
 @pytest.fixture
@@ -18,10 +18,10 @@ def test_identity_is_the_arithmetic_mean(frames):
 
 def test_gamma_averages_light(frames):
     light = np.mean((np.stack(frames) / 255.0) ** 2.2, axis=0)
-    np.testing.assert_allclose(average(frames, gamma(2.2)), 255 * light ** (1 / 2.2), rtol=1e-4)
+    np.testing.assert_allclose(average(frames, Response(2.2)), 255 * light ** (1 / 2.2), rtol=1e-4)
 
 
-@pytest.mark.parametrize("curve", [gamma(1.0), gamma(2.2)])
+@pytest.mark.parametrize("curve", [Response(1.0), Response(2.2)])
 def test_a_still_video_is_not_changed(frames, curve):
     np.testing.assert_allclose(average([frames[0]] * 21, curve), frames[0], atol=1e-3)
 

@@ -9,7 +9,7 @@ from scipy.ndimage import convolve
 
 import facedeblur.blur as blur
 from facedeblur.blur.averages import average as average_arrays
-from facedeblur.blur.response import gamma
+from facedeblur.blur.response import Response
 
 
 def test_every_name_is_there_whatever_was_imported_before():
@@ -63,7 +63,7 @@ def test_averages_of_tensors_are_those_of_arrays(response):
     frames = np.random.default_rng(1).integers(0, 256, (2, 5, 6, 7, 3), np.uint8)
     tensor = torch.from_numpy(frames).permute(0, 1, 4, 2, 3) / 255
     found = blur.average(tensor, response)
-    curve = gamma(2.2) if response != "identity" else gamma(1.0)
+    curve = Response(2.2) if response != "identity" else Response(1.0)
     for clip, mean in zip(frames, found, strict=True):
         np.testing.assert_allclose(255 * mean.permute(1, 2, 0), average_arrays(clip, curve), atol=2e-3)
     np.testing.assert_array_equal(blur.average(frames[0], response), average_arrays(frames[0], curve))

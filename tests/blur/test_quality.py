@@ -14,7 +14,7 @@ from facedeblur.blur.quality import (
     quantised,
     ssim,
 )
-from facedeblur.blur.response import gamma, identity
+from facedeblur.blur.response import Response, identity
 from facedeblur.faces.crop import CropBox, crop, resize
 
 
@@ -66,7 +66,7 @@ def test_quantised_rounds_and_clips():
     np.testing.assert_array_equal(quantised(np.array([-3.0, 0.4, 0.6, 254.7, 300.0])), [0, 0, 1, 255, 255])
 
 
-@pytest.mark.parametrize("curve", [identity, gamma(2.2)])
+@pytest.mark.parametrize("curve", [identity, Response(2.2)])
 def test_average_quality_by_hand(video, curve):
     crops = [crop(frame, boxes(3)) for frame in video[:7]]
     light = np.mean([255 * (c / 255.0) ** curve.exponent for c in crops], axis=0)
@@ -82,7 +82,7 @@ def test_a_still_video_has_no_blur(video):
     assert average_quality([video[0][:100, :100]] * 9) == (60.0, pytest.approx(1.0, abs=1e-6))
 
 
-@pytest.mark.parametrize("curve", [identity, gamma(2.2)])
+@pytest.mark.parametrize("curve", [identity, Response(2.2)])
 def test_a_growing_window_equals_one_measured_at_once(video, curve):
     growing = WindowQuality(lambda i: video[i], boxes, curve)
     for start, stop in [(0, 3), (0, 5), (0, 7), (3, 6), (2, 7), (1, 10), (8, 11)]:  # grows, restarts, grows backwards

@@ -7,7 +7,7 @@ from skimage.data import astronaut
 from facedeblur.blur.camera_shake import CameraShakeSettings
 from facedeblur.blur.kernels import apply_kernel
 from facedeblur.blur.photo_motion import MotionSettings, motion_blur
-from facedeblur.blur.response import gamma
+from facedeblur.blur.response import Response
 from facedeblur.blur.schedule import Schedule, blur_single, blur_with_kernel, kernel_for, named_schedule
 from facedeblur.blur.trajectory import TrajectorySettings, trajectory_kernel
 from facedeblur.blur.vla import VLASettings
@@ -113,7 +113,7 @@ def test_schedules_of_single_frames_go_to_their_blur():
     kernels = named_schedule("sharp", sharp={"unchanged": 1.0})
     np.testing.assert_array_equal(blur_single(sharp, kernels, 3, points), sharp)
     motion = named_schedule("motion", motion={"shift": 0.2}, response="gamma2.2")
-    truth = motion_blur(sharp, points, 3, MotionSettings(shift=0.2), response=gamma(2.2))
+    truth = motion_blur(sharp, points, 3, MotionSettings(shift=0.2), response=Response(2.2))
     np.testing.assert_array_equal(blur_single(sharp, motion, 3, points), truth)
     assert kernels.uses_kernels and motion.uses_kernels
     with pytest.raises(ValueError, match="motion"):

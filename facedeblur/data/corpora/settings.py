@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facedeblur.plugins import check_target, is_target
-from facedeblur.settings import check_count
+from facedeblur.settings import check, check_count
 
 KINDS = ("clips", "twomf2", "lrw", "stills", "pairs", "ms_celeb", "vw300", "ytf")  # one module of this package each
 EVERY = {"lrw": 10}  # as the paper does (section 5.1)
@@ -66,10 +66,8 @@ class CorpusSettings(Selection):
 
     def __post_init__(self) -> None:
         check_kind(self.kind)
-        if not self.root:
-            raise ValueError(f"root: must be the folder of {self.label}, got {self.root!r}")
-        if not 0 <= self.val_fraction < 1:
-            raise ValueError(f"val_fraction: must be in [0, 1), got {self.val_fraction}")
+        check(bool(self.root), "root", f"the folder of {self.label}", self.root)
+        check(0 <= self.val_fraction < 1, "val_fraction", "in [0, 1)", self.val_fraction)
         if self.every is None:
             object.__setattr__(self, "every", EVERY.get(self.kind, 1))
         if self.min_frames is None:

@@ -6,6 +6,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from facedeblur.settings import check, check_count, check_range, is_positive
+
 VERSION = 1  # of the renderer: raised whenever the same settings would give other pictures
 
 
@@ -26,16 +28,11 @@ class DemoSettings:
 
     def __post_init__(self):
         for name, low in (("identities", 1), ("val_identities", 0), ("clips_per_identity", 1), ("frames", 2)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name}: must be at least {low}, got {getattr(self, name)}")
-        if not 96 <= self.size <= 512 or self.size % 2:
-            raise ValueError(f"size: must be even and between 96 and 512, got {self.size}")
-        if not self.fps > 0:
-            raise ValueError(f"fps: must be positive, got {self.fps}")
-        if not 0 <= self.motion <= 2:
-            raise ValueError(f"motion: must be between 0 and 2, got {self.motion}")
-        if self.seed < 0:
-            raise ValueError(f"seed: must not be negative, got {self.seed}")
+            check_count(name, getattr(self, name), low)
+        check(96 <= self.size <= 512 and self.size % 2 == 0, "size", "an even number in [96, 512]", self.size)
+        check(is_positive(self.fps), "fps", "a positive number", self.fps)
+        check_range(self, 0, 2, "motion")
+        check_count("seed", self.seed, 0)
 
     @classmethod
     def tiny(cls) -> DemoSettings:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from facedeblur.faces.crop import CropBox
+from facedeblur.settings import check_range
 
 STEP = 16  # pixels: sides of tiles are multiples of it, and of the blocks of JPEG
 
@@ -36,10 +37,8 @@ class TileSettings:
     margin: float = 1.4
 
     def __post_init__(self) -> None:
-        if not 1 <= self.oversample <= 4:
-            raise ValueError(f"oversample: a number in [1, 4], got {self.oversample}")
-        if not 1.1 <= self.margin <= 4:
-            raise ValueError(f"margin: a number in [1.1, 4], got {self.margin}")
+        check_range(self, 1, 4, "oversample")
+        check_range(self, 1.1, 4, "margin")
 
     @property
     def face(self) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 
 from facedeblur.faces.mirror import MIRRORED_POINT
 from facedeblur.plugins import PluginError, from_text, function_of
+from facedeblur.settings import check_range
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,9 @@ class AugmentSettings:
     plugin: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("flip", "photometric", "noise", "jpeg", "soft"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: a probability in [0, 1], got {getattr(self, name)}")
-        for name, most in (("zoom", 0.5), ("shift", 0.5), ("turn", 45.0)):
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"{name}: a standard deviation in [0, {most:g}], got {getattr(self, name)}")
-        if not 0 <= self.drift <= 1:
-            raise ValueError(f"drift: a share in [0, 1], got {self.drift}")
+        check_range(self, 0, 1, "flip", "photometric", "noise", "jpeg", "soft", "drift")
+        check_range(self, 0, 0.5, "zoom", "shift")
+        check_range(self, 0, 45, "turn")
 
     @property
     def active(self) -> bool:

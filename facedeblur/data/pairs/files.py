@@ -30,6 +30,7 @@ from facedeblur.errors import UsageError
 from facedeblur.files import replacing, write_atomic, write_json
 from facedeblur.images import encode_image
 from facedeblur.processes import Failure, run_limited
+from facedeblur.settings import check
 from facedeblur.video.source import VideoError
 
 LAYOUTS = ("folders", "shards")
@@ -56,10 +57,8 @@ class PairFormat:
     size: int = 256
 
     def __post_init__(self) -> None:
-        if self.layout not in LAYOUTS:
-            raise ValueError(f"layout: one of {', '.join(LAYOUTS)}, got {self.layout!r}")
-        if self.image not in IMAGES:
-            raise ValueError(f"image: one of {', '.join(IMAGES)}, got {self.image!r}")
+        check(self.layout in LAYOUTS, "layout", f"one of {', '.join(LAYOUTS)}", self.layout)
+        check(self.image in IMAGES, "image", f"one of {', '.join(IMAGES)}", self.image)
 
     def encode(self, image: np.ndarray) -> bytes:
         """RGB uint8 (S, S, 3) to a file's content."""

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from facedeblur.faces.mirror import mirror_points
+from facedeblur.settings import check_range
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,8 @@ class CropAugmentSettings:
     occlude: float = 0.3
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value, most = getattr(self, field.name), 180 if field.name == "rotation" else 1
-            if not 0 <= value <= most:
-                raise ValueError(f"{field.name}: must be in [0, {most}], got {value}")
+        check_range(self, 0, 180, "rotation")
+        check_range(self, 0, 1, *(field.name for field in fields(self) if field.name != "rotation"))
 
 
 def placement(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from facedeblur.settings import check_count
+from facedeblur.settings import check, check_count, check_range
 from facedeblur.video.open import BACKENDS
 
 FACES = ("largest", "all")
@@ -31,8 +32,7 @@ class ClusterSettings:
     address: str | None = None
 
     def __post_init__(self) -> None:
-        if self.where not in PLACES:
-            raise ValueError(f"where: one of {', '.join(PLACES)}, got {self.where!r}")
+        check(self.where in PLACES, "where", f"one of {', '.join(PLACES)}", self.where)
         check_count("shards", self.shards, 1)
 
 
@@ -63,18 +63,12 @@ class PrepareSettings:
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
 
     def __post_init__(self) -> None:
-        if self.faces not in FACES:
-            raise ValueError(f"faces: one of {', '.join(FACES)}, got {self.faces!r}")
+        check(self.faces in FACES, "faces", f"one of {', '.join(FACES)}", self.faces)
         backends = [name for name in BACKENDS if name not in ("images", "album")]
-        if self.backend not in backends:
-            raise ValueError(f"backend: one of {', '.join(backends)}, got {self.backend!r}")
+        check(self.backend in backends, "backend", f"one of {', '.join(backends)}", self.backend)
         check_count("samples", self.samples, 0)
-        if not self.min_sharpness >= 0:
-            raise ValueError(f"min_sharpness: at least 0, got {self.min_sharpness}")
-        if not 0 <= self.sharpness_share < 1:
-            raise ValueError(f"sharpness_share: in [0, 1), got {self.sharpness_share}")
-        if not self.min_fps >= 0:
-            raise ValueError(f"min_fps: at least 0, got {self.min_fps}")
+        check_range(self, 0, math.inf, "min_sharpness", "min_fps")
+        check(0 <= self.sharpness_share < 1, "sharpness_share", "in [0, 1)", self.sharpness_share)
 
     def decisive(self) -> list[str | float]:
         """What the windows depend on."""

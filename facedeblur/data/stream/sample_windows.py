@@ -13,6 +13,7 @@ import numpy as np
 
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.settings import LoaderSettings
+from facedeblur.settings import check, check_count
 
 _DRAW = 0xD4A3  # tells this random stream from the others of the same (seed, epoch)
 
@@ -36,14 +37,11 @@ class MixtureRow:
     count: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if (self.weight is None) == (self.count is None):
-            raise ValueError(f"weight: either it or count is given, got weight={self.weight}, count={self.count}")
-        if self.weight is not None and not self.weight > 0:
-            raise ValueError(f"weight: a positive number, got {self.weight}")
-        if self.count is not None and self.count < 1:
-            raise ValueError(f"count: at least 1 window, got {self.count}")
-        if not self.schedules or any(not weight > 0 for _, weight in self.schedules):
-            raise ValueError(f"schedules: names with positive weights, got {self.schedules}")
+        check((self.weight is None) != (self.count is None), "weight", "given, or else count", self.weight)
+        check(self.weight is None or self.weight > 0, "weight", "a positive number", self.weight)
+        check_count("count", self.count, 1, None)
+        valid = bool(self.schedules) and all(weight > 0 for _, weight in self.schedules)
+        check(valid, "schedules", "names with positive weights", self.schedules)
 
 
 @dataclass(frozen=True, eq=False)

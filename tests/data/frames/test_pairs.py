@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facedeblur.blur.response import gamma, identity
+from facedeblur.blur.response import Response, identity
 from facedeblur.data.frames.items import ItemMaker
 from facedeblur.data.frames.pairs import Window, read_window
 from facedeblur.data.frames.view import apply_map, view_matrix
@@ -33,7 +33,7 @@ def test_any_start_and_length(stored, store):
 def test_light_is_averaged_under_a_response_curve(store):
     flat = view_matrix((12, 12, 24), 24)
     plain, _ = read_window(store, Window(0, 9), flat, 24, identity)
-    bright, _ = read_window(store, Window(0, 9), flat, 24, gamma(2.2))
+    bright, _ = read_window(store, Window(0, 9), flat, 24, Response(2.2))
     assert (bright >= plain.astype(int) - 1).all() and bright.mean() > plain.mean()  # Jensen
 
 

@@ -7,7 +7,7 @@ from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from facedeblur.blur.averages import average
-from facedeblur.blur.response import gamma, identity
+from facedeblur.blur.response import Response, identity
 from facedeblur.blur.schedule import blur_with_kernel, named_schedule
 from facedeblur.blur.settings import BlurSettings
 from facedeblur.blur.windows import range_iou
@@ -138,7 +138,7 @@ def measured(blurry, sharp):
     )
 
 
-@pytest.mark.parametrize("curve", [identity, gamma(2.2)])
+@pytest.mark.parametrize("curve", [identity, Response(2.2)])
 def test_quality_is_that_of_the_pair_made_from_colour_frames(curve):
     film = Film(60, speed=0.7)
     schedules = [named_schedule("pravg21", response=curve.name), named_schedule("vla", response=curve.name)]
