@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facedeblur.baselines.deconvolution.conjugate_gradient import conjugate_gradient
-from facedeblur.baselines.deconvolution.driver import BlindDeblurrer, coarse_to_fine, gray
+from facedeblur.baselines.deconvolution.driver import CoarseToFine, gray
 from facedeblur.baselines.deconvolution.fourier import valid_differences
 from facedeblur.baselines.deconvolution.kernel_cleanup import normalised
 from facedeblur.baselines.deconvolution.masked import MaskedConvolution
@@ -27,7 +27,7 @@ from facedeblur.baselines.deconvolution.variational import GradientModel
 FIRST_PRECISION, GREATEST_PRECISION = 400.0, 1e4  # a standard deviation of 0.05, and one of 0.01
 
 
-class Babacan12(BlindDeblurrer):
+class Babacan12(CoarseToFine):
     """Kernels and image by variational Bayes with the log prior.
 
     iterations: alternations of gradients and kernel, a level. rounds: of precision, mean and variance, an alternation.
@@ -51,9 +51,6 @@ class Babacan12(BlindDeblurrer):
         self.iterations, self.rounds, self.steps = iterations, rounds, steps
         self.noise, self.decay, self.final_steps = noise, decay, final_steps
 
-    def estimate(self, blurry: Tensor, side: int) -> Tensor:
-        return coarse_to_fine(blurry, side, self._alternate)
-
     def restore(self, images: Tensor, kernels: Tensor) -> Tensor:
         """Equation 24: every channel with the precisions of the luminance's gradients."""
         gradients = GradientModel(valid_differences(gray(images)), kernels.shape[-1])
@@ -75,7 +72,7 @@ class Babacan12(BlindDeblurrer):
         right = model.adjoint(model.place(images), transfer)
         return model.crop(conjugate_gradient(apply, right, model.place_replicated(images), self.final_steps))
 
-    def _alternate(self, blurry: Tensor, kernel: Tensor) -> Tensor:
+    def alternate(self, blurry: Tensor, kernel: Tensor) -> Tensor:
         gradients = GradientModel(valid_differences(blurry), kernel.shape[-1])
         for turn in range(self.iterations):
             gradients.set_kernel(kernel)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from facedeblur.baselines.deconvolution.boundary import wrap_boundary, wrapped_size
-from facedeblur.baselines.deconvolution.driver import BlindDeblurrer, coarse_to_fine
 from facedeblur.baselines.deconvolution.fourier import (
     differences,
     divergence,
@@ -22,13 +21,13 @@ from facedeblur.baselines.deconvolution.fourier import (
     valid_differences,
 )
 from facedeblur.baselines.deconvolution.halfquadratic import QuadraticStep
-from facedeblur.baselines.deconvolution.hyper_laplacian import hyper_laplacian
+from facedeblur.baselines.deconvolution.hyper_laplacian import HyperLaplacianDeblurrer
 from facedeblur.baselines.deconvolution.kernel_cleanup import clean
 
 EPSILONS = (1.0, 0.5, 0.25, 0.125)  # phi comes nearer to the L0 norm; 1 / eps solves for each
 
 
-class Xu13(BlindDeblurrer):
+class Xu13(HyperLaplacianDeblurrer):
     """Kernels from images of few, strong gradients; the image by a hyper-Laplacian prior.
 
     smoothness: lambda. kernel_weight: gamma. iterations: of image and kernel, a level. final_weight, final_alpha: of
@@ -46,17 +45,10 @@ class Xu13(BlindDeblurrer):
         final_alpha: float = 0.5,
         chunk: int = 32,
     ) -> None:
-        super().__init__(device, side, chunk)
+        super().__init__(device, side, final_weight, final_alpha, chunk)
         self.smoothness, self.kernel_weight, self.iterations = smoothness, kernel_weight, iterations
-        self.final_weight, self.final_alpha = final_weight, final_alpha
 
-    def estimate(self, blurry: Tensor, side: int) -> Tensor:
-        return coarse_to_fine(blurry, side, self._alternate)
-
-    def restore(self, images: Tensor, kernels: Tensor) -> Tensor:
-        return hyper_laplacian(images, kernels, self.final_weight, self.final_alpha)
-
-    def _alternate(self, blurry: Tensor, kernel: Tensor) -> Tensor:
+    def alternate(self, blurry: Tensor, kernel: Tensor) -> Tensor:
         (height, width), side = blurry.shape[-2:], kernel.shape[-1]
         wrapped = wrap_boundary(blurry, wrapped_size((height, width), side))
         problem = QuadraticStep(wrapped)

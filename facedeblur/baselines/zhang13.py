@@ -19,16 +19,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facedeblur.baselines.deconvolution.driver import BlindDeblurrer, coarse_to_fine
 from facedeblur.baselines.deconvolution.fourier import valid_differences
-from facedeblur.baselines.deconvolution.hyper_laplacian import hyper_laplacian
+from facedeblur.baselines.deconvolution.hyper_laplacian import HyperLaplacianDeblurrer
 from facedeblur.baselines.deconvolution.kernel_cleanup import normalised
 from facedeblur.baselines.deconvolution.variational import GradientModel
 
 FIRST_VARIANCE, FIRST_NOISE = 1 / 400, 1e-3  # of the gradients (a standard deviation of 0.05), and of the noise
 
 
-class Zhang13(BlindDeblurrer):
+class Zhang13(HyperLaplacianDeblurrer):
     """Kernels by variational Bayes with learnt noise; the image by a hyper-Laplacian prior.
 
     iterations: turns of gradients, kernel and noise, a level. steps: of conjugate gradients, a turn. noise: floor of
@@ -48,17 +47,10 @@ class Zhang13(BlindDeblurrer):
         final_alpha: float = 2 / 3,
         chunk: int = 32,
     ) -> None:
-        super().__init__(device, side, chunk)
+        super().__init__(device, side, final_weight, final_alpha, chunk)
         self.iterations, self.steps, self.noise, self.decay = iterations, steps, noise, decay
-        self.final_weight, self.final_alpha = final_weight, final_alpha
 
-    def estimate(self, blurry: Tensor, side: int) -> Tensor:
-        return coarse_to_fine(blurry, side, self._alternate)
-
-    def restore(self, images: Tensor, kernels: Tensor) -> Tensor:
-        return hyper_laplacian(images, kernels, self.final_weight, self.final_alpha)
-
-    def _alternate(self, blurry: Tensor, kernel: Tensor) -> Tensor:
+    def alternate(self, blurry: Tensor, kernel: Tensor) -> Tensor:
         gradients = GradientModel(valid_differences(blurry), kernel.shape[-1])
         mean = torch.zeros_like(gradients.data)
         spread = torch.full_like(mean, FIRST_VARIANCE)  # g of the docstring

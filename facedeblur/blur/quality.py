@@ -11,9 +11,9 @@ from facedeblur.blur.averages import average
 from facedeblur.blur.kernels import apply_kernel
 from facedeblur.blur.response import Response, identity
 from facedeblur.faces.crop import CropBox, crop, resize
+from facedeblur.metrics.strength import PSNR_CAP
 
 MEASURE_SIZE = 256  # pixels; one plan serves every training scale
-PSNR_CAP = 60.0  # dB; a blur beyond it is no blur
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

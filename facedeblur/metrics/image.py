@@ -7,10 +7,11 @@ import math
 import torch
 from torch import Tensor
 
+from facedeblur.metrics.strength import PSNR_CAP
+
 # ITU-R BT.601, as OpenCV's RGB2GRAY and most published code.
 LUMINANCE = (0.299, 0.587, 0.114)
 
-PSNR_CAP = 60.0
 SSIM_VARIANTS = ("luminance", "channels")
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5

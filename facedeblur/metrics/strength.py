@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+PSNR_CAP = 60.0  # dB; images that are nearer to one another than that count as equal
+
 
 def quartiles(psnr: ArrayLike) -> list[float]:
     """The three values, in dB, between the quarters of all of `psnr` (N,)."""

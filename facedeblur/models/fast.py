@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from facedeblur.models.deblurrer import NetworkDeblurrer
 from facedeblur.models.decoder import UpLayer
+from facedeblur.models.half_size import HalfSizeStep
 from facedeblur.models.layers import TiedBatchNorm2d
 from facedeblur.models.precision import native_bf16
 
@@ -70,13 +71,16 @@ def accelerated(deblurrer: NetworkDeblurrer, precision: str = "auto", compiled: 
         raise ValueError(f"precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     network = folded(deblurrer.network).to(memory_format=torch.channels_last)
     device = next(network.parameters()).device
-    if precision == "bf16" or (precision == "auto" and native_bf16(device.type)):
-        network = InBfloat16(network)
-    if compiled:
-        network = torch.compile(network)
-    faster = NetworkDeblurrer(network, size=deblurrer.size)
-    if deblurrer.smaller is not None:
-        faster.smaller = accelerated(deblurrer.smaller, precision, compiled)
+    halved = precision == "bf16" or (precision == "auto" and native_bf16(device.type))
+
+    def ready(network: nn.Module, size: int | None) -> NetworkDeblurrer:
+        network = InBfloat16(network) if halved else network
+        return NetworkDeblurrer(torch.compile(network) if compiled else network, size=size)
+
+    faster = ready(network, deblurrer.size)
+    for module in network.modules() if deblurrer.smaller is not None else ():
+        if isinstance(module, HalfSizeStep):  # folded with the network that it is in
+            faster.smaller = ready(module.network, deblurrer.smaller.size)
     return faster
 
 

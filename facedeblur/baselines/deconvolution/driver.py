@@ -125,3 +125,14 @@ class BlindDeblurrer(ABC):
         finite = torch.isfinite(result).flatten(1).all(1)[:, None, None, None]
         result = torch.where(finite, result, usable).clamp(0, 1)
         return Deconvolved(result.to(images), torch.cat(kernels).to(images))
+
+
+class CoarseToFine(BlindDeblurrer):
+    """A BlindDeblurrer whose kernels come from alternations of latent image and kernel at every level of a pyramid."""
+
+    @abstractmethod
+    def alternate(self, blurry: Tensor, kernel: Tensor) -> Tensor:
+        """Kernels of the images (B, 1, h, w) of one level; `kernel` (B, 1, s, s) is what the coarser level found."""
+
+    def estimate(self, blurry: Tensor, side: int) -> Tensor:
+        return coarse_to_fine(blurry, side, self.alternate)

@@ -25,11 +25,16 @@ def good_size(length: int) -> int:
         length += 2
 
 
+def embedded(kernels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Kernels (..., h, w), h and w odd, with their centre at the origin of a periodic grid of `size`."""
+    height, width = kernels.shape[-2:]
+    padded = F.pad(kernels, (0, size[1] - width, 0, size[0] - height))
+    return padded.roll((-(height // 2), -(width // 2)), (-2, -1))
+
+
 def psf2otf(kernel: Tensor, size: tuple[int, int]) -> Tensor:
     """Transfer function of a kernel (B, C, h, w), h and w odd, for circular convolution of images of `size`."""
-    height, width = kernel.shape[-2:]
-    padded = F.pad(kernel, (0, size[1] - width, 0, size[0] - height))
-    return torch.fft.rfft2(padded.roll((-(height // 2), -(width // 2)), (-2, -1)))
+    return torch.fft.rfft2(embedded(kernel, size))
 
 
 def otf2psf(otf: Tensor, size: tuple[int, int], side: int) -> Tensor:

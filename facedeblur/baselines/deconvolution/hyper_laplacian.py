@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facedeblur.baselines.deconvolution.boundary import edge_taper
+from facedeblur.baselines.deconvolution.driver import CoarseToFine
 from facedeblur.baselines.deconvolution.fourier import divergence, good_size, squared_modulus
 from facedeblur.baselines.deconvolution.paired_fft import filter_planes, transfer_function, whole_difference_power
 
@@ -69,3 +70,16 @@ def tapered(images: Tensor, kernels: Tensor) -> tuple[Tensor, tuple]:
     border = (margin, columns - width - margin, margin, rows - height - margin)
     padded = edge_taper(F.pad(images, border, mode="replicate"), kernels, times=4)
     return padded, (..., slice(margin, margin + height), slice(margin, margin + width))
+
+
+class HyperLaplacianDeblurrer(CoarseToFine):
+    """A CoarseToFine method whose last step is `hyper_laplacian`, of `final_weight` and `final_alpha`."""
+
+    def __init__(
+        self, device: str | torch.device | None, side: int | None, final_weight: float, final_alpha: float, chunk: int
+    ) -> None:
+        super().__init__(device, side, chunk)
+        self.final_weight, self.final_alpha = final_weight, final_alpha
+
+    def restore(self, images: Tensor, kernels: Tensor) -> Tensor:
+        return hyper_laplacian(images, kernels, self.final_weight, self.final_alpha)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from facedeblur.baselines.deconvolution.fourier import embedded
+
 
 def transfer_function(kernels: Tensor, size: tuple[int, int]) -> Tensor:
     """The whole spectrum of kernels (..., kh, kw), odd sides, centred at the origin of a grid of `size`."""
-    height, width = kernels.shape[-2:]
-    padded = F.pad(kernels, (0, size[1] - width, 0, size[0] - height))
-    return torch.fft.fft2(padded.roll((-(height // 2), -(width // 2)), (-2, -1)))
+    return torch.fft.fft2(embedded(kernels, size))
 
 
 def filter_planes(planes: Tensor, transfer: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facedeblur.baselines.deconvolution.boundary import edge_taper
-from facedeblur.baselines.deconvolution.fourier import convolve, squared_modulus
+from facedeblur.baselines.deconvolution.fourier import convolve, otf2psf, psf2otf, squared_modulus
 from facedeblur.baselines.deconvolution.kernel_cleanup import drop_faint, drop_islands, normalised
 
 ORIENTATIONS = 8
@@ -64,18 +64,18 @@ def sparse_kernel(
     power = squared_modulus(sharp).sum(1, keepdim=True)  # (B, 1, h, w)
     product = (sharp.conj() * observed).sum(1, keepdim=True)
     reg = blurry.new_tensor(regularisers).view(1, -1, 1, 1) * (kept / KEPT_PIXELS)
-    start = torch.fft.irfft2(product / (power + torch.finfo(power.dtype).eps), s=size)
-    kernels = _taps(start, side).expand(-1, reg.shape[1], -1, -1)
+    start = otf2psf(product / (power + torch.finfo(power.dtype).eps), size, side)
+    kernels = start.expand(-1, reg.shape[1], -1, -1)
     for step in range((OCTAVES[1] - OCTAVES[0]) * steps + 1):
         beta = 2.0 ** (OCTAVES[0] + step / steps)
-        spectrum = torch.fft.rfft2(_embedded(kernels, size))
-        kernels = _taps(torch.fft.irfft2((product + beta * spectrum) / (power + beta), s=size), side)
+        spectrum = psf2otf(kernels, size)
+        kernels = otf2psf((product + beta * spectrum) / (power + beta), size, side)
         kernels = kernels.sign() * (kernels.abs() - reg / beta).clamp_min(0)
     shape = kernels.shape
     kernels = normalised(drop_faint(kernels.reshape(-1, 1, side, side), 1e-3))
     kernels = normalised(drop_islands(kernels), kernels).view(shape)
     # |K x - y|² summed over filters, without their (B, regularisers, filters, h, w) residuals
-    spectrum = torch.fft.rfft2(_embedded(kernels, size))
+    spectrum = psf2otf(kernels, size)
     error = squared_modulus(spectrum) * power - 2 * (spectrum.conj() * product).real
     best = _both_halves(error, size[1]).sum((-2, -1)).argmin(dim=1)
     return kernels.gather(1, best.view(-1, 1, 1, 1).expand(-1, 1, side, side))
@@ -107,16 +107,6 @@ def _tapered(blurry: Tensor, estimate: Tensor, side: int) -> tuple[Tensor, Tenso
     # edge_taper limits values by the extremes of an image: every derivative is an image of its own here
     observed, sharp = (edge_taper(f.flatten(0, 1)[:, None], window, 4).view_as(f) for f in (observed, sharp))
     return observed, sharp, kept
-
-
-def _embedded(kernels: Tensor, size: tuple[int, int]) -> Tensor:
-    side = kernels.shape[-1]
-    padded = F.pad(kernels, (0, size[1] - side, 0, size[0] - side))
-    return padded.roll((-(side // 2), -(side // 2)), (-2, -1))
-
-
-def _taps(image: Tensor, side: int) -> Tensor:
-    return image.roll((side // 2, side // 2), (-2, -1))[..., :side, :side]
 
 
 def _both_halves(spectrum: Tensor, width: int) -> Tensor:
