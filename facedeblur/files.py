@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from facedeblur.errors import UsageError
 
@@ -128,6 +129,15 @@ def files_among(given: Iterable[Path], suffixes: Container[str]) -> list[Path]:
 def default_cache() -> Path:
     """`$FACEDEBLUR_CACHE`, else `outputs/cache` here: what the command line keeps its plans in."""
     return Path(os.environ.get("FACEDEBLUR_CACHE") or "outputs/cache")
+
+
+def read_json(path: Path, otherwise: Any) -> Any:
+    """The content of a JSON file, or `otherwise` where there is none, or it is torn, or of another type than that."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return otherwise
+    return content if isinstance(content, type(otherwise)) else otherwise
 
 
 def write_json(path: Path, value: object) -> None:

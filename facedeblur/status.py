@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from facedeblur.files import read_json
+
 ENDED = ("done", "stopped")  # states of a run that did what it was asked to: its steps, or its minutes
 DEAD_AFTER_SECONDS = 120.0
 SWEEP_LOCK = ".gpu_pool.lock"  # in a sweep's folder, held while its launcher runs on this machine
@@ -31,11 +33,8 @@ def trained_on(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_status(folder: Path) -> dict | None:
     """The folder's status, or None where no run ever started. A torn or foreign file reads as None too."""
-    try:
-        status = json.loads((folder / "status.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return status if isinstance(status, dict) and "state" in status else None
+    status = read_json(folder / "status.json", {})
+    return status if "state" in status else None
 
 
 def is_alive(status: dict | None) -> bool:

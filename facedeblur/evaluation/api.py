@@ -111,11 +111,7 @@ def evaluate(
     own = OwnMetrics.of_program(metrics or {}, COLUMNS, _fingerprint)
     evaluation = Evaluation(settings, _methods(methods, device), own)
     evaluation.run()
-    return Scores(settings.folder, read_rows(settings.folder, SUMMARY_COLUMNS + _others()))
-
-
-def _others() -> list[str]:
-    return ["video", "frame", "identity", "L"]
+    return Scores(settings.folder, read_rows(settings.folder, [*SUMMARY_COLUMNS, "video", "frame", "identity", "L"]))
 
 
 def _methods(methods: Sequence[Spec] | Mapping[str, Spec], device: str) -> list[Method]:

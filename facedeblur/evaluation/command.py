@@ -11,6 +11,7 @@ from facedeblur.evaluation.rows import own_columns, read_rows
 from facedeblur.evaluation.runner import Evaluation
 from facedeblur.evaluation.settings import EvaluationSettings
 from facedeblur.metrics.landmarks import LIMIT, auc, failure_rate
+from facedeblur.report.summary import finite_mean
 from facedeblur.signals import sigterm_as_interrupt
 
 
@@ -41,12 +42,12 @@ def summary(rows: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
             "images": int(mine.sum()),
             "auc": auc(errors) if len(errors) else float("nan"),
             "failure_rate": failure_rate(errors) if len(errors) else float("nan"),
-            "psnr": _mean(columns["psnr"][mine]),
-            "ssim": _mean(columns["ssim"][mine]),
-            "cosine": _mean(columns["identity_cosine"][mine]),
-            "seconds": _mean(columns["seconds"][mine]),
+            "psnr": finite_mean(columns["psnr"][mine]),
+            "ssim": finite_mean(columns["ssim"][mine]),
+            "cosine": finite_mean(columns["identity_cosine"][mine]),
+            "seconds": finite_mean(columns["seconds"][mine]),
             "flagged": int(np.count_nonzero(columns["flags"][mine] != "")),
-            **{name: _mean(columns[name][mine]) for name in own},
+            **{name: finite_mean(columns[name][mine]) for name in own},
         }
     return found
 
@@ -73,9 +74,3 @@ def summary_text(rows: pa.Table) -> str:
     with console.capture() as text:
         console.print(summary_table(rows))
     return text.get()
-
-
-def _mean(values: np.ndarray) -> float:
-    values = values.astype(float)
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else float("nan")

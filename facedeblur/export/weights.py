@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from facedeblur.errors import UsageError
-from facedeblur.files import write_pieces
+from facedeblur.files import read_json, write_pieces
 from facedeblur.models.checkpoint import TrainedRun, best_checkpoint, is_run, load_run
 from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, register
 from facedeblur.models.weights import load_weights, shipped_state, training_state, write_weights
@@ -70,7 +69,7 @@ def provenance(trained: TrainedRun) -> dict[str, Any]:
         "blur": {"train": blur["schedules"], "val": blur["val_schedules"], "strength": data["strength"]},
         "loss": config["loss"],
         "data": {"name": data["name"], "kind": data["kind"], **_manifests(folder / "data.json")},
-        "versions": {key: value for key, value in _read(folder / "versions.json").items() if key in VERSIONS},
+        "versions": {key: value for key, value in read_json(folder / "versions.json", {}).items() if key in VERSIONS},
         "initialised_from": Path(config["init"]).name if config.get("init") else None,
     }
 
@@ -87,10 +86,6 @@ def _manifests(file: Path) -> dict[str, dict]:
     """Hash of the plan and number of videos of both splits."""
     return {
         split: {"manifest": entry["manifest"], "videos": entry["videos"]}
-        for split, entry in _read(file).items()
+        for split, entry in read_json(file, {}).items()
         if isinstance(entry, dict) and "manifest" in entry
     }
-
-
-def _read(file: Path) -> dict:
-    return json.loads(file.read_text()) if file.is_file() else {}

@@ -8,7 +8,7 @@ import numpy as np
 
 from facedeblur.metrics.strength import quarters, quartiles
 from facedeblur.report.rows import BLURRED, Rows
-from facedeblur.report.summary import NAN, blur_title, ordered_methods, per_image
+from facedeblur.report.summary import NAN, blur_title, finite_mean, ordered_methods, per_image
 from facedeblur.report.table import Column, Table, label, number
 
 
@@ -23,8 +23,7 @@ def breakdown(rows: Rows, parts: Sequence[tuple[str, np.ndarray]], caption: str,
     for method in ordered_methods(rows):
         cells = [label(method)]
         for _, part in parts:
-            values = per_image(part.where(method=method), measure)
-            mean = float(np.nanmean(values)) if np.isfinite(values).any() else NAN
+            mean = finite_mean(per_image(part.where(method=method), measure))
             cells.append(number(100 * mean if percent else mean, digits))
         lines.append(tuple(cells))
     return Table(tuple(columns), tuple(lines), caption, (f"Images: {counts}.",))

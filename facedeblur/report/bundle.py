@@ -54,5 +54,5 @@ class Report:
         text = [f"# {self.title}", self.subtitle, *(markdown(table) for table in self.tables.values())]
         write_atomic(folder / "report.md", "\n\n".join(filter(None, text)))
         page = html.page(self.title, *self.sections, subtitle=self.subtitle, footer=f"facedeblur {__version__}")
-        html.write_page(folder / "index.html", page)
+        write_atomic(folder / "index.html", page)
         return folder / "index.html"

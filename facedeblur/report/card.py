@@ -23,6 +23,8 @@ from facedeblur.report.summary import (
     per_image,
     summarise,
 )
+from facedeblur.report.table import Column, Table, label
+from facedeblur.report.table_formats import markdown
 
 TEMPLATE = Path(__file__).with_name("card.md")
 TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM", "auc": "AUC", "failure": "failures, %", "cosine": "identity"}
@@ -116,10 +118,7 @@ def _described(model: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, An
 
 
 def _table(rows: Rows, method: str) -> str:
-    lines = [
-        ["blur", "images", *(TITLES[name] for name in TITLES), "gap closed, %"],
-        ["---"] * (len(TITLES) + 3),
-    ]
+    lines = []
     for blur in ordered_blurs(rows):
         mine, _ = common_images(rows, blur, method, BLURRED)
         if not len(mine):
@@ -135,8 +134,9 @@ def _table(rows: Rows, method: str) -> str:
             )
         gap = gap_closed(rows, method, blur)
         share = f"{100 * gap.value:.0f} ({interval_text(gap, 0, 100)})" if np.isfinite(gap.value) else "no gap"
-        lines.append([blur_title(blur), str(len(mine)), *cells, share])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        lines.append(tuple(map(label, (blur_title(blur), str(len(mine)), *cells, share))))
+    titles = ("blur", "images", *TITLES.values(), "gap closed, %")
+    return markdown(Table(tuple(Column(title, numeric=False) for title in titles), tuple(lines))).rstrip("\n")
 
 
 def _front_door(rows: Rows, method: str) -> str:

@@ -46,7 +46,7 @@ def evaluation_report(
     report.section("Tables", *_tables(report, rows, summaries, blurs, tables))
     if plots:
         report.section("Plots", *_plots(report, rows, blurs))
-    report.section("Breakdown", *_breakdowns(report, rows, blurs))
+    report.section("Breakdown", *_breakdowns(report, rows))
     if cases and focus:
         lead = "Chosen by what the method gained over its input, different videos first."
         if np.isfinite(rows["landmark_error"]).any():
@@ -86,12 +86,8 @@ def _tables(
             caption = f"{title} on {corpora}, {', '.join(map(blur_title, part))}"
             table = paper_table(rows, summaries, part, caption, tables)
             content.append(report.table(name, table.noted(protocol_sentence(common_protocol(rows.sources)[0]))))
-    published = comparison_table(rows, summaries)
-    if published:
-        content.append(report.table("published", published))
-    order = order_table(rows, summaries)
-    if order:
-        content.append(report.table("order", order))
+    beside = {"published": comparison_table(rows, summaries), "order": order_table(rows, summaries)}
+    content += [report.table(name, table) for name, table in beside.items() if table]
     for name, table in (
         ("scores", score_table(rows, summaries, f"All scores on {corpora}")),
         ("differences", difference_table(rows, blurs, "Paired differences")),
@@ -120,7 +116,7 @@ def _plots(report: Report, rows: Rows, blurs: Sequence[str]) -> list[html.Html]:
     )
 
 
-def _breakdowns(report: Report, rows: Rows, blurs: Sequence[str]) -> list[html.Html]:
+def _breakdowns(report: Report, rows: Rows) -> list[html.Html]:
     measure, name = ("auc", "AUC") if np.isfinite(rows["landmark_error"]).any() else ("cosine", "Cosine")
     ways = [
         ("length", length_parts(rows), "number of averaged frames"),
@@ -132,8 +128,7 @@ def _breakdowns(report: Report, rows: Rows, blurs: Sequence[str]) -> list[html.H
     for key, parts, what in ways:
         if len(parts) > 1:
             for m, n in ((measure, name), ("ssim", "SSIM")):
-                table = breakdown(rows, parts, f"{n} by {what}", m)
-                content.append(report.table(f"{m}-by-{key}", table))
+                content.append(report.table(f"{m}-by-{key}", breakdown(rows, parts, f"{n} by {what}", m)))
     return content
 
 

@@ -10,9 +10,7 @@ import html as standard
 import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
-from pathlib import Path
 
-from facedeblur.files import write_atomic
 from facedeblur.report.table import Cell, Column, Table
 
 VOID = {"img", "input", "meta", "br", "hr", "wbr"}
@@ -215,11 +213,6 @@ def page(title: str, *sections: Content, subtitle: Content = None, footer: Conte
     main = element("main", heading, body, ending)
     content = element("body", links if contents else None, main, script)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n{content}</html>\n'
-
-
-def write_page(path: str | Path, document: str) -> None:
-    """Writes a page, atomically, so that a browser never reads half of it."""
-    write_atomic(Path(path), document)
 
 
 def static(name: str) -> str:

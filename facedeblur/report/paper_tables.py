@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from facedeblur.report.published import Published, counterpart, paper_variant, printed
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
@@ -38,7 +38,7 @@ def paper_table(
         if method not in (BLURRED, ORACLE):
             competing.append(len(lines))
         lines.append(tuple(cells))
-    lines += _printed_lines(blurs, tables)
+    lines += printed_lines(blurs, tables, lambda row: (row.auc, row.failure_percent, row.ssim), (3, 2, 4))
     notes = [
         "Images: " + ", ".join(f"{blur_title(blur)} {_count(summaries, blur):,}" for blur in blurs) + ".",
         interval_note(rows),
@@ -78,7 +78,7 @@ def comparison_table(rows: Rows, summaries: Summaries, tables: Sequence[int] = (
                 number(s.auc, 3),
                 number(row.auc, 3),
                 number(100 * s.failure, 2),
-                number(None if row.failure is None else 100 * row.failure, 2),
+                number(row.failure_percent, 2),
                 number(s.ssim, 4),
                 number(row.ssim, 4),
                 Cell("", None) if method in (BLURRED, ORACLE) else number(100 * s.gap.value, 0),
@@ -159,15 +159,19 @@ def _triple(s: Summary | None) -> list[Cell]:
     ]
 
 
-def _printed_lines(blurs: Sequence[str], tables: Sequence[int]) -> list[tuple[Cell, ...]]:
+def printed_lines(
+    blurs: Sequence[str],
+    tables: Sequence[int],
+    figures: Callable[[Published], Sequence[float | None]],
+    digits: Sequence[int],
+) -> list[tuple[Cell, ...]]:
+    """The rows of the paper's `tables`, method by method: under each blur its `figures`, to so many `digits`."""
     rows = {(row.method, blur): row for blur in blurs for row in printed(tables, blur)}
     lines = []
     for method in dict.fromkeys(method for method, _ in rows):
         cells = [label(f"{method}, printed")]
-        for blur in blurs:
-            row = rows.get((method, blur))
-            rate = None if row is None or row.failure is None else 100 * row.failure
-            cells += [number(row and row.auc, 3), number(rate, 2), number(row and row.ssim, 4)]
+        for row in (rows.get((method, blur)) for blur in blurs):
+            cells += map(number, figures(row) if row else [None] * len(digits), digits)
         lines.append(tuple(cells))
     return lines
 

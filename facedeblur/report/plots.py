@@ -95,8 +95,7 @@ def new_figure(panels: int, width: float = 4.2, height: float = 3.4) -> tuple[Fi
 
 def ced_curve(rows: Rows, method: str, blur: str) -> Curve | None:
     """Cumulative error distribution on [0, 0.08]; None without landmark errors."""
-    errors = rows.where(method=method, blur=blur)["landmark_error"]
-    errors = errors[~np.isnan(errors)]
+    errors = rows.where(method=method, blur=blur).known("landmark_error")
     if not len(errors):
         return None
     x = np.linspace(0, LIMIT, 401)
@@ -105,8 +104,7 @@ def ced_curve(rows: Rows, method: str, blur: str) -> Curve | None:
 
 def cosine_curve(rows: Rows, method: str, blur: str, low: float) -> Curve | None:
     """Cumulative distribution of the cosine to the sharp face's embedding on [low, 1]; None without embeddings."""
-    cosines = rows.where(method=method, blur=blur)["identity_cosine"]
-    cosines = cosines[~np.isnan(cosines)]
+    cosines = rows.where(method=method, blur=blur).known("identity_cosine")
     if not len(cosines):
         return None
     x = np.linspace(low, 1, 401)
@@ -141,8 +139,7 @@ def cosine_figure(rows: Rows, blurs: Sequence[str], methods: Sequence[str] = (),
     """
 
     def curves(blur: str) -> list[Curve | None]:
-        cosines = rows.where(blur=blur)["identity_cosine"]
-        cosines = cosines[~np.isnan(cosines)]
+        cosines = rows.where(blur=blur).known("identity_cosine")
         low = float(np.floor(10 * np.quantile(cosines, 0.01)) / 10) if len(cosines) else 0.0
         shown = methods or top_methods(rows, blur, count, "identity_cosine")
         return [cosine_curve(rows, method, blur, min(low, 0.9)) for method in shown if method != ORACLE]
@@ -161,7 +158,7 @@ def _curves_figure(
         return None
     figure, axes = new_figure(len(panels))
     for axis, (blur, drawn) in zip(axes, panels, strict=True):
-        title = f"{blur_title(blur)} ({_images(rows, blur)} images)"
+        title = f"{blur_title(blur)} ({len(set(rows.where(blur=blur).image_keys())):,} images)"
         draw_curves(axis, drawn, everything, title, x, "share of images")
         axis.set(xlim=(drawn[0].x[0], drawn[0].x[-1]), ylim=(0, 1))
         axis.legend(loc=legend, fontsize=8)
@@ -174,11 +171,9 @@ def top_methods(rows: Rows, blur: str, count: int = 3, column: str = "landmark_e
     present = [method for method in ordered_methods(rows) if method in set(under.distinct("method"))]
 
     def merit(method: str) -> float:
-        values = under.where(method=method)[column]
-        values = values[~np.isnan(values)]
-        if column == "landmark_error":
-            values = area_shares(values)
-        return float(values.mean()) if len(values) else -np.inf
+        values = under.where(method=method).known(column)
+        shares = area_shares(values) if column == "landmark_error" else values
+        return float(shares.mean()) if len(shares) else -np.inf
 
     between = sorted((m for m in present if m not in (BLURRED, ORACLE)), key=merit)[-count:]
     return [m for m in present if m in (BLURRED, ORACLE) or m in between]
@@ -203,7 +198,3 @@ def _rendered(figure: Figure, kind: str) -> bytes:
     with house_style():
         figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return file.getvalue()
-
-
-def _images(rows: Rows, blur: str) -> str:
-    return f"{len(set(rows.where(blur=blur).image_keys())):,}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
+from facedeblur.files import write_atomic
 from facedeblur.report.histogram import histogram
 from facedeblur.report.html import (
     Content,
@@ -22,12 +25,15 @@ from facedeblur.report.html import (
     subheading,
     table,
     tiles,
-    write_page,
 )
 from facedeblur.report.images import data_uri
 from facedeblur.report.table import Cell, Column, Table, label, number
 
 TABLES = ("clips", "identities", "schedules", "lengths", "blur", "faces", "stops", "rejects", "skipped")
+
+MEANS = ("length", "psnr", "ssim", "face")
+TITLES = {"length": "mean L", "psnr": "PSNR", "ssim": "SSIM", "face": "face, px"}
+DIGITS = {"length": 1, "psnr": 2, "ssim": 4, "fps": 2}  # of a column; whole numbers else
 
 Row = dict
 Found = dict[str, list[Row]]
@@ -39,7 +45,7 @@ def write_preparation_page(folder: Path, title: str, footer: str = "") -> Path:
     sets = list(dict.fromkeys(row["set"] for row in found["clips"]))
     parts = [_set(key, _of(found, key), folder / "samples" / folder_name(key)) for key in sets]
     path = folder / "index.html"
-    write_page(path, page(title, *parts, subtitle=_subtitle(found["clips"]), footer=footer or None))
+    write_atomic(path, page(title, *parts, subtitle=_subtitle(found["clips"]), footer=footer or None))
     return path
 
 
@@ -107,44 +113,23 @@ def _share(part: float, whole: float) -> str:
 
 
 def _schedules(rows: list[Row]) -> Table:
-    names = ("windows", "clips", "length", "psnr", "ssim", "face")
-    titles = ("windows", "clips", "mean L", "PSNR", "SSIM", "face, px")
-    digits = (0, 0, 1, 2, 4, 0)
-    return Table(
-        (*_texts("corpus", "schedule", "pass"), *(Column(title) for title in titles)),
-        tuple(
-            (
-                label(row["corpus"]),
-                label(row["schedule"]),
-                label("reverse" if row["reverse"] else "forward"),
-                *(number(row[name], n) for name, n in zip(names, digits, strict=True)),
-            )
-            for row in rows
-        ),
+    named = [{**row, "pass": "reverse" if row["reverse"] else "forward"} for row in rows]
+    return _table(
+        named,
+        ("corpus", "schedule", "pass"),
+        ("windows", "clips", *MEANS),
         notes=("clips: those with at least one such window; PSNR in dB and SSIM are those of the emitted blur",),
     )
 
 
 def _identities(rows: list[Row]) -> Table:
-    titles = ("clips", "windows", "mean L", "PSNR", "SSIM", "face, px")
-    names, digits = ("clips", "windows", "length", "psnr", "ssim", "face"), (0, 0, 1, 2, 3, 0)
-    return Table(
-        (*_texts("corpus", "identity"), *(Column(title) for title in titles)),
-        tuple(
-            (
-                label(row["corpus"]),
-                label(row["identity"]),
-                *(number(row[n], d) for n, d in zip(names, digits, strict=True)),
-            )
-            for row in rows
-        ),
-    )
+    return _table(rows, ("corpus", "identity"), ("clips", "windows", *MEANS))
 
 
 def _stops(rows: list[Row]) -> Table:
-    totals: dict[str, int] = {}
+    totals: Counter[str] = Counter()
     for row in rows:
-        totals[row["schedule"]] = totals.get(row["schedule"], 0) + row["windows"]
+        totals[row["schedule"]] += row["windows"]
     return Table(
         (*_texts("schedule", "window ended by"), Column("windows"), Column("share")),
         tuple(
@@ -161,29 +146,25 @@ def _stops(rows: list[Row]) -> Table:
 
 
 def _rejects(rows: list[Row]) -> Table:
-    return Table(
-        (*_texts("schedule", "reason"), Column("candidates")),
-        tuple((label(row["schedule"]), label(row["reason"]), number(row["candidates"], 0)) for row in rows),
-        caption="Candidates that were dropped",
-    )
+    return _table(rows, ("schedule", "reason"), ("candidates",), caption="Candidates that were dropped")
 
 
 def _clips(rows: list[Row]) -> Table:
-    titles = ("frames", "fps", "shots", "people", "faces", "blurred", "windows")
-    digits = (0, 2, 0, 0, 0, 0, 0)
-    return Table(
-        (*_texts("file", "identity", "reader", "size"), *(Column(t) for t in titles), *_texts("skipped because")),
-        tuple(
-            (
-                label(row["path"]),
-                label(row["identity"]),
-                label(row["backend"]),
-                label(f"{row['width']}x{row['height']}"),
-                *(number(row[name], n) for name, n in zip(titles, digits, strict=True)),
-                label(row["reason"]),
-            )
-            for row in rows
-        ),
+    named = [
+        {
+            **row,
+            "file": row["path"],
+            "reader": row["backend"],
+            "size": f"{row['width']}x{row['height']}",
+            "skipped because": row["reason"],
+        }
+        for row in rows
+    ]
+    return _table(
+        named,
+        ("file", "identity", "reader", "size"),
+        ("frames", "fps", "shots", "people", "faces", "blurred", "windows"),
+        ("skipped because",),
         notes=(
             "faces: frames with a face that is used; blurred: frames whose face is too blurred to be ground truth; "
             "the frames of an album are its photos",
@@ -191,17 +172,30 @@ def _clips(rows: list[Row]) -> Table:
     )
 
 
+def _table(
+    rows: list[Row], texts: Sequence[str], numbers: Sequence[str], last: Sequence[str] = (), **options: Any
+) -> Table:
+    """A table of the columns of these names: texts, numbers, and texts again."""
+    columns = (*_texts(*texts), *(Column(TITLES.get(name, name)) for name in numbers), *_texts(*last))
+    lines = (
+        (
+            *(label(row[name]) for name in texts),
+            *(number(row[name], DIGITS.get(name, 0)) for name in numbers),
+            *(label(row[name]) for name in last),
+        )
+        for row in rows
+    )
+    return Table(columns, tuple(lines), **options)
+
+
 def _skipped(rows: list[Row]) -> Html:
-    counts: dict[str, int] = {}
-    for row in rows:
-        reason = row["reason"].split(":")[0]
-        counts[reason] = counts.get(reason, 0) + 1
+    counts = Counter(row["reason"].split(":")[0] for row in rows)
     if not counts:
         return paragraph("Every file gives windows.")
     return table(
         Table(
             (*_texts("reason"), Column("files")),
-            tuple((label(reason), number(n, 0)) for reason, n in sorted(counts.items(), key=lambda item: -item[1])),
+            tuple((label(reason), number(n, 0)) for reason, n in counts.most_common()),
             caption="Skipped files",
         )
     )
@@ -220,11 +214,6 @@ def _contact_sheet(folder: Path) -> Html:
         what = f"{pair['identity']}, {pair['schedule']}, L {pair['length']}, {pair['psnr']} dB, SSIM {pair['ssim']}"
         picture = image(data_uri(folder / pair["file"]), f"blurry and sharp: {what}", title=f"{what}, {pair['stop']}")
         pictures.append(figure(picture, what))
-    return join_sheet(pictures)
-
-
-def join_sheet(pictures: Sequence[Html]) -> Html:
-    """The pictures in rows: blurry left, sharp right, from the strongest blur to the weakest."""
     lead = paragraph("Blurry left, sharp right, from the strongest blur to the weakest.", "caption")
     return element("div", lead, columns(*pictures, narrow=True))
 

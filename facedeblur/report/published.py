@@ -60,6 +60,11 @@ class Published:
     accuracy: float | None = None
     std: float | None = None
 
+    @property
+    def failure_percent(self) -> float | None:
+        """The failure rate in percent, as it is printed."""
+        return None if self.failure is None else 100 * self.failure
+
 
 @cache
 def published() -> tuple[Published, ...]:

@@ -6,7 +6,6 @@ the scores and fetches those from the files when asked.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedeblur.errors import UsageError
+from facedeblur.files import read_json
 
 TEXTS = ("method", "corpus", "category", "identity", "blur", "video", "flags", "image")
 WHOLE = ("frame", "L")
@@ -80,6 +80,11 @@ class Rows:
         """The values of a column in the order of their first appearance."""
         values, first = np.unique(self.columns[column], return_index=True)
         return [values[i].item() if hasattr(values[i], "item") else values[i] for i in np.argsort(first)]
+
+    def known(self, column: str) -> np.ndarray:
+        """The values of a column of numbers that are not missing."""
+        values = self.columns[column]
+        return values[~np.isnan(values)]
 
     def image_keys(self) -> list[tuple]:
         """What names the image of each row, whatever the method: corpus, blur, video, frame, L."""
@@ -154,8 +159,7 @@ def read_rows(folders: Sequence[str | Path]) -> Rows:
         shards = tuple(sorted((folder / "rows").glob("[!.]*.parquet")))
         parts += [_read(path, len(sources), number) for number, path in enumerate(shards)]
         files.append(shards)
-        status = _json(folder / "status.json")
-        protocol = _json(folder / "protocol.json")
+        status, protocol = read_json(folder / "status.json", {}), read_json(folder / "protocol.json", {})
         sources.append(Source(folder, protocol, status.get("state", ""), status.get("lost_windows", 0)))
     parts = [part for part in parts if len(part[1])]
     if not parts:
@@ -223,11 +227,3 @@ def _joined(rows: Rows) -> Rows:
     return Rows(rows.sources, rows.files, rows.columns, rows.place, rows.remarks + tuple(remarks)).select(
         np.array(kept, dtype=np.int64)
     )
-
-
-def _json(path: Path) -> dict:
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,12 +75,8 @@ def summarise(rows: Rows, method: str, blur: str) -> Summary:
     if not len(mine):
         raise ValueError(f"no rows of {method} under {blur}")
     groups = mine.groups()
-    errors = mine["landmark_error"]
-    errors = errors[~np.isnan(errors)]
-    flags: dict[str, int] = {}
-    for text in mine["flags"]:
-        for flag in filter(None, str(text).split(",")):
-            flags[flag] = flags.get(flag, 0) + 1
+    errors = mine.known("landmark_error")
+    flags = Counter(flag for text in mine["flags"] for flag in str(text).split(",") if flag)
     return Summary(
         method=method,
         blur=blur,
@@ -87,12 +84,12 @@ def summarise(rows: Rows, method: str, blur: str) -> Summary:
         groups=len(set(groups.tolist())),
         auc=auc(errors) if len(errors) else NAN,
         failure=failure_rate(errors) if len(errors) else NAN,
-        ssim=_mean(mine["ssim"]),
-        psnr=_mean(mine["psnr"]),
-        cosine=_mean(mine["identity_cosine"]),
+        ssim=finite_mean(mine["ssim"]),
+        psnr=finite_mean(mine["psnr"]),
+        cosine=finite_mean(mine["identity_cosine"]),
         seconds=float(np.nanmedian(mine["seconds"])) if np.isfinite(mine["seconds"]).any() else NAN,
         intervals={name: bootstrap_interval(per_image(mine, name), groups) for name in (*MEASURES, *mine.own)},
-        own={name: _mean(mine[name]) for name in mine.own},
+        own={name: finite_mean(mine[name]) for name in mine.own},
         gap=gap_closed(rows, method, blur),
         flags=dict(sorted(flags.items())),
     )
@@ -154,7 +151,7 @@ def ordered_methods(rows: Rows) -> list[str]:
     measure = "auc" if np.isfinite(rows["landmark_error"]).any() else "ssim"
 
     def score(method: str) -> float:
-        return _mean(per_image(rows.where(method=method), measure))
+        return finite_mean(per_image(rows.where(method=method), measure))
 
     between = sorted((m for m in methods if m not in (BLURRED, ORACLE)), key=lambda m: np.nan_to_num(score(m)))
     return [*(m for m in (BLURRED,) if m in methods), *between, *(m for m in (ORACLE,) if m in methods)]
@@ -173,6 +170,8 @@ def blur_title(blur: str) -> str:
     return BLUR_TITLES.get(blur, blur)
 
 
-def _mean(values: np.ndarray) -> float:
+def finite_mean(values: np.ndarray) -> float:
+    """The mean of the values that are finite, NaN where none is."""
+    values = np.asarray(values, float)
     values = values[np.isfinite(values)]
     return float(values.mean()) if len(values) else NAN

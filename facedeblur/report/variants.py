@@ -36,7 +36,6 @@ def variant_table(rows: Rows, blur: str, caption: str, notes: Sequence[str] = ()
         reference = variant in (BLURRED, ORACLE)
         claims = {variants[summary.method][0] for summary in summaries}
         printed = counterpart(claims.pop(), blur, (4, 5, 6, 7)) if len(claims) == 1 else None
-        rate = None if printed is None or printed.failure is None else 100 * printed.failure
         if not reference:
             competing.append(len(lines))
         lines.append(
@@ -46,7 +45,7 @@ def variant_table(rows: Rows, blur: str, caption: str, notes: Sequence[str] = ()
                 _over_seeds([s.auc for s in summaries], 3),
                 number(printed and printed.auc, 3),
                 _over_seeds([100 * s.failure for s in summaries], 2),
-                number(rate, 2),
+                number(printed and printed.failure_percent, 2),
                 _over_seeds([s.ssim for s in summaries], 4),
                 number(printed and printed.ssim, 4),
                 Cell("", None) if reference else _over_seeds([100 * s.gap.value for s in summaries], 0),

@@ -9,7 +9,7 @@ import numpy as np
 from facedeblur.report import html
 from facedeblur.report.rows import BLURRED, ORACLE, Rows, common_protocol
 from facedeblur.report.score_tables import Summaries
-from facedeblur.report.summary import blur_title, paired, per_image
+from facedeblur.report.summary import blur_title, finite_mean, paired, per_image
 
 # keys of protocol.json that decide what a score is
 DECISIVE = ("corpus", "image_size", "judges", "metrics", "schedule")
@@ -55,8 +55,7 @@ def key_figures(rows: Rows, summaries: Summaries, blurs: Sequence[str], focus: s
     mine = [summaries[focus, blur] for blur in blurs if (focus, blur) in summaries]
 
     def mean(method: str, measure: str) -> float:
-        values = per_image(rows.where(method=method), measure)
-        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+        return finite_mean(per_image(rows.where(method=method), measure))
 
     def beside(measure: str, digits: int, scale: float = 1) -> str:
         references = [m for m in (BLURRED, ORACLE) if np.isfinite(mean(m, measure))]

@@ -12,10 +12,10 @@ import numpy as np
 
 from facedeblur.errors import UsageError
 from facedeblur.metrics.verification import FacePair, PairLike, Verification, pair_similarities, verification
-from facedeblur.report.published import printed
+from facedeblur.report.paper_tables import printed_lines
 from facedeblur.report.rows import BLURRED, ORACLE, Rows
 from facedeblur.report.summary import blur_title, ordered_blurs, ordered_methods
-from facedeblur.report.table import Cell, Column, Table, label, number, ranked
+from facedeblur.report.table import Column, Table, label, number, ranked
 
 HALVES = ("first half", "second half")
 
@@ -139,23 +139,11 @@ def verification_table(
         if method not in (BLURRED, ORACLE):
             competing.append(len(lines))
         lines.append(tuple(cells))
-    lines += _printed_lines(blurs)
+    lines += printed_lines(blurs, (8,), lambda row: (row.accuracy, row.std), (4, 4))
     table = Table(tuple(columns), tuple(lines), caption, tuple(notes))
     for i in range(len(blurs) if len(competing) > 1 else 0):
         table = ranked(table, 1 + 2 * i, {1 + 2 * i: [1 + 2 * i, 2 + 2 * i]}, competing)
     return table
-
-
-def _printed_lines(blurs: Sequence[str]) -> list[tuple[Cell, ...]]:
-    rows = {(row.method, blur): row for blur in blurs for row in printed((8,), blur)}
-    lines = []
-    for method in dict.fromkeys(method for method, _ in rows):
-        cells = [label(f"{method}, printed")]
-        for blur in blurs:
-            row = rows.get((method, blur))
-            cells += [number(row and row.accuracy, 4), number(row and row.std, 4)]
-        lines.append(tuple(cells))
-    return lines
 
 
 def _of_one(videos: dict[str, set[str]]) -> list[tuple[str, str]]:

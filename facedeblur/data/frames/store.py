@@ -10,7 +10,6 @@ cut off or changed is decoded again. In memory the same file is an anonymous one
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -27,7 +26,7 @@ from filelock import FileLock
 from facedeblur.data.frames.fill import Progress, fill
 from facedeblur.data.frames.index import FrameIndex
 from facedeblur.data.frames.tiles import TileSettings
-from facedeblur.files import write_json
+from facedeblur.files import read_json, write_json
 
 SHARE = 0.5  # of the free memory, or of the free disk, that a store may take
 SAVE_EVERY = 5.0  # seconds between two writings of state.json
@@ -203,11 +202,8 @@ def _free_memory() -> int:
 
 def _state(folder: Path) -> dict[str, int]:
     """Checksums by video; {} where the file is missing, cut off or of another format."""
-    try:
-        state = json.loads((folder / "state.json").read_text())
-        return dict(state["checksums"]) if state["format"] == FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    state = read_json(folder / "state.json", {})
+    return state.get("checksums", {}) if state.get("format") == FORMAT else {}
 
 
 def _save(folder: Path, sums: dict[str, int]) -> None:

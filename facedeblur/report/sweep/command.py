@@ -11,7 +11,6 @@ from pathlib import Path
 
 from facedeblur.errors import UsageError
 from facedeblur.files import check_place, write_atomic
-from facedeblur.report.html import write_page
 from facedeblur.report.sweep.page import main_figure, sweep_page
 from facedeblur.report.sweep.read import Sweep, is_sweep, read_sweep
 from facedeblur.report.sweep.tables import cost_table, matrix_table, schedules_of, variant_table
@@ -42,7 +41,7 @@ def write_report(folder: Path, refresh: int = 0, quiet: bool = False) -> Sweep:
     figure = main_figure(sweep)
     if figure:
         write_atomic(target / "figure.svg", base64.b64decode(figure.partition(",")[2]))
-    write_page(target / "index.html", sweep_page(sweep, refresh))
+    write_atomic(target / "index.html", sweep_page(sweep, refresh))
     if not quiet:
         print(markdown(tables["variants"]))
         print(f"page: {target / 'index.html'}")

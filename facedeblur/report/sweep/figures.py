@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
+from facedeblur.report.plots import new_figure, svg_uri
 from facedeblur.report.sweep.compare import Lead, lead, spread
 from facedeblur.report.sweep.read import Sweep
 from facedeblur.report.sweep.tables import leads, matrix
@@ -186,18 +186,7 @@ def blur_gains(sweep: Sweep) -> str:
 
 def _canvas(width: float, height: float):
     """Axes of that size in inches, and a function that returns what was drawn as a data URI."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasSVG(figure)
-    axes = figure.add_subplot()
+    figure, [axes] = new_figure(1, width, height)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-
-    def finish() -> str:
-        file = io.BytesIO()
-        figure.savefig(file, format="svg", metadata={"Date": None})
-        return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-    return axes, finish
+    return axes, partial(svg_uri, figure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from facedeblur.errors import UsageError
+from facedeblur.files import read_json
 from facedeblur.status import ENDED, is_alive, read_status
 
 STATES = ("done", "running", "waiting", "interrupted", "dead", "failed")
@@ -96,7 +96,7 @@ def is_sweep(folder: Path) -> bool:
 def read_sweep(folder: Path) -> Sweep:
     """Everything below `folder`. Raises UsageError where no run is found."""
     folder = Path(folder)
-    known = {job["folder"]: job for job in _json(folder / "sweep.json", {}).get("jobs", [])}
+    known = {job["folder"]: job for job in read_json(folder / "sweep.json", {}).get("jobs", [])}
     found = {
         str(path.parent.relative_to(folder)) for path in (*_below(folder, "status.json"), *_below(folder, "job.json"))
     }
@@ -109,7 +109,7 @@ def read_sweep(folder: Path) -> Sweep:
 
 
 def _read_run(folder: Path, place: Path) -> Run:
-    status, job = read_status(folder) or {}, _json(folder / "job.json", {})
+    status, job = read_status(folder) or {}, read_json(folder / "job.json", {})
     config = _yaml(folder / "config.yaml")
     of_sweep = config.get("sweep") or {}
     seed = config.get("seed", _seed_of(place.name))
@@ -128,10 +128,10 @@ def _read_run(folder: Path, place: Path) -> Run:
         device=str(job.get("slot") or status.get("host") or ""),
         step=status.get("step"),
         config=config,
-        summary=_json(folder / "summary.json", {}),
-        rows=_json(folder / "validation_rows.json", []),
+        summary=read_json(folder / "summary.json", {}),
+        rows=read_json(folder / "validation_rows.json", []),
         curves=_curves(folder / "metrics.csv"),
-        cost=_json(folder / "cost.json", []),
+        cost=read_json(folder / "cost.json", []),
     )
 
 
@@ -147,15 +147,6 @@ def _below(folder: Path, name: str):
     """Files of that name in run folders: one to three levels down, so that no picture folder is searched."""
     for depth in (1, 2, 3):
         yield from folder.glob("*/" * depth + name)
-
-
-def _json(path: Path, otherwise):
-    """The content of a JSON file, or `otherwise` where there is none, or another kind of thing."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return otherwise
-    return content if isinstance(content, type(otherwise)) else otherwise
 
 
 def _yaml(path: Path) -> dict:

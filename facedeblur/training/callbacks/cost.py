@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import resource
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from facedeblur.files import write_json
+from facedeblur.files import read_json, write_json
 
 EVERY_SECONDS = 30.0  # a kill loses at most so much of the account
 
@@ -27,10 +26,7 @@ class Cost(Callback):
 
     def __init__(self, folder: Path):
         self.path = Path(folder) / "cost.json"
-        try:
-            self.earlier = list(json.loads(self.path.read_text()))
-        except (OSError, ValueError, TypeError):
-            self.earlier = []
+        self.earlier = read_json(self.path, [])
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         self.began, self.clock, self.images = time.time(), time.monotonic(), 0
