@@ -106,7 +106,7 @@ def _measure(stage: LocalizerStage, faces: list[AnnotatedFace], size: int, folde
     Every localiser is given the box that a detector would give the annotated face, so it cannot miss it.
     """
     with stage.evaluating():
-        localizers: dict[str, Localizer] = {"ours": HourglassLocalizer(stage.network, size, stage.device)}
+        localizers: dict[str, Localizer] = {"ours": HourglassLocalizer(stage.networks, size, stage.device)}
         if has_dlib():
             localizers["dlib"] = DlibLocalizer()
         rows = [_row(face, localizers) for face in faces]

@@ -28,7 +28,7 @@ def draw_points(image: np.ndarray, points: np.ndarray, colour: tuple[int, int, i
 def point_grid(stage: LocalizerStage, faces: Sequence[AnnotatedFace], size: int) -> np.ndarray:
     """Rows of faces as the stage now localises them: columns `found`, `annotated`, `both`; RGB uint8."""
     with stage.evaluating():
-        localizer = HourglassLocalizer(stage.network, size, stage.device)
+        localizer = HourglassLocalizer(stage.networks, size, stage.device)
         points = localizer.localize_many([face.image for face in faces], [face.box for face in faces])
     columns: dict[str, list[np.ndarray]] = {"found": [], "annotated": [], "both": []}
     for face, found in zip(faces, points, strict=True):

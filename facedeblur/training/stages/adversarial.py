@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from facedeblur.models.build import build_hourglass, build_networks
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
 from facedeblur.models.half_size import HalfSizeStep
 from facedeblur.models.plugged import try_networks
-from facedeblur.models.registry import WeightsError, is_run
+from facedeblur.models.registry import WeightsError
 from facedeblur.models.settings import LossWeights, ModelSettings, half_size_settings
 from facedeblur.models.weights import initialise, load_weights
 from facedeblur.training.stages.restoration import RestorationStage
@@ -89,22 +88,16 @@ class AdversarialStage(RestorationStage):
         self.generator_loss, self.discriminator_loss = GeneratorLoss(weights), DiscriminatorLoss(weights)
         self.adversarial = weights.adversarial > 0 or weights.projection > 0
         self.projection_on_discriminator = model.projection_on == "discriminator"
-        if self.resumed_from is not None:
-            self.networks.load_state_dict(self.resumed_from["networks"])
-        elif init is not None and is_run(init):
-            self.branched_from = self.branch(Path(init))
-        elif init is not None:
-            print(f"init: {initialise(self.networks, init)}", file=sys.stderr)
-        self.begin_average()
+        self.begin(init)
+
+    def initialise(self, init: str) -> str:
+        return initialise(self.networks, init)
 
     def build_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
             self.make_optimizer(self.networks.generator_parameters(), self.settings.learning_rate),
             self.make_optimizer(self.networks.discriminator.parameters(), self.settings.discriminator_rate),
         ]
-
-    def networks_state(self) -> dict[str, Tensor]:
-        return self.networks.state_dict()
 
     @property
     def averaged(self) -> torch.nn.Module:
@@ -121,19 +114,9 @@ class AdversarialStage(RestorationStage):
         adversarial = self.discriminator_active()
         if adversarial:
             d = self._discriminator_losses(output.detach(), sharp, blurry)
-            losses |= {f"d_{name}": value.detach() for name, value in d.items()}
-            self.check_losses(losses, batch)
-            self.manual_backward(d["total"] / self.settings.accumulate)
-            if self.at_step_boundary:
-                losses |= {f"d_{name}": value for name, value in self.step_optimizer(optimizer_d).items()}
-
+            losses = self.step(d["total"], optimizer_d, d, batch, "d_")
         g = self._generator_losses(output, reconstruction, sharp, blurry, adversarial)
-        losses |= {f"g_{name}": value.detach() for name, value in g.items()}
-        self.check_losses(losses, batch)
-        self.manual_backward(g["total"] / self.settings.accumulate)
-        if self.at_step_boundary:
-            losses |= {f"g_{name}": value for name, value in self.step_optimizer(optimizer_g).items()}
-        return losses
+        return losses | self.step(g["total"], optimizer_g, g, batch, "g_")
 
     def _discriminator_losses(self, fake: Tensor, sharp: Tensor, blurry: Tensor) -> dict[str, Tensor]:
         real_logits, real_features = self.networks.discriminator(sharp, blurry)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from facedeblur.baselines.starting import generator_tensors
 from facedeblur.models.checkpoint import load_weights
-from facedeblur.models.registry import is_run
 from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.restoration import RestorationStage
 
@@ -36,14 +32,11 @@ class ComparedStage(RestorationStage):
         generator, critic = self.build(compared)
         self.networks = nn.ModuleDict({"generator": generator} | ({} if critic is None else {"critic": critic}))
         self.networks.to(memory_format=torch.channels_last)
-        if self.resumed_from is not None:
-            self.networks.load_state_dict(self.resumed_from["networks"])
-        elif init is not None and is_run(init):
-            self.branched_from = self.branch(Path(init))
-        elif init is not None:
-            load_weights(generator, generator_tensors(self.kind, init), init)
-            print(f"init: {init}{'' if critic is None else '; the critic starts anew'}", file=sys.stderr)
-        self.begin_average()
+        self.begin(init)
+
+    def initialise(self, init: str) -> str:
+        load_weights(self.generator, generator_tensors(self.kind, init), init)
+        return f"{init}{'' if self.critic is None else '; the critic starts anew'}"
 
     def build(self, compared: ComparedSettings) -> tuple[nn.Module, nn.Module | None]:
         """The generator, and the critic that trains it, if any."""
@@ -63,18 +56,6 @@ class ComparedStage(RestorationStage):
             optimizers.append(self.make_optimizer(self.critic.parameters(), self.settings.discriminator_rate))
         return optimizers
 
-    def networks_state(self) -> dict[str, Tensor]:
-        return self.networks.state_dict()
-
     @property
     def averaged(self) -> nn.Module:
         return self.generator
-
-    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, terms: dict[str, Tensor], batch: dict) -> dict:
-        """Backward, and a step where the batch completes one; the detached terms of the loss, for the logs."""
-        losses = {name: value.detach() for name, value in terms.items()}
-        self.check_losses(losses, batch)
-        self.manual_backward(loss / self.settings.accumulate)
-        if self.at_step_boundary:
-            losses |= self.step_optimizer(optimizer)
-        return losses

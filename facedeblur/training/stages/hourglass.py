@@ -25,27 +25,14 @@ class HourglassStage(RestorationStage):
 
     def __init__(self, model: ModelSettings, **common):
         super().__init__(**common)
-        self.hourglass = build_hourglass(model).to(memory_format=torch.channels_last)
-        if self.resumed_from is not None:
-            self.hourglass.load_state_dict(self.resumed_from["networks"])
-
-    def build_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.make_optimizer(self.hourglass.parameters(), self.settings.learning_rate)]
-
-    def networks_state(self) -> dict[str, Tensor]:
-        return self.hourglass.state_dict()
+        self.networks = build_hourglass(model).to(memory_format=torch.channels_last)
+        self.begin()
 
     def update(self, batch: dict) -> dict[str, Tensor]:
-        optimizer = self.optimizers()
         sharp = 2 * batch["sharp"] - 1
-        outputs = self.hourglass(2 * batch["blurry"] - 1)
+        outputs = self.networks(2 * batch["blurry"] - 1)
         loss = sum(F.l1_loss(output.float(), sharp) for output in outputs) / len(outputs)
-        losses = {"l1": loss.detach()}
-        self.check_losses(losses, batch)
-        self.manual_backward(loss / self.settings.accumulate)
-        if self.at_step_boundary:
-            losses |= self.step_optimizer(optimizer)
-        return losses
+        return self.step(loss, self.optimizers(), {"l1": loss}, batch)
 
     def restore(self, blurry: Tensor) -> dict[str, Tensor]:
-        return {"hourglass": (self.hourglass(2 * blurry - 1)[-1].float() + 1) / 2}
+        return {"hourglass": (self.networks(2 * blurry - 1)[-1].float() + 1) / 2}

@@ -26,39 +26,24 @@ class LocalizerStage(Stage):
 
     def __init__(self, model: ModelSettings, **common):
         super().__init__(**common)
-        self.network = LandmarkHourglass(model.hourglass_features, model.hourglass_stacks)
-        self.network.to(memory_format=torch.channels_last)
-        if self.resumed_from is not None:
-            self.network.load_state_dict(self.resumed_from["networks"])
-        self.begin_average()
-
-    def build_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.make_optimizer(self.network.parameters(), self.settings.learning_rate)]
-
-    def networks_state(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
+        self.networks = LandmarkHourglass(model.hourglass_features, model.hourglass_stacks)
+        self.networks.to(memory_format=torch.channels_last)
+        self.begin()
 
     @property
     def averaged(self) -> torch.nn.Module:
-        return self.network
+        return self.networks
 
     def trial_batch(self, batch: int, size: int) -> dict:
         return {"image": torch.rand(batch, 3, size, size), "points": size * torch.rand(batch, 68, 2), "meta": []}
 
     def update(self, batch: dict) -> dict[str, Tensor]:
-        optimizer = self.optimizers()
-        losses = landmark_losses(self.network(2 * batch["image"] - 1), batch["points"])
-        total = sum(losses.values())
-        losses = {name: value.detach() for name, value in losses.items()}
-        self.check_losses(losses, batch)
-        self.manual_backward(total / self.settings.accumulate)
-        if self.at_step_boundary:
-            losses |= self.step_optimizer(optimizer)
-        return losses
+        losses = landmark_losses(self.networks(2 * batch["image"] - 1), batch["points"])
+        return self.step(sum(losses.values()), self.optimizers(), losses, batch)
 
     def validation_step(self, batch: dict, batch_index: int) -> None:
         with self.evaluating():
-            points = self.network.locate(2 * batch["image"] - 1)
+            points = self.networks.locate(2 * batch["image"] - 1)
         errors = normalised_error(points.cpu(), batch["points"].cpu())
         self.metrics["points"].update(torch.from_numpy(errors))
         for meta, error in zip(batch["meta"], errors.tolist(), strict=True):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import MetricCollection
 
 from facedeblur.metrics.modules import CappedPSNR, MeanScore, StructuralSimilarity
@@ -22,7 +22,6 @@ class RestorationStage(Stage):
     `blurred` first and the best last; they keep what they train in `networks`.
     """
 
-    networks: nn.Module
     ships_best = True
     methods: tuple[str, ...] = ()
 
@@ -51,6 +50,10 @@ class RestorationStage(Stage):
         self.networks.load_state_dict(state["networks"])
         print(f"init: {file}, after {state['generator_step']} steps, with its optimizers", file=sys.stderr)
         return state
+
+    def initialise(self, init: str) -> str:
+        """Gives the networks the weights of a file; a line that says what was taken."""
+        raise NotImplementedError
 
     def trial_batch(self, batch: int, size: int) -> dict:
         blurry, sharp = (torch.rand(batch, 3, size, size) for _ in range(2))

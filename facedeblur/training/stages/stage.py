@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from facedeblur.models.checkpoint import FORMAT
+from facedeblur.models.registry import is_run
 from facedeblur.training.callbacks.checkpoint import set_rng_state
 from facedeblur.training.callbacks.guards import nan_loss
 from facedeblur.training.settings import TrainerSettings
+from facedeblur.training.stages.ema import WeightAverage
 from facedeblur.training.stages.optimizers import make_optimizer, make_schedule
 from facedeblur.training.stages.validated import ValidatedModule
 
@@ -23,10 +26,10 @@ class Stage(ValidatedModule):
     Lightning's `global_step` counts the steps of every optimizer; ours counts generator updates, survives resumption
     and drives the learning rate, the logs and the checkpoints.
 
-    Subclasses define `build_optimizers`, `networks_state`, `update(batch)` (one batch: backward, and an optimizer step
-    where `self.at_step_boundary`), `trial_batch` for timing it, `make_metrics`, `monitored_score`, and
-    `validation_step`, which updates `metrics` and fills `validation_rows`. See `RestorationStage` for the stages that
-    restore images.
+    Subclasses make their `networks` and call `begin`; they define `update(batch)` (the losses of one batch, and a
+    `step` for each optimizer), `trial_batch` for timing it, `make_metrics`, `monitored_score`, `validation_step`, which
+    updates `metrics` and fills `validation_rows`, and `build_optimizers` where there are several. See
+    `RestorationStage` for the stages that restore images.
 
     Args:
         settings: of this stage's trainer.
@@ -36,6 +39,7 @@ class Stage(ValidatedModule):
         resumed_from: state of a checkpoint to go on from.
     """
 
+    networks: nn.Module
     kind = ""
     ships_best = False  # what uses a run of this stage takes its best.ckpt, not its last
     shown_losses: dict[str, str] = {}  # loss -> its short name on the progress line
@@ -71,6 +75,48 @@ class Stage(ValidatedModule):
     def at_step_boundary(self) -> bool:
         """Whether the batch just seen completes an optimizer step."""
         return self.position["batch"] % self.settings.accumulate == 0
+
+    def begin(self, init: str | None = None) -> None:
+        """Gives the networks the weights that training goes on from, and begins their moving average.
+
+        A resumed run has its own; else `init` names another run, whose average and optimizers go on too, or a file.
+        """
+        if self.resumed_from is not None:
+            self.networks.load_state_dict(self.resumed_from["networks"])
+        elif init is not None and is_run(init):
+            self.branched_from = self.branch(Path(init))
+        elif init is not None:
+            print(f"init: {self.initialise(init)}", file=sys.stderr)
+        begun = self.resumed_from or self.branched_from or {}
+        if self.settings.ema:
+            self.average = WeightAverage.of(self.averaged, self.settings.ema, begun.get("average"))
+
+    def networks_state(self) -> dict[str, Tensor]:
+        """The tensors of the networks, as a checkpoint holds them."""
+        return self.networks.state_dict()
+
+    def build_optimizers(self) -> list[torch.optim.Optimizer]:
+        """One for each player; by default one for all of the networks."""
+        return [self.make_optimizer(self.networks.parameters(), self.settings.learning_rate)]
+
+    def step(
+        self, loss: Tensor, optimizer: torch.optim.Optimizer, terms: dict[str, Tensor], batch: dict, prefix: str = ""
+    ) -> dict[str, Tensor]:
+        """Backward, and an optimizer step where the batch completes one.
+
+        Args:
+            loss: what is minimised; `terms` are its parts, by name.
+            prefix: of the names in the logs.
+
+        Returns:
+            The detached terms, and the gradients' norm where it is limited, for the logs.
+        """
+        losses = {f"{prefix}{name}": value.detach() for name, value in terms.items()}
+        self.check_losses(losses, batch)
+        self.manual_backward(loss / self.settings.accumulate)
+        if self.at_step_boundary:
+            losses |= {f"{prefix}{name}": value for name, value in self.step_optimizer(optimizer).items()}
+        return losses
 
     def make_optimizer(self, parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
         """See `make_optimizer`: with this stage's settings."""

@@ -39,12 +39,6 @@ class ValidatedModule(LightningModule):
         """The network whose moving average is kept where `ema` is set; None: of none."""
         return None
 
-    def begin_average(self) -> None:
-        """Begins the moving average, or goes on with another run's, once the networks have their weights."""
-        begun = self.resumed_from or self.branched_from or {}
-        if self.settings.ema:
-            self.average = WeightAverage.of(self.averaged, self.settings.ema, begun.get("average"))
-
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Evaluation mode without gradients on the shipped weights; training mode and weights are put back."""

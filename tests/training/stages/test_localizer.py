@@ -60,11 +60,11 @@ def make(tmp_path, steps, resumed_from=None, **trainer):
 def test_it_learns_one_rendered_face_by_heart(tmp_path, fit, face):
     steps = 120
     stage = make(tmp_path, steps, ema=0.9)
-    before = HourglassLocalizer(stage.network, SIZE).localize(face.image, face.box)
+    before = HourglassLocalizer(stage.networks, SIZE).localize(face.image, face.box)
     stage.train()
     fit(stage, batches_of(face, steps), val=batches_of(face, 1))
     with stage.evaluating():
-        after = HourglassLocalizer(stage.network, SIZE).localize(face.image, face.box)
+        after = HourglassLocalizer(stage.networks, SIZE).localize(face.image, face.box)
     assert normalised_error(before, face.landmarks) > 0.1
     assert normalised_error(after, face.landmarks) < 0.04
     scores = stage.validation_scores
@@ -99,11 +99,11 @@ def test_it_goes_on_where_it_stopped(tmp_path, fit, face):
 def test_what_is_validated_is_the_average(tmp_path, fit, face):
     stage = make(tmp_path, 4, ema=0.5)
     fit(stage, batches_of(face, 4))
-    own = {name: value.clone() for name, value in stage.network.state_dict().items()}
+    own = {name: value.clone() for name, value in stage.networks.state_dict().items()}
     with stage.evaluating():
-        for name, value in stage.network.state_dict().items():
+        for name, value in stage.networks.state_dict().items():
             assert torch.equal(value, stage.average.average[name])
-    assert all(torch.equal(value, own[name]) for name, value in stage.network.state_dict().items())
+    assert all(torch.equal(value, own[name]) for name, value in stage.networks.state_dict().items())
     assert any(not torch.equal(own[name], value) for name, value in stage.average.average.items())
 
 
