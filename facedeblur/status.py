@@ -90,9 +90,8 @@ def override_difference(folder: Path, overrides: Sequence[str], longer: bool = F
     long it trains, so that a finished run may go on. A folder without job.json differs from none.
     """
     ignored = (*PLACE_ONLY, *LENGTH) if longer else PLACE_ONLY
-    try:
-        before = json.loads((folder / "job.json").read_text())["overrides"]
-    except (OSError, ValueError, KeyError, TypeError):
+    before = read_json(folder / "job.json", {}).get("overrides")
+    if before is None:
         return ""
     old, new = ({override for override in words if _counts(override, ignored)} for words in (before, overrides))
     return " ".join([*(f"-{o}" for o in sorted(old - new)), *(f"+{o}" for o in sorted(new - old))])

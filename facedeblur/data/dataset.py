@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
 from facedeblur.blur.schedule import named_schedule
 from facedeblur.cores import usable_cores
@@ -23,6 +22,7 @@ from facedeblur.data.demo import DemoSettings
 from facedeblur.data.find_clips import clips_of
 from facedeblur.data.pairs.pair import Pair, read_pair
 from facedeblur.data.prepare.prepare import PrepareError, prepare_plan
+from facedeblur.data.stream.epoch_stream import this_worker
 from facedeblur.data.stream.pair_stream import PairStream
 from facedeblur.data.stream.sample_windows import MixtureRow, sample_epoch
 from facedeblur.data.stream.settings import LoaderSettings
@@ -100,13 +100,7 @@ class Pairs(IterableDataset):
         self._epoch.fill_(epoch)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, dict[str, Any]]]:
-        info = get_worker_info()
-        worker, workers = 0, 1
-        if info is not None:
-            worker, workers = info.id, info.num_workers
-            torch.set_num_threads(1)
-            cv2.setNumThreads(1)
-        for pair, _ in self._stream.pairs(int(self._epoch), worker, workers):
+        for pair, _ in self._stream.pairs(int(self._epoch), *this_worker()):
             yield _tensors(pair)
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor, dict[str, Any]]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from scipy.signal import savgol_filter
 
-from facedeblur.faces.crop import CropBox, crop, crop_box, resize
+from facedeblur.faces.crop import crop, crop_box, resize
 
 WINDOW, DEGREE = 7, 2  # frames and degree of the polynomials
 SHARPNESS_SIZE = 128  # pixels
@@ -29,9 +29,5 @@ def sharpness(frame: np.ndarray, landmarks: np.ndarray) -> float:
     Blur lowers it, and so does a face that had to be enlarged. `frame`: RGB uint8 (H, W, 3); `landmarks`: (68, 2).
     """
     box = crop_box(landmarks, scale=1.0)
-    face = resize(_gray(frame, box), SHARPNESS_SIZE)
+    face = resize(cv2.cvtColor(np.ascontiguousarray(crop(frame, box)), cv2.COLOR_RGB2GRAY), SHARPNESS_SIZE)
     return float(cv2.Laplacian(face, cv2.CV_32F).var())
-
-
-def _gray(frame: np.ndarray, box: CropBox) -> np.ndarray:
-    return cv2.cvtColor(np.ascontiguousarray(crop(frame, box)), cv2.COLOR_RGB2GRAY)

@@ -109,10 +109,6 @@ class FaceModel(Protocol):
     def video_finder(self) -> FaceFinder: ...
 
 
-def _printed(name: str) -> Progress:
-    return StepProgress(name)
-
-
 @dataclass(frozen=True)
 class FileDeblurrer:
     """Reads, deblurs and writes the files of one command.
@@ -134,7 +130,7 @@ class FileDeblurrer:
     crf: int = 16
     part: Seconds = (0.0, None)
     metadata: bool = True
-    progress: Callable[[str], Progress] = _printed
+    progress: Callable[[str], Progress] = StepProgress
     encode_sound: bool = False
 
     def __call__(self, job: FileJob) -> Outcome:

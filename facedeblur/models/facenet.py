@@ -62,16 +62,12 @@ def block35() -> ResidualBlock:
     return ResidualBlock(branches, 256, 96, scale=0.17)
 
 
-def block17() -> ResidualBlock:
-    rows, columns = ConvBlock(128, 128, (1, 7), padding=(0, 3)), ConvBlock(128, 128, (7, 1), padding=(3, 0))
-    branches = [ConvBlock(896, 128, 1), nn.Sequential(ConvBlock(896, 128, 1), rows, columns)]
-    return ResidualBlock(branches, 896, 256, scale=0.10)
-
-
-def block8(scale: float = 0.20, relu: bool = True) -> ResidualBlock:
-    rows, columns = ConvBlock(192, 192, (1, 3), padding=(0, 1)), ConvBlock(192, 192, (3, 1), padding=(1, 0))
-    branches = [ConvBlock(1792, 192, 1), nn.Sequential(ConvBlock(1792, 192, 1), rows, columns)]
-    return ResidualBlock(branches, 1792, 384, scale, relu)
+def crossed_block(channels: int, width: int, size: int, scale: float, relu: bool = True) -> ResidualBlock:
+    """Two branches of `width` channels; one goes on with a row of `size` pixels and a column of as many."""
+    rows = ConvBlock(width, width, (1, size), padding=(0, size // 2))
+    columns = ConvBlock(width, width, (size, 1), padding=(size // 2, 0))
+    branches = [ConvBlock(channels, width, 1), nn.Sequential(ConvBlock(channels, width, 1), rows, columns)]
+    return ResidualBlock(branches, channels, 2 * width, scale, relu)
 
 
 class InceptionResnetV1(nn.Module):
@@ -94,7 +90,7 @@ class InceptionResnetV1(nn.Module):
                 ),
             ]
         )
-        self.repeat_2 = nn.Sequential(*(block17() for _ in range(10)))
+        self.repeat_2 = nn.Sequential(*(crossed_block(896, 128, 7, scale=0.10) for _ in range(10)))
         self.mixed_7a = Reduction(
             [
                 nn.Sequential(ConvBlock(896, 256, 1), ConvBlock(256, 384, 3, stride=2)),
@@ -104,8 +100,8 @@ class InceptionResnetV1(nn.Module):
                 ),
             ]
         )
-        self.repeat_3 = nn.Sequential(*(block8() for _ in range(5)))
-        self.block8 = block8(scale=1.0, relu=False)
+        self.repeat_3 = nn.Sequential(*(crossed_block(1792, 192, 3, scale=0.20) for _ in range(5)))
+        self.block8 = crossed_block(1792, 192, 3, scale=1.0, relu=False)
         self.last_linear = nn.Linear(1792, DIMENSIONS, bias=False)
         self.last_bn = nn.BatchNorm1d(DIMENSIONS, eps=0.001)
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from facedeblur.models.generator import residual_base
 from facedeblur.models.settings import ModelSettings
-from facedeblur.plugins import TARGET, PluginError, make, require, trusted_target
+from facedeblur.plugins import TARGET, PluginError, make, require, require_type, trusted_target
 
 
 class PluggedGenerator(nn.Module):
@@ -99,9 +99,7 @@ def _made(settings: ModelSettings, role: str, *arguments: Any) -> Any:
 
 
 def _module(made: object, role: str) -> nn.Module:
-    if not isinstance(made, nn.Module):
-        raise PluginError(f"model.plugins.{role}: must be a torch.nn.Module, got {type(made).__name__}")
-    return made
+    return require_type(made, f"model.plugins.{role}", nn.Module, "torch.nn.Module")
 
 
 def _tried(settings: ModelSettings, role: str, run: Callable[[], Any]) -> Any:

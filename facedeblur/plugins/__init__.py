@@ -12,7 +12,7 @@ the name in it are looked at, as text (`check_target`); the import, and what it 
 a checkpoint does.
 """
 
-from facedeblur.plugins.loading import function_of, load_target, make, require
+from facedeblur.plugins.loading import function_of, load_target, make, require, require_type
 from facedeblur.plugins.records import SOURCE, as_text, described, from_text, source_of
 from facedeblur.plugins.target import (
     GROUP,
@@ -53,6 +53,7 @@ __all__ = [
     "normalised",
     "registered",
     "require",
+    "require_type",
     "source_of",
     "targets",
     "trust",

@@ -39,22 +39,15 @@ def make(plugin: Mapping[str, Any], key: str, *arguments: Any, **named: Any) -> 
     Raises PluginError naming the key, also for whatever the call throws.
     """
     options = {name: value for name, value in plugin.items() if name != TARGET}
-    target = load_target(plugin[TARGET], key)
-    if not callable(target):
-        raise PluginError(f"{key}: {plugin[TARGET]} must be a class or a function, got {type(target).__name__}")
-    try:
-        inspect.signature(target).bind(*arguments, **named, **options)
-    except TypeError as error:
-        known = "" if inspect.isbuiltin(target) else f"; it is {_name(target)}{inspect.signature(target)}"
-        raise PluginError(f"{key}: {plugin[TARGET]}: {error}{known}") from error
-    except ValueError:  # no signature to be had, as of some classes of C
-        pass
-    try:
-        return target(*arguments, **named, **options)
-    except PluginError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise thrown(error, key, plugin[TARGET]) from error
+    target = _callable(plugin[TARGET], key, lambda signature: signature.bind(*arguments, **named, **options))
+    return _Guarded(target, key, plugin[TARGET])(*arguments, **named, **options)
+
+
+def require_type(made: object, key: str, wanted: type, name: str) -> Any:
+    """`made`. Raises PluginError unless it is a `wanted`, which users call by `name`."""
+    if not isinstance(made, wanted):
+        raise PluginError(f"{key}: must be a {name}, got {type(made).__name__}")
+    return made
 
 
 def function_of(plugin: Mapping[str, Any], key: str, ignored: Sequence[str] = ()) -> Callable[..., Any]:
@@ -69,21 +62,27 @@ def function_of(plugin: Mapping[str, Any], key: str, ignored: Sequence[str] = ()
         PluginError: as `make`, and for an option that the function does not have.
     """
     options = {name: value for name, value in plugin.items() if name not in (TARGET, *ignored)}
-    target = load_target(plugin[TARGET], key)
-    if isinstance(target, type):
+    if isinstance(load_target(plugin[TARGET], key), type):
         made = make({TARGET: plugin[TARGET], **options}, key)
         require(made, key, "callable", ("__call__",))
         return _Guarded(made, key, plugin[TARGET])
-    if not callable(target):
-        raise PluginError(f"{key}: {plugin[TARGET]} must be a class or a function, got {type(target).__name__}")
-    try:
-        inspect.signature(target).bind_partial(**options)
-    except TypeError as error:
-        told = f"{error}; it is {_name(target)}{inspect.signature(target)}"
-        raise PluginError(f"{key}: {plugin[TARGET]}: {told}") from error
-    except ValueError:  # no signature to be had
-        pass
+    target = _callable(plugin[TARGET], key, lambda signature: signature.bind_partial(**options))
     return _Guarded(partial(target, **options), key, plugin[TARGET])
+
+
+def _callable(name: str, key: str, bind: Callable[[inspect.Signature], object]) -> Callable[..., Any]:
+    """The class or function of a target. Raises PluginError where it is neither, or its signature does not fit."""
+    target = load_target(name, key)
+    if not callable(target):
+        raise PluginError(f"{key}: {name} must be a class or a function, got {type(target).__name__}")
+    try:
+        bind(inspect.signature(target))
+    except TypeError as error:
+        known = "" if inspect.isbuiltin(target) else f"; it is {_name(target)}{inspect.signature(target)}"
+        raise PluginError(f"{key}: {name}: {error}{known}") from error
+    except ValueError:  # no signature to be had, as of some classes of C
+        pass
+    return target
 
 
 class _Guarded:

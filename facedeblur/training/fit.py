@@ -15,7 +15,7 @@ import torch
 
 from facedeblur.data.stream.base import StreamDataModule
 from facedeblur.models.checkpoint import CheckpointError, load_checkpoint
-from facedeblur.plugins import PluginError, make
+from facedeblur.plugins import make, require_type
 from facedeblur.training import hardware
 from facedeblur.training.callbacks.checkpoint import Checkpointer
 from facedeblur.training.callbacks.cost import Cost
@@ -161,14 +161,9 @@ def fit_stage(
 
 def own_callbacks(trainer: TrainerSettings) -> list[pl.Callback]:
     """Those that `trainer.callbacks` names. Raises PluginError for what is no callback of Lightning's."""
-    made = []
-    for name, plugin in trainer.callbacks.items():
-        callback = make(plugin, f"trainer.callbacks.{name}")
-        if not isinstance(callback, pl.Callback):
-            wanted = "a pytorch_lightning.Callback"
-            raise PluginError(f"trainer.callbacks.{name}: must be {wanted}, got {type(callback).__name__}")
-        made.append(callback)
-    return made
+    plugins = {f"trainer.callbacks.{name}": plugin for name, plugin in trainer.callbacks.items()}
+    wanted = (pl.Callback, "pytorch_lightning.Callback")
+    return [require_type(make(plugin, key), key, *wanted) for key, plugin in plugins.items()]
 
 
 def _continue(stage: Stage, module: StreamDataModule, state: dict, batches: int) -> None:

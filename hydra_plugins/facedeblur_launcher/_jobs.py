@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facedeblur.files import write_json
+from facedeblur.files import read_json, write_json
 from facedeblur.status import next_step, override_difference, read_status
 from facedeblur.training.settings import RunSettings
 from hydra_plugins.facedeblur_launcher._errors import SweepError
@@ -91,10 +91,7 @@ def prepare_job(job: Job, skip_done: bool) -> None:
 
 def _recorded_mask(folder: Path) -> str:
     """The device on which a sweep of this machine started the run; empty for the CPU, and where no sweep did."""
-    try:
-        return str(json.loads((folder / "job.json").read_text())["mask"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    return str(read_json(folder / "job.json", {}).get("mask", ""))
 
 
 def refuse_other_overrides(folder: Path, overrides: Sequence[str], longer: bool = False) -> None:

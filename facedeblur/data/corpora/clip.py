@@ -59,12 +59,12 @@ class Traits:
     inner_folders: tuple[str, ...] = ()
 
 
-def existing_folder(path: str | Path, corpus: str, layout: str) -> Path:
-    """`path` as a Path. Raises CorpusError where there is no such folder."""
+def existing_folder(path: str | Path, corpus: str, layout: str, inner: str = "") -> Path:
+    """`path` as a Path, or its folder `inner` where it has one. Raises CorpusError where there is no such folder."""
     path = Path(path).expanduser()
     if not path.is_dir():
         raise CorpusError(f"{path}: no such folder; {corpus} expects {layout}")
-    return path
+    return path / inner if (path / inner).is_dir() else path
 
 
 def videos_in(folder: Path, pattern: str = "**/*") -> Iterator[Path]:

@@ -18,9 +18,7 @@ TRAITS = Traits(inner_folders=("lipread_mp4",))
 
 def find(settings: CorpusSettings) -> list[Clip]:
     """The clips of LRW. Raises CorpusError."""
-    root = existing_folder(settings.root, settings.label, LAYOUT)
-    if (root / "lipread_mp4").is_dir():
-        root = root / "lipread_mp4"
+    root = existing_folder(settings.root, settings.label, LAYOUT, *TRAITS.inner_folders)
     clips = []
     for split in ("train", "val", "test"):
         files = sorted(root.glob(f"*/{split}/*.mp4"))

@@ -37,17 +37,12 @@ def find(settings: CorpusSettings) -> list[Clip]:
     else:
         photos = _photos(root)
         chosen = held_out((person for person, _ in photos), settings.val_fraction)
-        groups = {"train": [], "val": []}
-        for person, still in photos:
-            groups["val" if person in chosen else "train"].append((person, still))
+        groups = {split: [p for p in photos if (p[0] in chosen) == (split == "val")] for split in ("train", "val")}
     if not groups["train"]:
         raise CorpusError(f"{root}: no photos; {settings.label} expects {LAYOUT}")
     stills = [still for group in groups.values() for _, still in group]
     check_landmarks(stills)
-    clips = []
-    for split, group in groups.items():
-        clips += albums((still for _, still in group), settings, split)
-    return in_order(clips)
+    return in_order(clip for split, group in groups.items() for clip in albums((s for _, s in group), settings, split))
 
 
 def check_landmarks(stills: Iterable[Still]) -> None:

@@ -36,9 +36,7 @@ TEST = {
 
 def find(settings: CorpusSettings) -> list[Clip]:
     """The videos of 300VW that are there; absent ones are logged. Raises CorpusError."""
-    root = existing_folder(settings.root, settings.label, LAYOUT)
-    if (root / "300VW_Dataset_2015_12_14").is_dir():
-        root = root / "300VW_Dataset_2015_12_14"
+    root = existing_folder(settings.root, settings.label, LAYOUT, *TRAITS.inner_folders)
     ignored = read_unreliable(settings.unreliable) if settings.unreliable else {}
     categories = dict.fromkeys(TRAIN.split(), "") | {n: c for c, numbers in TEST.items() for n in numbers.split()}
     found, missing = [], []

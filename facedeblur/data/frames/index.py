@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedeblur.data.frames.tiles import Placement, TileSettings, place_tiles
+from facedeblur.data.frames.tiles import TileSettings, place_tiles
 from facedeblur.faces.crop import CropBox, crop_box
 from facedeblur.files import write_atomic
 
@@ -39,7 +39,7 @@ class FrameIndex:
     videos, backends, contents  (V,) str: files, their readers and fingerprints
     run_video                   (R,) which file; `run_first` its frame; `run_row` the first tile; `run_count` how many
     run_scale                   (R,) float64 tile pixels per pixel of the frame
-    offsets                     (N, 2) int32 corners on the scaled grid, see `Placement`
+    offsets                     (N, 2) int32 corners on the scaled grid, see `tiles.Placement`
     boxes                       (N, 3) int32 crop boxes x, y, side in pixels of the frame
     landmarks                   (N, 68, 2) float32 in pixels of the frame
     """
@@ -137,10 +137,6 @@ class FrameIndex:
     def box(self, row: int) -> CropBox:
         """The crop box of a tile's face, in pixels of the frame."""
         return CropBox(*self.boxes[row].tolist())
-
-    def placement(self, run: int) -> Placement:
-        rows = slice(int(self.run_row[run]), int(self.run_row[run] + self.run_count[run]))
-        return Placement(float(self.run_scale[run]), self.offsets[rows])
 
     @cached_property
     def _runs(self) -> dict[str, list[int]]:

@@ -9,12 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from facedeblur.blur.response import response
-from facedeblur.blur.schedule import Schedule, blur_single, named_schedule
+from facedeblur.blur.schedule import Schedule, blur_single
 from facedeblur.data.frames.pairs import Window, read_window
 from facedeblur.data.frames.store import FrameStore
 from facedeblur.data.frames.view import apply_map, draw_change, inverse_map, view_matrix
 from facedeblur.data.pairs.augment import NO_AUGMENTATION, AugmentSettings, augment, item_seed
-from facedeblur.data.pairs.pair import Pair, PairMeta
+from facedeblur.data.pairs.pair import Pair, PairMeta, with_response
 from facedeblur.data.plans.plan import Plan
 from facedeblur.faces.crop import CropBox
 from facedeblur.faces.mirror import MIRRORED_POINT
@@ -152,7 +152,7 @@ class ItemMaker:
         return share * (to_x + to_side / 2 - x - side / 2), share * (to_y + to_side / 2 - y - side / 2)
 
     def _schedule(self, row: int) -> Schedule:
-        return _planned(self.schedules.get(name := self._text("schedule", row)), name, self._text("response", row))
+        return with_response(self.schedules.get(name := self._text("schedule", row)), name, self._text("response", row))
 
     def _text(self, name: str, row: int) -> str:
         names, codes = self.plan.codes(name)
@@ -161,11 +161,6 @@ class ItemMaker:
 
 _NAMES = ("corpus", "identity", "video", "backend", "content", "schedule", "response")
 _NEAR = 3  # frames: half of the distance between two windows of a kernel schedule
-
-
-@lru_cache
-def _planned(schedule: Schedule | None, name: str, curve: str) -> Schedule:
-    return replace(schedule or named_schedule(name), response=curve)
 
 
 @lru_cache

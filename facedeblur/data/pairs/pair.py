@@ -91,7 +91,7 @@ def describe(planned: PlannedWindow, row: int, size: int, schedules: Mapping[str
     """The meta data of a planned window at `size` pixels; `schedules` are those that differ from their defaults."""
     kernel = None
     if planned.kernel_seed is not None:
-        kernel = _with_response(schedules.get(planned.schedule), planned.schedule, planned.response)
+        kernel = with_response(schedules.get(planned.schedule), planned.schedule, planned.response)
     return PairMeta(
         corpus=planned.corpus,
         identity=planned.identity,
@@ -163,7 +163,8 @@ def _finished(meta: PairMeta, blurry: np.ndarray, sharp: np.ndarray) -> Pair:
 
 
 @lru_cache
-def _with_response(schedule: Schedule | None, name: str, response: str) -> Schedule:
+def with_response(schedule: Schedule | None, name: str, response: str) -> Schedule:
+    """The schedule, else the named one with its defaults, under a response curve."""
     return replace(schedule or named_schedule(name), response=response)
 
 

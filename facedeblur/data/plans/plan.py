@@ -19,7 +19,7 @@ tool. Its columns are `SCHEMA`:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,6 +191,13 @@ class Plan:
             else:
                 mask &= self.column(name) == value
         return mask
+
+    def groups(self, *names: str) -> Iterator[tuple[tuple, np.ndarray]]:
+        """(values of these columns, indices of the rows that have them), sorted by the values."""
+        members: dict[tuple, list[int]] = {}
+        for row, key in enumerate(zip(*(self.column(name).tolist() for name in names), strict=True)):
+            members.setdefault(key, []).append(row)
+        yield from ((key, np.array(members[key])) for key in sorted(members))
 
     def select(self, indices: np.ndarray | Iterable[int]) -> Plan:
         """The rows at `indices`, in that order; a boolean mask of len(self) selects the rows where it is true."""

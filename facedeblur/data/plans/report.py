@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facedeblur.data.corpora import Clip
 from facedeblur.data.plans.plan import Plan
 from facedeblur.files import shown, write_json
@@ -173,14 +171,8 @@ class PlanReport:
 
 
 def _groups(plan: Plan) -> Iterable[Group]:
-    keys = list(zip(*(plan.column(name) for name in ("corpus", "split", "schedule", "reverse")), strict=True))
-    members: dict[tuple, list[int]] = {}
-    for row, key in enumerate(keys):
-        members.setdefault(key, []).append(row)
-    for key in sorted(members):
-        rows = np.array(members[key])
-        length, psnr, ssim = (float(plan.column(name)[rows].mean()) for name in ("length", "psnr", "ssim"))
-        yield Group(*key[:3], bool(key[3]), len(rows), length, psnr, ssim)
+    for key, rows in plan.groups("corpus", "split", "schedule", "reverse"):
+        yield Group(*key, len(rows), *(float(plan.column(name)[rows].mean()) for name in ("length", "psnr", "ssim")))
 
 
 def _counts(values: Iterable[Any]) -> dict[Any, int]:

@@ -15,7 +15,7 @@ Every table has a column "set" (such as "adversarial stage, train") in front; a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,77 +29,50 @@ from facedeblur.data.plans.report import PlanReport
 from facedeblur.faces.crop import CROP_SCALE
 from facedeblur.files import shown, write_atomic
 
+TABLES = ("clips", "identities", "schedules", "lengths", "blur", "faces", "stops", "rejects", "skipped")
 SSIM_BIN, FACE_BIN = 0.02, 32
 Row = dict[str, Any]
 
 
 def write_tables(folder: Path, sets: Mapping[str, tuple[Plan, PlanReport]]) -> None:
     """Write every table as `<folder>/<name>.parquet`, atomically."""
-    for name, make in TABLES.items():
-        rows = [{"set": key, **row} for key, (plan, report) in sets.items() for row in make(plan, report)]
+    found = {key: _tables(plan, report) for key, (plan, report) in sets.items()}
+    for name in TABLES:
+        rows = [{"set": key, **row} for key, tables in found.items() for row in tables[name]]
         table = pa.Table.from_pylist(rows) if rows else pa.table({"set": pa.array([], pa.string())})
         write_atomic(folder / f"{name}.parquet", lambda file, table=table: pq.write_table(table, file))
 
 
-def _clips(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for facts in report.clips:
-        yield asdict(facts) | {"path": shown(facts.path), "reason": facts.reason or ""}
-
-
-def _skipped(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for path, reason in report.skipped:
-        yield {"path": shown(path), "reason": reason}
-
-
-def _identities(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for (corpus, identity, split), rows in _groups(plan, "corpus", "identity", "split"):
-        clips = len(set(plan.column("video")[rows]))
-        yield {"corpus": corpus, "identity": identity, "split": split, "clips": clips} | _means(plan, rows)
-
-
-def _schedules(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for (corpus, schedule, reverse), rows in _groups(plan, "corpus", "schedule", "reverse"):
-        clips = len(set(plan.column("video")[rows]))
-        yield {"corpus": corpus, "schedule": schedule, "reverse": bool(reverse), "clips": clips} | _means(plan, rows)
+def _tables(plan: Plan, report: PlanReport) -> dict[str, list[Row]]:
+    """The rows of every table of one set."""
+    people, passes = ("corpus", "identity", "split"), ("corpus", "schedule", "reverse")
+    ssim = {schedule: plan.column("ssim")[rows] for (schedule,), rows in plan.groups("schedule")}
+    blur = {schedule: _histogram(values, SSIM_BIN) for schedule, values in ssim.items()}
+    return {
+        "clips": [asdict(c) | {"path": shown(c.path), "reason": c.reason or ""} for c in report.clips],
+        "identities": [dict(zip(people, key, strict=True)) | _means(plan, rows) for key, rows in plan.groups(*people)],
+        "schedules": [dict(zip(passes, key, strict=True)) | _means(plan, rows) for key, rows in plan.groups(*passes)],
+        "lengths": _counted(report.lengths, "length", "windows"),
+        "blur": [{"schedule": s, "ssim": round(edge, 2), "windows": n} for s, bins in blur.items() for edge, n in bins],
+        "faces": [
+            {"face": int(edge), "windows": n} for edge, n in _histogram(plan.column("side") / CROP_SCALE, FACE_BIN)
+        ],
+        "stops": _counted(report.stops, "stop", "windows"),
+        "rejects": _counted(report.rejects, "reason", "candidates"),
+        "skipped": [{"path": shown(path), "reason": reason} for path, reason in report.skipped],
+    }
 
 
 def _means(plan: Plan, rows: np.ndarray) -> Row:
+    """Clips, windows, and the means over some rows."""
     means = {name: float(plan.column(name)[rows].mean()) for name in ("length", "psnr", "ssim")}
-    return {"windows": len(rows), **means, "face": float(plan.column("side")[rows].mean() / CROP_SCALE)}
+    clips = len(set(plan.column("video")[rows]))
+    return {"clips": clips, "windows": len(rows), **means, "face": float(plan.column("side")[rows].mean() / CROP_SCALE)}
 
 
-def _lengths(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for schedule, counts in report.lengths.items():
-        yield from ({"schedule": schedule, "length": n, "windows": count} for n, count in sorted(counts.items()))
-
-
-def _blur(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for (schedule,), rows in _groups(plan, "schedule"):
-        for edge, count in _histogram(plan.column("ssim")[rows], SSIM_BIN):
-            yield {"schedule": schedule, "ssim": round(edge, 2), "windows": count}
-
-
-def _faces(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for edge, count in _histogram(plan.column("side") / CROP_SCALE, FACE_BIN):
-        yield {"face": int(edge), "windows": count}
-
-
-def _stops(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for schedule, counts in report.stops.items():
-        yield from ({"schedule": schedule, "stop": stop, "windows": count} for stop, count in counts.items())
-
-
-def _rejects(plan: Plan, report: PlanReport) -> Iterator[Row]:
-    for schedule, counts in report.rejects.items():
-        yield from ({"schedule": schedule, "reason": why, "candidates": count} for why, count in counts.items())
-
-
-def _groups(plan: Plan, *names: str) -> Iterator[tuple[tuple, np.ndarray]]:
-    """(values of these columns, rows that have them), sorted."""
-    members: dict[tuple, list[int]] = {}
-    for row, key in enumerate(zip(*(plan.column(name) for name in names), strict=True)):
-        members.setdefault(key, []).append(row)
-    yield from ((key, np.array(members[key])) for key in sorted(members))
+def _counted(found: Mapping[str, Mapping[Any, int]], name: str, what: str) -> list[Row]:
+    """A row per count: schedule, `name`, and under `what` how many."""
+    return [{"schedule": s, name: value, what: n} for s, counts in found.items() for value, n in counts.items()]
 
 
 def _histogram(values: np.ndarray, width: float) -> list[tuple[float, int]]:
@@ -109,16 +82,3 @@ def _histogram(values: np.ndarray, width: float) -> list[tuple[float, int]]:
         return []
     counts = np.bincount(bins - bins.min())
     return [((bins.min() + i) * width, int(count)) for i, count in enumerate(counts)]
-
-
-TABLES: dict[str, Callable[[Plan, PlanReport], Iterator[Row]]] = {
-    "clips": _clips,
-    "identities": _identities,
-    "schedules": _schedules,
-    "lengths": _lengths,
-    "blur": _blur,
-    "faces": _faces,
-    "stops": _stops,
-    "rejects": _rejects,
-    "skipped": _skipped,
-}

@@ -16,7 +16,7 @@ from facedeblur.data.plans.plan import SCHEMA
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.data.prepare.video_windows import VERSION, WindowTask, plan_all
 from facedeblur.errors import UsageError
-from facedeblur.faces.annotation import annotation_path
+from facedeblur.faces.annotation import annotation_of
 from facedeblur.faces.tracking import FORMATS, track_videos
 from facedeblur.video.album import AlbumSource
 from facedeblur.video.index import VideoInfo, index_videos
@@ -64,7 +64,11 @@ class Preparation:
 
     def manifest(self) -> str:
         """Name of the plan of these clips as they lie on disk: by sizes and times of the files; none is read."""
-        files = [(*astuple(clip), *_stamp(clip.path), *_stamp(_annotation_path(clip))) for clip in self.clips]
+        notes = [clip.annotation or annotation_of(clip.path) for clip in self.clips]
+        files = [
+            (*astuple(clip), *_stamp(clip.path), *_stamp(note.path))
+            for clip, note in zip(self.clips, notes, strict=True)
+        ]
         schedules = [schedule.fingerprint() for schedule in self.schedules]
         depends = [SCHEMA.names, VERSION, FORMATS, files, schedules, self.reverse, self.settings.decisive()]
         return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:32]
@@ -114,10 +118,6 @@ def make_windows(
     done.skipped |= plan_all(tasks, jobs, lambda count, name: progress("plan", count, len(tasks), name))
     done.windows = {task.info.path: task.target for task in tasks if task.info.path not in done.skipped}
     return done
-
-
-def _annotation_path(clip: Clip) -> str | Path:
-    return clip.annotation.path if clip.annotation else annotation_path(clip.path)
 
 
 def _stamp(path: str | Path) -> tuple[int, int]:

@@ -38,11 +38,7 @@ class EpochStream(IterableDataset):
         self._position[:] = torch.tensor([epoch, batch])
 
     def __iter__(self) -> Iterator[Batch]:
-        worker, workers = 0, 1
-        if (info := get_worker_info()) is not None:
-            worker, workers = info.id, info.num_workers
-            torch.set_num_threads(1)
-            cv2.setNumThreads(1)
+        worker, workers = this_worker()
         # Read now, not at the first `next`: the training process may have moved on by then.
         epoch, batch = self._position.tolist()
         # The loader asks worker 0 first, so the worker of a place changes with the batch that is resumed at.
@@ -51,3 +47,12 @@ class EpochStream(IterableDataset):
     def _run(self, epoch: int, place: int, workers: int) -> Iterator[Batch]:
         """What fills places `place`, `place` + `workers`, ... of this rank's epoch, in packs of a batch's size."""
         raise NotImplementedError
+
+
+def this_worker() -> tuple[int, int]:
+    """This process's number among the loader's workers, and their count; a worker computes in one thread."""
+    if (info := get_worker_info()) is None:
+        return 0, 1
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    return info.id, info.num_workers

@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from facedeblur.plugins import PluginError, make
+from facedeblur.plugins import make, require_type
 from facedeblur.training.loggers.csv_log import MetricsCsv
 from facedeblur.training.loggers.wandb_log import WandbLog, wandb_mode
 from facedeblur.training.run_folder import RunFolder
@@ -35,11 +35,8 @@ def make_loggers(
     if settings.tensorboard:
         loggers.append(TensorBoardLog(folder.path))
     for name, plugin in settings.loggers.items():
-        logger = make(plugin, f"logger.loggers.{name}")
-        if not isinstance(logger, Logger):
-            wanted = "a logger of pytorch_lightning"
-            raise PluginError(f"logger.loggers.{name}: must be {wanted}, got {type(logger).__name__}")
-        loggers.append(logger)
+        key = f"logger.loggers.{name}"
+        loggers.append(require_type(make(plugin, key), key, Logger, "logger of pytorch_lightning"))
     return loggers
 
 

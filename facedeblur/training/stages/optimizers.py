@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from facedeblur.plugins import PluginError, function_of, make
+from facedeblur.plugins import PluginError, function_of, make, require_type
 from facedeblur.training.settings import TrainerSettings
 
 
@@ -41,9 +41,7 @@ def make_optimizer(settings: TrainerSettings, parameters: Iterable[nn.Parameter]
     """Adam or AdamW, or what `trainer.optimizer` names: called with the parameters, `lr` and its own options."""
     if isinstance(settings.optimizer, Mapping):
         made = make(settings.optimizer, "trainer.optimizer", list(parameters), lr=rate)
-        if not isinstance(made, torch.optim.Optimizer):
-            raise PluginError(f"trainer.optimizer: must be a torch.optim.Optimizer, got {type(made).__name__}")
-        return made
+        return require_type(made, "trainer.optimizer", torch.optim.Optimizer, "torch.optim.Optimizer")
     betas = (settings.beta1, settings.beta2)
     if settings.optimizer == "adamw":
         decay = settings.weight_decay
