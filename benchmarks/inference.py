@@ -10,8 +10,8 @@ import torch
 from benchmarks.timing import paired, provenance, ratio_line
 from facedeblur.models.build import build_networks
 from facedeblur.models.deblurrer import NetworkDeblurrer
+from facedeblur.models.devices import native_bf16
 from facedeblur.models.fast import accelerated
-from facedeblur.models.precision import native_bf16
 from facedeblur.models.registry import weight_names
 from facedeblur.models.settings import ModelSettings
 from facedeblur.models.weights import load_weights

@@ -17,7 +17,7 @@ POLICIES = {"PASSIVE": "at least 0.4, aim 0.5", "ACTIVE": "what spinning threads
 _STEPS = f"""
 import time, torch
 from facedeblur.models.build import build_networks
-from facedeblur.models.precision import native_bf16
+from facedeblur.models.devices import native_bf16
 from facedeblur.models.settings import ModelSettings
 torch.set_num_threads(2)
 torch.manual_seed(0)

@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facedeblur.files import write_atomic
+from facedeblur.errors import UsageError
+from facedeblur.files import shown, write_atomic
 
 IMAGE_SUFFIXES = (
     ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff",
@@ -56,6 +57,20 @@ def register_heif() -> bool:
         return False
     register_heif_opener()
     return True
+
+
+def named_images(folder: Path) -> dict[str, Path]:
+    """Path below a folder, without suffix -> image file, sorted; hidden files do not count.
+
+    Raises UsageError for two files of one name.
+    """
+    found: dict[str, Path] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file():
+            other = found.setdefault(file.relative_to(folder).with_suffix("").as_posix(), file)
+            if other != file:
+                raise UsageError(f"{shown(file)}: {other.name} has the same name, and one partner is not two")
+    return found
 
 
 def encode_image(image: np.ndarray, suffix: str = ".png", options: Sequence[int] = ()) -> bytes:

@@ -29,7 +29,6 @@ ELSEWHERE = {
     "facedeblur/evaluation/api.py": "tests/test_front_door.py",
     "facedeblur/faces/album.py": "tests/data/corpora/test_stills.py",
     "facedeblur/faces/protocols.py": "tests/evaluation/test_judging.py",
-    "facedeblur/models/precision.py": "tests/models/test_fast.py",
     "facedeblur/models/unet.py": "tests/models/test_light.py",
     "facedeblur/plugins/loading.py": "tests/test_plugins.py",
     "facedeblur/plugins/records.py": "tests/test_plugins.py",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from facedeblur.baselines.deconvolution.conjugate_gradient import ratio
 from facedeblur.baselines.deconvolution.driver import BlindDeblurrer
 from facedeblur.baselines.deconvolution.fourier import otf2psf, psf2otf, valid_differences
 from facedeblur.baselines.deconvolution.kernel_cleanup import centring_shift, normalised, shifted
@@ -136,8 +137,8 @@ class LatentStep:
 
     def cost(self, x: Tensor, residual: Tensor) -> Tensor:
         """lambda / 2 |residual|^2 + the sum of both |x|_1 / |x|_2, (B, 1, 1, 1)."""
-        ratio = _ratio(x.abs().sum((-2, -1), keepdim=True), _norm(x))
-        return self.weight / 2 * residual.square().sum((1, 2, 3), keepdim=True) + ratio.sum(1, keepdim=True)
+        sparsity = ratio(x.abs().sum((-2, -1), keepdim=True), _norm(x))
+        return self.weight / 2 * residual.square().sum((1, 2, 3), keepdim=True) + sparsity.sum(1, keepdim=True)
 
     def _shrink(self, x: Tensor, residual: Tensor, transfer: Tensor) -> tuple[Tensor, Tensor]:
         """Two times two shrinkages, the norm held for two; and y - x * k for their result."""
@@ -147,7 +148,7 @@ class LatentStep:
                 x = torch.addcmul(x, rate, self.model.adjoint(residual, transfer)).mul_(self.model.mask)
                 x = x - torch.maximum(torch.minimum(x, self.step), -self.step)
                 if self.norm is not None:
-                    x = x * _ratio(self.norm, _norm(x))
+                    x = x * ratio(self.norm, _norm(x))
                 residual = self.blurred - self.model.forward(x, transfer)
         return x, residual
 
@@ -171,7 +172,7 @@ def kernel_step(model: MaskedConvolution, x: Tensor, blurred: Tensor, kernel: Te
 
     residual = gather(inner * blurred - blur(kernel)) - diagonal * kernel
     image = gather(blur(residual)) + diagonal * residual
-    step = _ratio(_dot(residual, residual), _dot(residual, image))
+    step = ratio(_dot(residual, residual), _dot(residual, image))
     return normalised(kernel + step * residual, kernel)
 
 
@@ -195,7 +196,7 @@ def resized(planes: Tensor, size) -> Tensor:
 
 def with_norm(planes: Tensor, norm: float) -> Tensor:
     """Every plane scaled to this l2 norm; a plane of zeros stays one."""
-    return planes * _ratio(torch.full_like(_norm(planes), norm), _norm(planes))
+    return planes * ratio(torch.full_like(_norm(planes), norm), _norm(planes))
 
 
 def _norm(planes: Tensor) -> Tensor:
@@ -204,8 +205,3 @@ def _norm(planes: Tensor) -> Tensor:
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum((1, 2, 3), keepdim=True)
-
-
-def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
-    positive = denominator > 0
-    return torch.where(positive, numerator / torch.where(positive, denominator, 1), 0)

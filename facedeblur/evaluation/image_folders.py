@@ -22,7 +22,7 @@ from facedeblur.evaluation.settings import JudgeSettings
 from facedeblur.faces import judges
 from facedeblur.faces.crop import CropBox, crop, crop_box, points_from_crop, points_to_crop
 from facedeblur.faces.pts import read_pts
-from facedeblur.images import IMAGE_SUFFIXES
+from facedeblur.images import IMAGE_SUFFIXES, named_images
 from facedeblur.metrics.image import SSIM_WINDOW
 from facedeblur.progress import StepProgress
 from facedeblur.video.album import Still
@@ -71,14 +71,9 @@ def images_in(folder: Path) -> dict[str, Path]:
     """Path inside the folder, without suffix -> image file. Raises UsageError for none, and two of one name."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith("."))
-    if not files:
+    found = named_images(folder)
+    if not found:
         raise UsageError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
-    found: dict[str, Path] = {}
-    for file in files:
-        other = found.setdefault(file.relative_to(folder).with_suffix("").as_posix(), file)
-        if other != file:
-            raise UsageError(f"{folder}: {other.name} and {file.name} have one name; which of them is to be scored?")
     return found
 
 

@@ -16,9 +16,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from facedeblur.models.deblurrer import NetworkDeblurrer
 from facedeblur.models.decoder import UpLayer
+from facedeblur.models.devices import native_bf16
 from facedeblur.models.half_size import HalfSizeStep
 from facedeblur.models.layers import TiedBatchNorm2d
-from facedeblur.models.precision import native_bf16
 
 PRECISIONS = ("auto", "32", "bf16")
 Norm = nn.BatchNorm2d | TiedBatchNorm2d

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from facedeblur.cores import usable_cores
-from facedeblur.models.devices import torch_device
-from facedeblur.models.precision import native_bf16
+from facedeblur.models.devices import native_bf16, torch_device
 
 
 def accelerator_name(requested: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedeblur.files import write_atomic
+from facedeblur.files import read_json, write_atomic
 from facedeblur.processes import Failure, run_limited
 from facedeblur.video.failures import is_expensive, is_hung, is_transient
 from facedeblur.video.fingerprint import fingerprint
@@ -178,10 +178,7 @@ def _to_cache(info: VideoInfo, cache: Path, timeout: float, backend: str) -> Non
 
 
 def _from_cache(path: str, cache: Path, timeout: float, backend: str) -> VideoInfo | None:
-    try:
-        entry = json.loads(_cache_file(cache, fingerprint(path), backend).read_text())
-    except (OSError, ValueError):
-        return None
+    entry = read_json(_cache_file(cache, fingerprint(path), backend), {})
     if entry.pop("format", None) != FORMAT:
         return None
     error = entry["error"] or ""

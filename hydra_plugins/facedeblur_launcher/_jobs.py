@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import socket
@@ -148,10 +147,7 @@ def set_titles(jobs: Sequence[Job]) -> None:
 def record_sweep(folder: Path, jobs: Sequence[Job]) -> None:
     """Merges the jobs into sweep.json of the sweep folder: pages show those that wait, too. A full disk is reported."""
     path = folder / "sweep.json"
-    try:
-        known = {job["folder"]: job for job in json.loads(path.read_text())["jobs"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        known = {}
+    known = {job["folder"]: job for job in read_json(path, {}).get("jobs", ())}
     for job in jobs:
         place = os.path.relpath(job.folder, folder)
         known[place] = {"folder": place, "title": job.title, "overrides": job.overrides}

@@ -50,7 +50,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     for name in ("a/1.png", "a/1.jpg", "a/2.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    with pytest.raises(UsageError, match=r"1.jpg and 1.png have one name"):
+    with pytest.raises(UsageError, match=r"1.png: 1.jpg has the same name"):
         images_in(tmp_path)
     (tmp_path / "a" / "1.jpg").unlink()
     assert sorted(images_in(tmp_path)) == ["a/1", "a/2"]

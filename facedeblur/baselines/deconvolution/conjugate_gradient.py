@@ -41,12 +41,12 @@ def conjugate_gradient(
         if right.device.type == "cpu" and not bool(unsolved.any()):  # elsewhere the question would cost a wait
             break
         image = apply(direction)
-        step = torch.where(unsolved, _ratio(energy, _dot(direction, image)), 0)
+        step = torch.where(unsolved, ratio(energy, _dot(direction, image)), 0)
         x.addcmul_(step, direction)
         residual.addcmul_(step, image, value=-1)
         preconditioned = residual if precondition is None else precondition(residual)
         before, energy = energy, _dot(residual, preconditioned)
-        direction = torch.addcmul(preconditioned, _ratio(energy, before), direction)
+        direction = torch.addcmul(preconditioned, ratio(energy, before), direction)
     return x
 
 
@@ -55,7 +55,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
     return torch.linalg.vecdot(a.flatten(-2), b.flatten(-2))[..., None, None]
 
 
-def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
+def ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
     """Their ratio, and 0 where the denominator is not above 0."""
     positive = denominator > 0
     return torch.where(positive, numerator / torch.where(positive, denominator, 1), 0)

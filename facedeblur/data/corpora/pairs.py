@@ -22,7 +22,7 @@ from facedeblur.data.corpora.clip import Clip, CorpusError, Traits, existing_fol
 from facedeblur.data.corpora.settings import CorpusSettings
 from facedeblur.data.corpora.stills import albums, check_landmarks
 from facedeblur.files import shown
-from facedeblur.images import IMAGE_SUFFIXES
+from facedeblur.images import named_images
 from facedeblur.video.album import Still
 
 LAYOUT = "sharp/<name>.png and blurry/<name>.png (or <sequence>/{sharp,blur}/<name>.png) in it, or in train, val, test"
@@ -71,8 +71,8 @@ def _pairs(top: Path) -> Iterator[tuple[str, Still]]:
 
 
 def _partners(top: Path, sharp: Path, blurry: Path) -> Iterator[tuple[str, Still]]:
-    """(person, pair) of two folders. Raises CorpusError where a picture of one is not in the other."""
-    ours, theirs = _pictures(sharp), _pictures(blurry)
+    """(person, pair) of two folders. Raises UsageError where a picture of one is not in the other, or there twice."""
+    ours, theirs = named_images(sharp), named_images(blurry)
     for mine, others, what in ((ours, theirs, blurry), (theirs, ours, sharp)):
         alone = sorted(set(mine) - set(others))
         if alone:
@@ -94,19 +94,6 @@ def _partners(top: Path, sharp: Path, blurry: Path) -> Iterator[tuple[str, Still
                 blurry_stamp=other.st_mtime_ns,
             ),
         )
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    """Path below the folder without its suffix -> file. Raises CorpusError for two files of one name."""
-    found: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith(".") or not file.is_file():
-            continue
-        name = file.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise CorpusError(f"{shown(file)}: {found[name].name} has the same name, and one partner is not two")
-        found[name] = file
-    return found
 
 
 def _check_sizes(stills: Sequence[Still], folder: Path) -> None:

@@ -20,6 +20,7 @@ from facedeblur.data.pairs.pair import describe, read_pair
 from facedeblur.data.prepare.job import PrepareError, check_blurs
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
+from facedeblur.errors import UsageError
 from facedeblur.faces.crop import crop, crop_box, resize
 from facedeblur.faces.pts import write_pts
 from facedeblur.video.album import read_album
@@ -116,7 +117,7 @@ def test_what_is_wrong_is_told_by_name_and_counted(folder, tmp_path):
     with pytest.raises(CorpusError, match=r"bob/1\.png has 100x110 .*, its partner 40x50; 1 of 5 pairs differ"):
         find_clips(settings(root, tmp_path))
     shutil.copy(root / "blurry/bob/1.png", root / "blurry/bob/1.jpg")
-    with pytest.raises(CorpusError, match=r"bob/1\.png: 1\.jpg has the same name"):
+    with pytest.raises(UsageError, match=r"bob/1\.png: 1\.jpg has the same name"):
         find_clips(settings(root, tmp_path))
     shutil.rmtree(root / "blurry")
     with pytest.raises(CorpusError, match="no pairs; pairs expects sharp/<name>.png and blurry/"):
