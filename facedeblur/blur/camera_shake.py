@@ -41,8 +41,9 @@ class CameraShakeSettings:
     def __post_init__(self) -> None:
         check_range(self, 0, 1, "measured")
         for name in ("scales", "lengths"):
-            low, high = getattr(self, name)
-            check(0 < low <= high, name, "a range (low, high) of positive numbers", (low, high))
+            bounds = getattr(self, name)
+            valid = len(bounds) == 2 and 0 < bounds[0] <= bounds[1]
+            check(valid, name, "a range (low, high) of positive numbers", bounds)
         check(min(self.expl, default=-1) >= 0, "expl", "one or more numbers of at least 0", self.expl)
         check_range(self, 0, 0.2, "noise")
         check_count("bank", self.bank)

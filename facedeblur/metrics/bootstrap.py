@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 2000
-# up to this many groups all 2^groups sign patterns are tried
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,22 @@ def percentile_interval(samples: np.ndarray, level: float = 0.95) -> tuple[float
 def bootstrap_interval(
     values: np.ndarray, groups: Sequence, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """Mean over images of `values` (images,) with its interval over groups; NaN values are left out."""
+    """A mean over images with its bootstrap interval over groups.
+
+    Args:
+        values: (images,); NaN is left out.
+        groups: (images,) labels, such as the video or the person that each image shows.
+        level: share of the resampled means that the interval holds.
+        resamples: draws of as many groups, with replacement.
+        seed: of the draws.
+
+    Returns:
+        The mean and its interval, whose ends are NaN for fewer than two groups.
+
+    >>> found = bootstrap_interval(np.array([1.0, 2.0, 3.0, 4.0]), ["a", "a", "b", "b"])
+    >>> found.value, found.low, found.high
+    (2.5, 1.5, 3.5)
+    """
     values, groups = _present(np.asarray(values, float), groups)
     number = len(set(groups))
     if number < 2:
@@ -81,9 +95,22 @@ def paired_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Difference:
-    """Mean of `first - second`, two methods' values (images,) on the same images, with interval and p over groups.
+    """The mean of `first - second` over images, with its bootstrap interval and p-value over groups.
 
-    Pairs with a NaN are left out. Raises ValueError when the lengths differ.
+    Args:
+        first, second: (images,) values of two methods on the same images; pairs with a NaN are left out.
+        groups: (images,) labels.
+        level, resamples, seed: as of `bootstrap_interval`.
+
+    Returns:
+        The difference, its interval, and the p-value of `sign_flip_p`.
+
+    Raises:
+        ValueError: the lengths differ.
+
+    >>> found = paired_difference(np.array([3.0, 5.0, 4.0]), np.array([1.0, 2.0, 3.0]), ["a", "b", "c"])
+    >>> found.value, found.p  # of the 8 patterns of signs, 2 give a mean that is as large
+    (2.0, 0.25)
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape:

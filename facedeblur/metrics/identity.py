@@ -7,9 +7,13 @@ from numpy.typing import ArrayLike
 
 
 def cosine(first: ArrayLike, second: ArrayLike) -> np.ndarray:
-    """Cosine of the angle between embeddings (..., D) of corresponding faces -> (...,) float64 in [-1, 1].
+    """Cosine of the angle between embeddings of corresponding faces.
 
-    NaN where an embedding is zero or not finite: there is no direction to compare.
+    Args:
+        first, second: (..., D).
+
+    Returns:
+        (...,) float64 in [-1, 1]; NaN where an embedding is zero or not finite, and so has no direction.
 
     >>> cosine([[1.0, 0.0], [3.0, 4.0]], [[0.0, 2.0], [3.0, 4.0]]).tolist()
     [0.0, 1.0]
@@ -29,7 +33,17 @@ def cumulative(values: ArrayLike, at: ArrayLike) -> np.ndarray:
 
 
 def mean_embedding(embeddings: ArrayLike) -> np.ndarray:
-    """One embedding for a video: the mean of its frames' embeddings (F, D), each of unit length -> (D,)."""
+    """One embedding for a video: the mean of its frames' embeddings, each scaled to unit length.
+
+    Args:
+        embeddings: (F, D), one a frame.
+
+    Returns:
+        (D,) float64.
+
+    >>> mean_embedding([[2.0, 0.0], [0.0, 5.0]]).tolist()
+    [0.5, 0.5]
+    """
     embeddings = np.asarray(embeddings, np.float64)
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     return unit.mean(axis=0)

@@ -33,8 +33,15 @@ def luminance(images: Tensor) -> Tensor:
 def psnr(images: Tensor, references: Tensor, quantised: bool = True) -> Tensor:
     """Peak signal-to-noise ratio in dB over all pixels and channels of each image, at most 60.
 
-    images, references: (B, C, H, W) in [0, 1] -> (B,) float32. `quantised` rounds both to 8 bits first. Raises
-    ValueError when the shapes differ.
+    Args:
+        images, references: (B, C, H, W) in [0, 1].
+        quantised: round both to 8 bits first, as a file would.
+
+    Returns:
+        (B,) float32, in dB.
+
+    Raises:
+        ValueError: the shapes differ.
 
     >>> black = torch.zeros(2, 3, 16, 16)
     >>> psnr(black, black + torch.tensor([0.0, 0.1])[:, None, None, None], quantised=False).tolist()
@@ -48,11 +55,19 @@ def psnr(images: Tensor, references: Tensor, quantised: bool = True) -> Tensor:
 def ssim(images: Tensor, references: Tensor, quantised: bool = True, variant: str = "luminance") -> Tensor:
     """Structural similarity (Wang et al. 2004) of each image, its mean where the window fits.
 
-    images, references: (B, 3, H, W), or (B, 1, H, W) of luminance, in [0, 1], sides of at least 11 -> (B,) float32.
-    Gaussian window 11x11 of sigma 1.5, K1 = .01, K2 = .03, population covariance, data range 1, as scikit-image with
-    gaussian_weights=True, use_sample_covariance=False. `variant`: "luminance", as the original, or "channels", the mean
-    over the channels. `quantised` rounds both to 8 bits first. Raises ValueError when the shapes differ or the images
-    are too small.
+    A Gaussian window of 11x11 pixels and sigma 1.5, K1 = .01, K2 = .03, population covariance, data range 1, as
+    scikit-image with gaussian_weights=True, use_sample_covariance=False.
+
+    Args:
+        images, references: (B, 3, H, W), or (B, 1, H, W) of luminance, in [0, 1], sides of at least 11 pixels.
+        quantised: round both to 8 bits first, as a file would.
+        variant: "luminance", as the original, or "channels", the mean over the channels.
+
+    Returns:
+        (B,) float32, at most 1.
+
+    Raises:
+        ValueError: the shapes differ, the images are too small, or an unknown variant.
 
     >>> image = torch.rand(1, 3, 16, 16)
     >>> ssim(image, image).item() > ssim(image, image.flip(-1)).item()

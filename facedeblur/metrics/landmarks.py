@@ -20,8 +20,14 @@ STEP = 1e-4  # of the abscissa of the CED
 def normalised_error(points: ArrayLike, truth: ArrayLike) -> np.ndarray:
     """Mean distance of corresponding points over the diagonal of the truth's tight box.
 
-    points, truth: (..., P, 2) in the same pixels -> (...,) float64. Raises ValueError when the shapes differ or the
-    truth has no extent.
+    Args:
+        points, truth: (..., P, 2), in the same pixels.
+
+    Returns:
+        (...,) float64, in diagonals.
+
+    Raises:
+        ValueError: the shapes differ, or the truth has no extent.
 
     >>> truth = np.array([[0, 0], [30, 40]])  # a diagonal of 50
     >>> float(normalised_error(truth + [5, 0], truth))
@@ -38,9 +44,17 @@ def normalised_error(points: ArrayLike, truth: ArrayLike) -> np.ndarray:
 
 
 def ced(errors: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
-    """Cumulative error distribution: the share of `errors` (n,) at or below each of `thresholds`, same shape.
+    """Cumulative error distribution: the share of the errors at or below each threshold (figure 7).
 
-    Raises ValueError without errors, or for NaN.
+    Args:
+        errors: (n,) of `normalised_error`, infinity where no face was found.
+        thresholds: of any shape.
+
+    Returns:
+        Shares in [0, 1], in the shape of the thresholds.
+
+    Raises:
+        ValueError: no errors, or NaN among them.
 
     >>> ced([0.02, 0.04, np.inf, np.inf], [0.03, 0.08]).tolist()
     [0.25, 0.5]
@@ -52,7 +66,18 @@ def ced(errors: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
 def auc(errors: ArrayLike, limit: float = LIMIT, step: float = STEP) -> float:
     """Area under the CED on [0, limit] by Simpson's rule over steps of `step`, divided by `limit`: in [0, 1].
 
-    The mean of `area_shares`, as the rule is linear in the CED, and the CED the mean of one step function a face.
+    It is the mean of `area_shares`: the rule is linear in the CED, and the CED is the mean of one step function a face.
+
+    Args:
+        errors: (n,) of `normalised_error`, infinity where no face was found.
+        limit: end of the interval; the paper's is 0.08.
+        step: between two points of Simpson's rule.
+
+    Returns:
+        The area, higher is better.
+
+    Raises:
+        ValueError: no errors, or NaN among them.
 
     >>> round(auc([0.02, 0.04, np.inf]), 3)  # the mean of 0.75, 0.5 and 0
     0.417
@@ -78,6 +103,13 @@ def _areas(limit: float, step: float) -> tuple[np.ndarray, np.ndarray]:
 
 def failure_rate(errors: ArrayLike, limit: float = LIMIT) -> float:
     """Share of errors above `limit`: 1 - CED(limit), in [0, 1].
+
+    Args:
+        errors: (n,) of `normalised_error`, infinity where no face was found.
+        limit: above it a face counts as a failure; the paper's is 0.08.
+
+    Raises:
+        ValueError: no errors, or NaN among them.
 
     >>> failure_rate([0.02, 0.04, 0.09, np.inf])
     0.5

@@ -20,10 +20,16 @@ SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of images in [
 
 
 class LPIPS(nn.Module):
-    """Images and references (B, 3, H, W) in [0, 1], sides of at least 35 pixels -> distances (B,), 0 for equal images.
+    """The learned distance of images; see `load` for files of weights.
 
-    alexnet: tensors `features.<n>.weight|bias` of AlexNet's five convolutions. heads: `lin<n>.model.1.weight`.
-    Raises UsageError naming the first tensor that is missing or of another shape.
+    forward: images and references (B, 3, H, W) in [0, 1], sides of at least 35 pixels -> (B,), 0 for equal images.
+
+    Args:
+        alexnet: tensors `features.<n>.weight` and `.bias` of AlexNet's five convolutions.
+        heads: tensors `lin<n>.model.1.weight`, one weight a channel.
+
+    Raises:
+        UsageError: a tensor is missing or of another shape; the message names it.
     """
 
     def __init__(self, alexnet: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> None:

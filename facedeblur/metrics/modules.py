@@ -43,7 +43,12 @@ class MeanScore(_Mean):
     """Mean of a score over images: update(images, references), both (B, C, H, W) in [0, 1].
 
     Args:
-        score: gives one value for each image, (B,).
+        score: (images, references) -> one value for each image, (B,).
+        **options: of torchmetrics' `Metric`.
+
+    >>> metric = MeanScore(lambda images, references: (images - references).abs().mean((1, 2, 3)))
+    >>> metric(torch.ones(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)).item()
+    1.0
     """
 
     def __init__(self, score: Callable[[Tensor, Tensor], Tensor], **options: object) -> None:
@@ -73,7 +78,16 @@ class CappedPSNR(MeanScore):
 
 
 class StructuralSimilarity(MeanScore):
-    """Mean of `metrics.image.ssim` over images (B, 3, H, W): of their luminance, or of their three channels."""
+    """Mean of `metrics.image.ssim` over images: update(images, references), both (B, 3, H, W) in [0, 1].
+
+    Args:
+        variant: "luminance", or "channels" for the mean over the three.
+        **options: of torchmetrics' `Metric`.
+
+    >>> metric, image = StructuralSimilarity(), torch.rand(1, 3, 16, 16)
+    >>> round(metric(image, image).item(), 6)
+    1.0
+    """
 
     higher_is_better = True
 
@@ -82,7 +96,11 @@ class StructuralSimilarity(MeanScore):
 
 
 class IdentityCosine(_Mean):
-    """Mean cosine of embeddings: update(embeddings, references), both (B, D)."""
+    """Mean of `metrics.identity.cosine`: update(embeddings, references), both (B, D).
+
+    >>> IdentityCosine()(torch.tensor([[1.0, 0.0], [3.0, 4.0]]), torch.tensor([[0.0, 2.0], [3.0, 4.0]])).item()
+    0.5
+    """
 
     higher_is_better = True
 
@@ -91,7 +109,11 @@ class IdentityCosine(_Mean):
 
 
 class LandmarkError(_Mean):
-    """Mean landmark error: update(errors), (B,), +inf where no face was found."""
+    """Mean landmark error: update(errors), (B,), +inf where no face was found.
+
+    >>> LandmarkError()(torch.tensor([0.25, 0.75])).item()
+    0.5
+    """
 
     higher_is_better = False
 
@@ -100,7 +122,15 @@ class LandmarkError(_Mean):
 
 
 class FailureRate(_Mean):
-    """`metrics.landmarks.failure_rate` of all errors seen, in [0, 1]: update(errors), (B,). NaN raises ValueError."""
+    """`metrics.landmarks.failure_rate` of all errors seen, in [0, 1]: update(errors), (B,). NaN raises ValueError.
+
+    Args:
+        limit: above it a face counts as a failure.
+        **options: of torchmetrics' `Metric`.
+
+    >>> FailureRate()(torch.tensor([0.02, 0.04, 0.09, torch.inf])).item()
+    0.5
+    """
 
     higher_is_better = False
 
@@ -115,7 +145,15 @@ class FailureRate(_Mean):
 
 
 class LandmarkAUC(Metric):
-    """`metrics.landmarks.auc` of all errors seen, in [0, 1]: update(errors), (B,), +inf where no face was found."""
+    """`metrics.landmarks.auc` of all errors seen, in [0, 1]: update(errors), (B,), +inf where no face was found.
+
+    Args:
+        limit: end of the interval of errors.
+        **options: of torchmetrics' `Metric`.
+
+    >>> round(LandmarkAUC()(torch.tensor([0.02, 0.04, torch.inf])).item(), 3)  # the mean of 0.75, 0.5 and 0
+    0.417
+    """
 
     is_differentiable = False
     full_state_update = False
@@ -134,7 +172,12 @@ class LandmarkAUC(Metric):
 
 
 class VerificationAccuracy(Metric):
-    """Mean accuracy of `metrics.verification.verification`: update(similarities, same, folds), each (B,)."""
+    """Mean accuracy of `metrics.verification.verification`: update(similarities, same, folds), each (B,).
+
+    >>> similar, same = torch.tensor([0.9, 0.1, 0.9, 0.1]), torch.tensor([True, False, True, False])
+    >>> VerificationAccuracy()(similar, same, torch.tensor([0, 0, 1, 1])).item()  # two folds
+    1.0
+    """
 
     is_differentiable = False
     full_state_update = False

@@ -9,10 +9,20 @@ from torch import Tensor
 def flicker(frames: Tensor, reference: Tensor | None = None) -> Tensor:
     """Mean absolute change between successive frames, over what the reference changes.
 
-    frames: (T, C, H, W) in [0, 1], T >= 2. With `reference` of the same shape: the mean of |frame differences -
-    reference differences|, so that true motion costs nothing; 0 for a perfect video, whatever its constant error.
-    Without one: the mean of |frame differences|. A scalar in [0, 2]. Raises ValueError for fewer than two
-    frames or other shapes.
+    Args:
+        frames: (T, C, H, W) in [0, 1], T of at least 2.
+        reference: the sharp video, of the same shape; None counts every change.
+
+    Returns:
+        () float32 in [0, 2]: the mean of |frame differences - reference differences|, so that true motion and a
+        constant error cost nothing; without a reference the mean of |frame differences|.
+
+    Raises:
+        ValueError: fewer than two frames, or other shapes.
+
+    >>> sharp = torch.rand(3, 1, 8, 8)
+    >>> round(flicker(sharp + 0.1, sharp).item(), 6), round(flicker(sharp[:1].repeat(2, 1, 1, 1)).item(), 6)
+    (0.0, 0.0)
     """
     if frames.ndim != 4 or len(frames) < 2:
         raise ValueError(f"frames: (T, C, H, W) with T of at least 2 expected, got {tuple(frames.shape)}")

@@ -42,8 +42,8 @@ def test_overrides_reach_the_settings():
     [
         ("gaussian", {}, "blur: one of pravg7.* got 'gaussian'"),
         ("pravg8", {}, "length: .* got 8"),
-        ("pravg", {"lengths": ()}, "lengths: needed by pravg"),
-        ("vla", {"lengths": (7,)}, "lengths: needed by pravg"),
+        ("pravg", {"lengths": ()}, "lengths: must be given for pravg"),
+        ("vla", {"lengths": (7,)}, "lengths: must be empty for vla"),
         ("vla", {"stride": 0}, "stride: .* got 0"),
         ("vla", {"response": "srgb"}, "response: .* got 'srgb'"),
         ("vla", {"speed": 3}, "vla: unknown key 'speed'"),

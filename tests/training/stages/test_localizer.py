@@ -91,8 +91,8 @@ def test_it_goes_on_where_it_stopped(tmp_path, fit, face):
     rest = make(tmp_path, 6, resumed_from=state, ema=0.9)
     rest.generator_step = state["generator_step"]
     fit(rest, batches_of(face, 3))
-    for name, value in whole.network.state_dict().items():
-        assert torch.equal(value, rest.network.state_dict()[name]), name
+    for name, value in whole.networks.state_dict().items():
+        assert torch.equal(value, rest.networks.state_dict()[name]), name
         assert torch.equal(whole.average.average[name], rest.average.average[name]), name
 
 

@@ -195,8 +195,7 @@ def test_state_round_trip(make_stage, fit, tmp_path, kind):
     second = make_stage(kind, batches=3, ema=0.9 if kind == "adversarial" else None)
     loaded = load_checkpoint(tmp_path / "two.ckpt")
     second.resumed_from = loaded
-    network = second.networks if kind == "adversarial" else second.hourglass
-    network.load_state_dict(loaded["networks"])
+    second.networks.load_state_dict(loaded["networks"])
     if kind == "adversarial":
         second.average.load_state_dict(loaded["average"])
     second.generator_step, second.position = loaded["generator_step"], loaded["position"]
