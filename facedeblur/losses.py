@@ -35,6 +35,12 @@ __all__ = [
 def adversarial_loss(fake_logits: Tensor) -> Tensor:
     """What G_bl minimises of Eq. 2, non-saturating: -log D(fake), the mean over images and patches.
 
+    Args:
+        fake_logits: (B, 1, h, w), the discriminator's for restored images.
+
+    Returns:
+        () of at least 0.
+
     >>> round(adversarial_loss(torch.zeros(2, 1, 4, 4)).item(), 4)  # -log(1/2)
     0.6931
     """
@@ -42,17 +48,51 @@ def adversarial_loss(fake_logits: Tensor) -> Tensor:
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """What D minimises of Eq. 2: -log D(real) - log(1 - D(fake)), halved as in pix2pix to slow D down."""
+    """What D minimises of Eq. 2: -log D(real) - log(1 - D(fake)), halved as in pix2pix to slow D down.
+
+    Args:
+        real_logits, fake_logits: (B, 1, h, w), the discriminator's for sharp and for restored images.
+
+    Returns:
+        () of at least 0.
+
+    >>> round(discriminator_loss(torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)).item(), 4)  # -log(1/2)
+    0.6931
+    """
     return 0.5 * (F.softplus(-_full(real_logits)).mean() + F.softplus(_full(fake_logits)).mean())
 
 
 def content_image_loss(output: Tensor, sharp: Tensor) -> Tensor:
-    """First term of Eq. 3, unweighted: mean absolute difference of two images (B, 3, H, W)."""
+    """First term of Eq. 3, unweighted: mean absolute difference of two images.
+
+    Args:
+        output, sharp: (B, 3, H, W) in [-1, 1].
+
+    Returns:
+        () in [0, 2].
+
+    Raises:
+        ValueError: the shapes differ.
+    """
     return _difference(output, sharp).abs().mean()
 
 
 def content_gradient_loss(output: Tensor, sharp: Tensor) -> Tensor:
-    """Second term of Eq. 3, unweighted: mean absolute difference of the images' forward differences along x and y."""
+    """Second term of Eq. 3, unweighted: mean absolute difference of the images' forward differences along x and y.
+
+    Args:
+        output, sharp: (B, 3, H, W) in [-1, 1].
+
+    Returns:
+        () in [0, 4]: half of the sum of both directions.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    >>> stripes = torch.tensor([-1.0, 1.0]).repeat(1, 3, 4, 2)  # vertical ones of one pixel
+    >>> content_gradient_loss(stripes, torch.zeros(1, 3, 4, 4)).item()
+    1.0
+    """
     # Differentiation is linear: the difference of the gradients is the gradient of the difference.
     difference = _difference(output, sharp)
     return 0.5 * (difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean())
@@ -81,7 +121,17 @@ CONTENT = {"l1": content_image_loss, "charbonnier": charbonnier_loss, "log_mse":
 
 
 def projection_loss(fake_features: Tensor, real_features: Tensor, detach_real: bool = True) -> Tensor:
-    """Eq. 4: mean absolute difference of D's penultimate features; the real ones are the goal and get no gradient.
+    """Eq. 4: mean absolute difference of D's penultimate features.
+
+    Args:
+        fake_features, real_features: (B, C, h, w) of restored and of sharp images.
+        detach_real: the real ones are the goal and get no gradient.
+
+    Returns:
+        () of at least 0.
+
+    Raises:
+        ValueError: the shapes differ.
 
     >>> projection_loss(torch.ones(1, 8, 4, 4), torch.zeros(1, 8, 4, 4)).item()
     1.0
@@ -90,16 +140,32 @@ def projection_loss(fake_features: Tensor, real_features: Tensor, detach_real: b
 
 
 def reconstruction_loss(reconstruction: Tensor, sharp: Tensor) -> Tensor:
-    """Eq. 5: mean absolute difference of the sharp image (B, 3, H, W) and what G_s makes of it."""
+    """Eq. 5: mean absolute difference of the sharp image and what G_s makes of it.
+
+    Args:
+        reconstruction, sharp: (B, 3, H, W) in [-1, 1].
+
+    Returns:
+        () in [0, 2].
+
+    Raises:
+        ValueError: the shapes differ.
+
+    >>> reconstruction_loss(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)).item()
+    1.0
+    """
     return _difference(reconstruction, sharp).abs().mean()
 
 
 class GeneratorLoss:
     """Eq. 6: everything G_bl and G_s minimise together.
 
-    Returns the terms by the names of LossWeights, unweighted and detached for the logs, and under "total" their
-    weighted sum, which carries the gradient. Terms without inputs or of weight 0 are left out. Raises ValueError when
+    Calling it gives the terms by the names of LossWeights, unweighted and detached for the logs, and under "total"
+    their weighted sum, which carries the gradient. Terms without inputs or of weight 0 are left out. ValueError where
     two shapes differ.
+
+    Args:
+        weights: of the terms; None: those of section 5.1.
 
     >>> sharp = torch.zeros(1, 3, 8, 8)
     >>> terms = GeneratorLoss()(sharp + 0.5, sharp)
@@ -179,7 +245,14 @@ class OwnTerm:
 class DiscriminatorLoss:
     """What D minimises: its side of Eq. 2 and, when features are given, the projection loss as RoCGAN places it.
 
-    Returns a dictionary like GeneratorLoss, with "adversarial" (weight 1), "projection" and "total".
+    Calling it gives a dictionary like GeneratorLoss's, with "adversarial" (weight 1), "projection" and "total".
+
+    Args:
+        weights: `projection` is read; None: that of section 5.1.
+
+    >>> logits = torch.zeros(2, 1, 4, 4)
+    >>> sorted(DiscriminatorLoss()(logits, logits))
+    ['adversarial', 'total']
     """
 
     def __init__(self, weights: LossWeights | None = None) -> None:

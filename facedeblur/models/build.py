@@ -21,8 +21,11 @@ from facedeblur.models.settings import ModelSettings, half_size_settings
 class Networks(nn.Module):
     """All networks of the adversarial stage; without a plug-in its entry is None. Images are in [-1, 1].
 
-    generator: G_bl. identity: G_s, with `identity.decoder is generator.decoder`. discriminator: D. two_step: the
-    frozen first step.
+    Attributes:
+        generator: G_bl.
+        discriminator: D.
+        identity: G_s, with `identity.decoder is generator.decoder`.
+        two_step: the frozen first step.
     """
 
     def __init__(
@@ -52,7 +55,17 @@ class Networks(nn.Module):
 
 
 def build_hourglass(settings: ModelSettings) -> StackedHourglass:
-    """Build the first step, to be trained on its own. Raises ValueError when the settings have no stacks."""
+    """Build the first step, to be trained on its own.
+
+    Args:
+        settings: of which `hourglass_*` are read.
+
+    Returns:
+        Images (B, 3, H, W) in [-1, 1] -> a list of restored ones, the last the best.
+
+    Raises:
+        ValueError: the settings have no stacks.
+    """
     if settings.half_size:
         raise ValueError("half_size: is a trained network; there is no hourglass to train")
     if settings.hourglass_stacks == 0:
@@ -74,9 +87,22 @@ def build_first_step(settings: ModelSettings) -> nn.Module:
 
 
 def build_networks(settings: ModelSettings, hourglass: nn.Module | None = None) -> Networks:
-    """Build the networks of the adversarial stage around a trained first step, or a fresh one to load weights into.
+    """Build the networks of the adversarial stage.
 
-    Raises ValueError when an hourglass is given to settings that do not condition on one.
+    Args:
+        settings: of all of them.
+        hourglass: the trained first step; None: a fresh one, to load weights into.
+
+    Returns:
+        The networks, in training mode.
+
+    Raises:
+        ValueError: an hourglass is given to settings that do not condition on one.
+
+    >>> import torch
+    >>> networks = build_networks(ModelSettings(image_size=128, base_width=4, hourglass_stacks=0)).eval()
+    >>> networks.generator(networks.condition(torch.zeros(1, 3, 128, 128))).shape
+    torch.Size([1, 3, 128, 128])
     """
     if hourglass is not None and not settings.conditioned:
         raise ValueError("two_step: must be true, with hourglass_stacks of at least 1, to use the given hourglass")

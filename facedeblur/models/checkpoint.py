@@ -50,9 +50,13 @@ def load_checkpoint(path: str | Path) -> dict:
 class TrainedRun:
     """The networks a run ships, on the CPU and in evaluation mode, with the moving average in place where it was kept.
 
-    generator: G_bl; None for a run of the hourglass stage. hourglass: the first step; None where G_bl has none.
-    config: the run's whole configuration. step: generator updates so far.
-    networks: those two together with what only training needs; None for a run of the hourglass stage.
+    Attributes:
+        checkpoint: its file.
+        config: the run's whole configuration; `settings` are those of its networks.
+        step: generator updates so far.
+        generator: G_bl; None for a run of the hourglass stage.
+        hourglass: the first step; None where G_bl has none.
+        networks: those two together with what only training needs; None for a run of the hourglass stage.
     """
 
     checkpoint: Path
@@ -81,7 +85,13 @@ def best_checkpoint(run: str | Path) -> Path:
 
 
 def load_run(path: str | Path) -> TrainedRun:
-    """The trained networks of a run folder (its `last.ckpt`) or of one checkpoint inside a run folder.
+    """The trained networks of a run.
+
+    Args:
+        path: the run's folder, whose `last.ckpt` is read, or one checkpoint inside it.
+
+    Returns:
+        The networks on the CPU, in evaluation mode.
 
     Raises:
         CheckpointError: something is missing or unreadable, or the weights are of another architecture than the

@@ -29,7 +29,11 @@ class Deblurrer(Protocol):
 
 
 class Blurred:
-    """The method "blurred": a copy of its input."""
+    """The method "blurred": a copy of its input.
+
+    >>> Blurred()(torch.full((1, 3, 1, 1), 0.5)).flatten().tolist()
+    [0.5, 0.5, 0.5]
+    """
 
     def __call__(self, images: Tensor) -> Tensor:
         return images.clone()
@@ -39,12 +43,18 @@ class NetworkDeblurrer:
     """The trained generator, behind its hourglass if it was trained with one, in evaluation mode without gradients.
 
     It runs on the generator's device and leaves the networks in evaluation mode: give a copy of one in training.
-    Raises ValueError for anything but floating-point (B, 3, H, W).
+    ValueError for anything but floating-point (B, 3, H, W).
 
     Args:
         generator, hourglass: G_bl and what it is conditioned on.
         size: side in pixels of the images they were trained on; needed where the hourglass's place is taken by a
             network of half the size, which then serves images that are too small for the whole.
+
+    >>> from facedeblur.models import DeblurGenerator, LightDecoder, LightEncoder
+    >>> untrained = DeblurGenerator(LightEncoder(width=4), LightDecoder(width=4), global_residual=True)
+    >>> images = torch.rand(2, 3, 50, 70)  # of any size
+    >>> torch.allclose(NetworkDeblurrer(untrained)(images), images, atol=1e-6)
+    True
     """
 
     def __init__(self, generator: nn.Module, hourglass: nn.Module | None = None, size: int | None = None) -> None:
@@ -66,7 +76,14 @@ class NetworkDeblurrer:
 
 
 class HourglassDeblurrer:
-    """The first step alone, in evaluation mode without gradients; otherwise as NetworkDeblurrer."""
+    """The first step alone, in evaluation mode without gradients; otherwise as NetworkDeblurrer.
+
+    Args:
+        hourglass: the first step.
+
+    >>> HourglassDeblurrer(StackedHourglass(features=8, stacks=1))(torch.rand(1, 3, 50, 60)).shape
+    torch.Size([1, 3, 50, 60])
+    """
 
     def __init__(self, hourglass: StackedHourglass) -> None:
         self.hourglass = hourglass

@@ -44,6 +44,16 @@ class Decoder(nn.Module):
 
     forward: the encoder's 8 feature maps (E1 ... E8, `width` as the encoder's) and the stream they come from ->
     (B, out_channels, H, W) float32 in [-1, 1]. The stream selects batch norm's running statistics, see TiedBatchNorm2d.
+
+    Args:
+        out_channels: of the image.
+        width: as the encoder's; the paper's is 64.
+        norm, norm_order, shortcut, unet_skips, keep, shared_running: as of `ModelSettings`.
+
+    >>> import torch
+    >>> from facedeblur.models import Encoder
+    >>> Decoder(width=4).eval()(Encoder(width=4).eval()(torch.zeros(1, 3, 128, 128))).shape
+    torch.Size([1, 3, 128, 128])
     """
 
     def __init__(

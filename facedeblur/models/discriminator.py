@@ -12,8 +12,15 @@ class Discriminator(nn.Module):
     """Judges overlapping 70x70 patches of a candidate image, by default together with the blurry image (Eq. 2).
 
     forward: candidate (B, 3, H, W) and blurry (B, 3, H, W), both in [-1, 1] -> (logits (B, 1, H/8-2, W/8-2),
-    features (B, 8w, H/8-1, W/8-1)). The features are the penultimate layer's output, pi of Eq. 4. An unconditional
-    discriminator (`conditional=False`) does not look at `blurry`.
+    features (B, 8w, H/8-1, W/8-1)). The features are the penultimate layer's output, pi of Eq. 4.
+
+    Args:
+        width: w, channels of the first layer; pix2pix's are 64.
+        conditional: False: it does not look at the blurry image.
+
+    >>> logits, features = Discriminator(width=4)(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64))
+    >>> logits.shape, features.shape
+    (torch.Size([1, 1, 6, 6]), torch.Size([1, 32, 7, 7]))
     """
 
     def __init__(self, width: int = 64, conditional: bool = True) -> None:

@@ -17,7 +17,12 @@ class Encoder(nn.Module):
     """Eight convolutions from the image to a code 128 times smaller; every layer's output is kept for U-net skips.
 
     forward: (B, in_channels, H, W) in [-1, 1], sides multiples of 128 -> list of 8 tensors, E1 (B, w, H, W), E2
-    (B, 2w, H/2, W/2) ... E8, the code, (B, 4w, H/128, W/128), with w = `width`. Raises ValueError on other sides.
+    (B, 2w, H/2, W/2) ... E8, the code, (B, 4w, H/128, W/128), with w = `width`; ValueError on other sides.
+
+    Args:
+        in_channels: 3 of an image, 6 of an image and its first restoration.
+        width: channels of the first layer; the paper's are 64.
+        norm, norm_order, shortcut: as of `ModelSettings`.
 
     >>> import torch
     >>> [tuple(features.shape[1:]) for features in Encoder(width=4).eval()(torch.zeros(1, 3, 128, 128))][::7]

@@ -32,8 +32,12 @@ class FirstStepLike(Protocol):
 class DeblurGenerator(nn.Module):
     """G_bl, the stream that deblurs: (B, C, H, W) in [-1, 1], the blurry image in the first 3 channels -> (B, 3, H, W).
 
-    With `global_residual` the decoder's output is a correction: it is added to the blurry image, or with `residual_on`
-    "first_step" to the last 3 channels, what the first step made of it, and limited to [-1, 1].
+    Args:
+        encoder: of images of C channels.
+        decoder: of its feature maps.
+        global_residual: the decoder's output is a correction; the sum is limited to [-1, 1].
+        residual_on: what the correction is added to, the "blurry" image, or with "first_step" the last 3 channels,
+            what the first step made of it.
 
     >>> from facedeblur.models import Decoder, Encoder
     >>> g_bl = DeblurGenerator(Encoder(in_channels=3, width=4), Decoder(width=4)).eval()
@@ -65,6 +69,9 @@ class IdentityStream(DeblurGenerator):
 
     It serves training only. Its encoder is its own; give it G_bl's decoder, the very object, to tie the two (section
     3.2), and G_bl's `global_residual`, so that the tied decoder means the same thing in both.
+
+    Args:
+        encoder, decoder, global_residual, residual_on: as of `DeblurGenerator`.
     """
 
     stream: Stream = "sharp"
@@ -75,6 +82,13 @@ class TwoStep(nn.Module):
 
     The first step keeps its weights and running statistics for good ("kept as constants", section 5.1): it gets no
     gradients and stays in evaluation mode whatever mode its surroundings are in.
+
+    Args:
+        hourglass: a trained first step, which is kept as it is.
+
+    >>> from facedeblur.models import StackedHourglass
+    >>> TwoStep(StackedHourglass(features=8, stacks=1))(torch.zeros(1, 3, 64, 64)).shape
+    torch.Size([1, 6, 64, 64])
     """
 
     def __init__(self, hourglass: FirstStepLike) -> None:

@@ -95,10 +95,18 @@ class HourglassStacks(nn.Module):
 class StackedHourglass(HourglassStacks):
     """From image to image: (B, 3, H, W) in [-1, 1] -> list of `stacks` images (B, 3, H, W), the last the best.
 
-    Images are not squashed and can overshoot [-1, 1] slightly. Raises ValueError on sides that are no multiples of 64.
+    Images are not squashed and can overshoot [-1, 1] slightly; ValueError on sides that are no multiples of 64.
 
-    `head` makes the image from the quarter-size map: "pixelshuffle" predicts each 4x4 block, "bilinear" predicts 3
-    channels and enlarges them. With `residual` every image is a correction added to the input.
+    Args:
+        features: channels of the hourglasses.
+        stacks: number of hourglasses.
+        head: what makes the image from the quarter-size map: "pixelshuffle" predicts each 4x4 block, "bilinear"
+            predicts 3 channels and enlarges them.
+        residual: every image is a correction, added to the input.
+
+    >>> import torch
+    >>> [tuple(image.shape) for image in StackedHourglass(features=8, stacks=2).eval()(torch.zeros(1, 3, 64, 64))]
+    [(1, 3, 64, 64), (1, 3, 64, 64)]
     """
 
     def __init__(

@@ -26,27 +26,35 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The networks of one run; the defaults are the paper's (Table 3, section 5.1). Raises ValueError naming the field.
+    """The networks of one run; the defaults are the paper's (Table 3, section 5.1).
 
-    image_size: side of the square images in pixels, a multiple of 128.
-    generator: encoder and decoder of Table 3, or the "light" pair of models/light.py or the "naf" pair of
-        models/naf_pair.py, to which norm, norm_order, shortcut, unet_skips, keep and shared_running do not apply.
-    base_width: channels of Conv. 1; every layer of Table 3 scales by base_width / 64.
-    light_width, naf_width: channels of the light and of the NAF pair at half the resolution.
-    norm, norm_order: "batch" or "none"; the paper's conv-ReLU-BN or pix2pix's conv-BN-ReLU.
-    shortcut: residual connections "free" of parameters ("without filtering"), or with a 1x1 "projection".
-    unet_skips: pairs (encoder layer, decoder layer whose input it joins), such as ("E2", "F7").
-    keep: probability that a unit of F-Conv. 1 ... 7 is kept by dropout.
-    shared_running: both streams feed the tied decoder's running statistics (RoCGAN); default: each its own.
-    global_residual: the decoder's output is added to the stream's input image, the blurry one, or with `residual_on`
-        "first_step" to what the first step made of it.
-    identity: train the second stream, G_s. two_step: condition G_bl on the hourglass's output.
-    hourglass_*: channels, number of stacks (0: no hourglass), output head, and a skip from its input image.
-    half_size: settings of a network for images of half the size, which is the first step in the hourglass's place.
-    discriminator_width: channels of its first layer; None: base_width.
-    conditional: the discriminator also sees the blurry image.
-    projection_on: which player minimises the projection loss; the paper's generator, or RoCGAN's discriminator.
-    plugins: networks of the user's own in place of these, by their roles: see `facedeblur.models.plugged`.
+    Attributes:
+        image_size: side of the square images in pixels, a multiple of 128.
+        generator: encoder and decoder of Table 3, or the "light" pair of models/light.py or the "naf" pair of
+            models/naf_pair.py, to which norm, norm_order, shortcut, unet_skips, keep and shared_running do not apply.
+        base_width: channels of Conv. 1; every layer of Table 3 scales by base_width / 64.
+        light_width, naf_width: channels of the light and of the NAF pair at half the resolution.
+        norm, norm_order: "batch" or "none"; the paper's conv-ReLU-BN or pix2pix's conv-BN-ReLU.
+        shortcut: residual connections "free" of parameters ("without filtering"), or with a 1x1 "projection".
+        unet_skips: pairs (encoder layer, decoder layer whose input it joins), such as ("E2", "F7").
+        keep: probability that a unit of F-Conv. 1 ... 7 is kept by dropout.
+        shared_running: both streams feed the tied decoder's running statistics (RoCGAN); default: each its own.
+        global_residual: the decoder's output is added to the stream's input image, the blurry one, or with
+            `residual_on` "first_step" to what the first step made of it.
+        identity, two_step: train the second stream, G_s; condition G_bl on the hourglass's output.
+        hourglass_features, hourglass_stacks, hourglass_head, hourglass_residual: channels of the hourglass, number of
+            stacks (0: no hourglass), output head, and a skip from its input image.
+        half_size: settings of a network for images of half the size, which is the first step in the hourglass's place.
+        discriminator_width: channels of its first layer; None: base_width.
+        conditional: the discriminator also sees the blurry image.
+        projection_on: which player minimises the projection loss; the paper's generator, or RoCGAN's discriminator.
+        plugins: networks of the user's own in place of these, by their roles: see `facedeblur.models.plugged`.
+
+    Raises:
+        ValueError: naming the field.
+
+    >>> ModelSettings(image_size=128, hourglass_stacks=0).conditioned
+    False
     """
 
     image_size: int = 256
@@ -148,14 +156,23 @@ TERM_INPUTS = (
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of Eq. 3 and 6: lambda_ci, lambda_cg, lambda_p, lambda_r, and that of the adversarial term.
+    """Weights of the terms of Eq. 3 and 6, those of section 5.1; a weight of 0 leaves the term out.
 
-    The values of section 5.1. A weight of 0 leaves the term out. Not in the paper: `fourier` weighs the L1 difference
-    of the images' spectra (.05 to .1 of content_image is usual), and `content` measures the first term of Eq. 3 by
-    another function than its L1 norm: "charbonnier" or "log_mse". Raises ValueError naming the field.
+    Attributes:
+        content_image, content_gradient: lambda_ci and lambda_cg of Eq. 3.
+        projection, reconstruction: lambda_p and lambda_r of Eq. 6.
+        adversarial: of Eq. 2's part.
+        fourier: of the L1 difference of the images' spectra, which is not the paper's; .05 to .1 of content_image is
+            usual.
+        content: the function of the first term of Eq. 3: "l1", the paper's, "charbonnier" or "log_mse".
+        terms: name -> a term of the user's own, {_target_, weight, inputs, options}: called with `inputs`, by default
+            the output and the sharp image, it returns one number for the batch.
 
-    terms: name -> a term of the user's own, {_target_, weight, inputs, options}: called with `inputs`, by default the
-        output and the sharp image, it returns one number for the batch.
+    Raises:
+        ValueError: naming the field.
+
+    >>> LossWeights(projection=0).content_image
+    100.0
     """
 
     content_image: float = 100.0

@@ -33,7 +33,12 @@ TRAINING_ONLY = ("sharp_running_mean", "sharp_running_var")
 class Weights:
     """Shipped weights, in their networks: float32, on the CPU, in evaluation mode, without gradients.
 
-    generator: G_bl. hourglass: the first step, None where G_bl has none. provenance: what the file says of its run.
+    Attributes:
+        name, file: what they are called, and where they lie.
+        settings: of the networks.
+        provenance: what the file says of its run.
+        generator: G_bl.
+        hourglass: the first step; None where G_bl has none.
     """
 
     name: str
@@ -54,8 +59,15 @@ class Weights:
 def load_weights(name: str | Path) -> Weights:
     """Registered weights by name, their hash verified, or a file by its path.
 
-    Raises UsageError: an unknown name (the known ones are listed), a damaged file, or tensors that do not fit the
-    file's own settings; the first that does not is named.
+    Args:
+        name: such as "no_identity-small-v3", or a `.safetensors` file.
+
+    Returns:
+        The networks; `Weights.deblurrer` makes them a function of images in [0, 1].
+
+    Raises:
+        UsageError: an unknown name (the known ones are listed), a damaged file, or tensors that do not fit the file's
+            own settings; the first that does not is named.
     """
     found = locate(name)
     found.verify()
