@@ -40,8 +40,17 @@ def load(weights: str | Path | None = None, device: str = "auto", plugins: Seque
         plugins: targets of the networks of your own that the weights were trained with, such as "my_net.py:Net"; no
             code is imported because a file of weights names it.
 
+    Returns:
+        A function of pictures, whose method `video` takes files; it gives back what it is given, deblurred.
+
     Raises:
         facedeblur.errors.UsageError: no such weights or device, or weights that cannot be read.
+
+    >>> import numpy as np
+    >>> picture = np.full((128, 128, 3), 90, np.uint8)
+    >>> deblur = load("blurred")
+    >>> deblur(picture, aligned=True).shape  # aligned: the picture is the crop of one face
+    (128, 128, 3)
     """
     from facedeblur.inference.load import load as load_weights  # torch is imported here, not with the package
     from facedeblur.plugins import trust
@@ -104,12 +113,15 @@ def evaluate(
 
 
 def make_report(*folders: str | Path, out: str | Path | None = None, title: str | None = None) -> Path:
-    """Tables, plots and one self-contained page of what evaluations wrote; returns the page.
+    """Tables, plots and one self-contained page of what evaluations wrote.
 
     Args:
-        folders: of `evaluate` or `facedeblur evaluate`; several are joined.
+        *folders: of `evaluate` or `facedeblur evaluate`; several are joined.
         out: where it goes, by default `report` in the first folder.
         title: heading of the page.
+
+    Returns:
+        The page; its tables and plots lie beside it.
 
     Raises:
         facedeblur.errors.UsageError: a folder without rows, or the extra `train` is missing (matplotlib draws).

@@ -30,9 +30,14 @@ FIRST_PRECISION, GREATEST_PRECISION = 400.0, 1e4  # a standard deviation of 0.05
 class Babacan12(CoarseToFine):
     """Kernels and image by variational Bayes with the log prior.
 
-    iterations: alternations of gradients and kernel, a level. rounds: of precision, mean and variance, an alternation.
-    steps: of conjugate gradients for a mean. noise: standard deviation of the last alternation; it is `decay` times
-    higher in each before. final_steps: of conjugate gradients for the final image. Others: see BlindDeblurrer.
+    Args:
+        device, side, chunk: see BlindDeblurrer.
+        iterations: alternations of gradients and kernel, a level.
+        rounds: of precision, mean and variance, an alternation.
+        steps: of conjugate gradients for a mean.
+        noise: standard deviation of the last alternation, of images in [0, 1].
+        decay: by how much the noise is higher in each alternation before.
+        final_steps: of conjugate gradients for the final image.
     """
 
     def __init__(

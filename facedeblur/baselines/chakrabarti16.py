@@ -34,7 +34,7 @@ class Chakrabarti16(BlindDeblurrer):
     Args:
         path: the author's `model.mat`, or a run folder or checkpoint of ours.
         device, side, chunk: see BlindDeblurrer; the side is by default a fifth of the image's.
-        prior: a file of a patch prior, see load_prior; None for the one in the box.
+        prior: a file of a patch prior, see load_prior; None for the one that ships with the package.
         stride: of the network's patches; 1 in the paper, which costs 16 times as much.
         patch_stride: of the deconvolution's patches; 1 in the paper, five times as slow and .03 dB better.
         regularisers, steps: see sparse_kernel.

@@ -1,7 +1,7 @@
 """Sharp faces that a blurred one is compared with: the exemplars of Pan et al., ECCV 2014.
 
 A set is an .npz file: gray crops and the 68 landmarks of each. `facedeblur exemplars` makes one out of photos;
-the set in the box is rendered (data/exemplars.md).
+the set that ships with the package is rendered (data/exemplars.md).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Exemplars:
     """A set of exemplars.
 
     Args:
-        path: an .npz file; None for the set in the box.
+        path: an .npz file; None for the set that ships with the package.
 
     `name` and `fingerprint` say which set it is. Raises UsageError for a file that is none.
     """

@@ -1,7 +1,7 @@
 """Fits the mixture of Gaussians over patches to a folder of pictures: python -m facedeblur.baselines.fit_patch_prior.
 
 Without a folder the pictures are those in the public domain (or under CC0) that scikit-image installs; that is how the
-prior in the box was made.
+prior that ships with the package was made.
 """
 
 from __future__ import annotations

@@ -34,8 +34,12 @@ FLOOR = 1e-4  # of the taps in their reweighted norm
 class Release:
     """What differs between the authors' releases.
 
-    weight: lambda. kernel_weight: psi. coarsest: least side of the coarsest kernel. norm: to which |.|_2 the gradients
-    of a level are scaled, None for none. renormalised: x gets the norm of y after every shrinkage.
+    Attributes:
+        weight: lambda.
+        kernel_weight: psi.
+        coarsest: least side of the coarsest kernel, in pixels.
+        norm: to which |.|_2 the gradients of a level are scaled; None for none.
+        renormalised: x gets the norm of y after every shrinkage.
     """
 
     weight: float
@@ -54,10 +58,16 @@ RELEASES = {
 class Krishnan11(BlindDeblurrer):
     """Kernels from gradients of small normalised sparsity; the luminance by total variation.
 
-    release: "first" (May 2011) or "later". weight: lambda, by default 30 for the first release (its own 100, which the
-    authors tune by image, recovers kernels less well) and 250 for the later. iterations: of gradients and kernel, a
-    level. final_weight: of the last step, see `split_bregman`. Others: see BlindDeblurrer. ValueError for another
-    release.
+    Args:
+        device, side, chunk: see BlindDeblurrer.
+        release: "first" (May 2011) or "later".
+        weight: lambda, by default 30 for the first release (its own 100, which the authors tune by image, recovers
+            kernels less well) and 250 for the later.
+        iterations: of gradients and kernel, a level.
+        final_weight: of the last step, see `split_bregman`.
+
+    Raises:
+        ValueError: another release.
     """
 
     def __init__(

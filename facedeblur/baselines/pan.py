@@ -24,9 +24,12 @@ _DECAY, _FLOOR = 1.1, 1e-4  # of both weights, after every iteration
 class L0Deblurrer(BlindDeblurrer):
     """Kernels from latent images with few gradients; the image by total variation with the ringing removed.
 
-    gradient_weight: lambda of the L0 norm of the gradients; it falls by a tenth an iteration, down to 1e-4.
-    iterations: of latent image and kernel, a level. kernel_weight: of the kernel's squared norm. tv_weight, l0_weight,
-    ringing: the last step's, see `remove_ringing`. Others: see BlindDeblurrer.
+    Args:
+        device, side, chunk: see BlindDeblurrer.
+        gradient_weight: lambda of the L0 norm of the gradients; it falls by a tenth an iteration, down to 1e-4.
+        iterations: of latent image and kernel, a level.
+        kernel_weight: of the kernel's squared norm.
+        tv_weight, l0_weight, ringing: the last step's, see `remove_ringing`.
     """
 
     def __init__(
@@ -75,7 +78,10 @@ class L0Deblurrer(BlindDeblurrer):
 class Pan14Text(L0Deblurrer):
     """L0Deblurrer with a second L0 norm, of the pixels themselves: text is black on a background.
 
-    pixel_weight: lambda of the L0 norm of the pixels, which falls like that of the gradients.
+    Args:
+        device: where it runs; None is that of the images.
+        pixel_weight: lambda of the L0 norm of the pixels, which falls like that of the gradients.
+        **settings: of L0Deblurrer.
     """
 
     def __init__(self, device: str | torch.device | None = None, pixel_weight: float = 4e-3, **settings) -> None:

@@ -22,10 +22,17 @@ from facedeblur.baselines.exemplars import Exemplars, padded_differences, unit
 class Pan14Faces(BlindDeblurrer):
     """Kernels from an exemplar's contours; the image by sparse deconvolution of every channel.
 
-    exemplars: a set's file, see `facedeblur exemplars`; None for the rendered set in the box, "none" to start from the
-    blurred gradients instead. iterations: of latent image and kernel. gradient_weight: lambda of the latent image's L0
-    norm of the gradients. kernel_weight: of the kernel's squared norm, for gradients of norm one. final_weight,
-    final_iterations: of the last step. Others: see BlindDeblurrer. Raises UsageError for a file that is no set.
+    Args:
+        device, side, chunk: see BlindDeblurrer.
+        exemplars: a set's file, see `facedeblur exemplars`; None for the rendered set that ships with the package,
+            "none" to start from the blurred gradients instead.
+        iterations: of latent image and kernel.
+        gradient_weight: lambda of the latent image's L0 norm of the gradients.
+        kernel_weight: of the kernel's squared norm, for gradients of norm one.
+        final_weight, final_iterations: of the last step.
+
+    Raises:
+        UsageError: a file that is no set.
     """
 
     def __init__(

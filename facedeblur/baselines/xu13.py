@@ -30,8 +30,12 @@ EPSILONS = (1.0, 0.5, 0.25, 0.125)  # phi comes nearer to the L0 norm; 1 / eps s
 class Xu13(HyperLaplacianDeblurrer):
     """Kernels from images of few, strong gradients; the image by a hyper-Laplacian prior.
 
-    smoothness: lambda. kernel_weight: gamma. iterations: of image and kernel, a level. final_weight, final_alpha: of
-    the last step, see `hyper_laplacian`. Others: see BlindDeblurrer.
+    Args:
+        device, side, chunk: see BlindDeblurrer.
+        smoothness: lambda.
+        kernel_weight: gamma.
+        iterations: of image and kernel, a level.
+        final_weight, final_alpha: of the last step, see `hyper_laplacian`.
     """
 
     def __init__(

@@ -30,9 +30,13 @@ FIRST_VARIANCE, FIRST_NOISE = 1 / 400, 1e-3  # of the gradients (a standard devi
 class Zhang13(HyperLaplacianDeblurrer):
     """Kernels by variational Bayes with learnt noise; the image by a hyper-Laplacian prior.
 
-    iterations: turns of gradients, kernel and noise, a level. steps: of conjugate gradients, a turn. noise: floor of
-    the noise's standard deviation in the last turn; it is `decay` times higher in each before. final_weight,
-    final_alpha: of the last step, see `hyper_laplacian`. Others: see BlindDeblurrer.
+    Args:
+        device, side, chunk: see BlindDeblurrer.
+        iterations: turns of gradients, kernel and noise, a level.
+        steps: of conjugate gradients, a turn.
+        noise: floor of the noise's standard deviation in the last turn, of images in [0, 1].
+        decay: by how much that floor is higher in each turn before.
+        final_weight, final_alpha: of the last step, see `hyper_laplacian`.
     """
 
     def __init__(

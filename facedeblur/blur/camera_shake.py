@@ -20,15 +20,19 @@ from facedeblur.settings import check, check_count, check_range
 
 @dataclass(frozen=True)
 class CameraShakeSettings:
-    """How the kernels vary; lengths are pixels of a 256 px image. ValueError for an impossible value.
+    """How the kernels vary; lengths are pixels of a 256 px image.
 
-    measured  share of kernels taken from the hundred measured ones, the rest are trajectories
-    scales    range of the random magnification of a measured kernel
-    lengths   range of the arc length of a trajectory
-    expl      how erratic a trajectory is, drawn per kernel
-    noise     largest standard deviation of the Gaussian noise added to the blurry image, as a fraction of its range;
-              each image draws its own between 0 and this; 0 adds none
-    bank      different kernels per seed; a kernel seed is an index into them
+    Attributes:
+        measured: share of kernels taken from the hundred measured ones, the rest are trajectories.
+        scales: range of the random magnification of a measured kernel.
+        lengths: range of the arc length of a trajectory.
+        expl: how erratic a trajectory is, drawn per kernel.
+        noise: largest standard deviation of the Gaussian noise added to the blurry image, as a fraction of its range;
+            each image draws its own between 0 and this; 0 adds none.
+        bank: different kernels per seed; a kernel seed is an index into them.
+
+    Raises:
+        ValueError: naming the field, for an impossible value.
     """
 
     measured: float = 0.5

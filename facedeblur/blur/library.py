@@ -88,7 +88,17 @@ def camera_shake_kernel(
 ) -> np.ndarray:
     """Kernels of camera shake: measured ones, varied, and moderate trajectories (section 5.1, the hourglass's blur).
 
-    Arguments and result are those of `trajectory_kernel`. The noise of this blur is not part of the kernel.
+    The noise of this blur is not part of the kernel.
+
+    Args:
+        seed, size, count: as of `trajectory_kernel`.
+        settings: how the kernels vary.
+
+    Returns:
+        float32 (k, k) with k odd, or (count, k, k); no value is negative, each kernel sums to 1.
+
+    >>> camera_shake_kernel(seed=3, size=64, count=2).sum(axis=(1, 2)).round(4).tolist()
+    [1.0, 1.0]
     """
     return _kernels("camera_shake", seed, size, settings or CameraShakeSettings(), count)
 
@@ -150,6 +160,13 @@ def vla_windows(
 
     Raises:
         ValueError: not as many landmarks as frames.
+
+    >>> face = 20 + 60 * np.random.default_rng(0).random((68, 2))
+    >>> landmarks = np.stack([face + (frame, 0) for frame in range(20)])  # it moves one pixel a frame to the right
+    >>> wave = lambda frame: 128 + 100 * np.sin((np.arange(120) - frame) / 4)
+    >>> frames = [np.tile(wave(frame), (100, 1)).astype(np.uint8) for frame in range(20)]
+    >>> [(window.start, window.length, window.stop) for window in vla_windows(landmarks, frames)]
+    [(0, 13, 'quality')]
     """
     landmarks = np.asarray(landmarks, np.float32)
     if landmarks.shape != (len(frames), 68, 2):

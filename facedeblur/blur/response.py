@@ -15,7 +15,15 @@ from facedeblur.settings import check
 
 @dataclass(frozen=True)
 class Response:
-    """Stored intensity v in [0, 255] against light: light = 255 (v / 255) ** exponent. Exponent 1 is the identity."""
+    """Stored intensity v in [0, 255] against light (psi of Eq. 7): light = 255 (v / 255) ** exponent.
+
+    Args:
+        exponent: in [1, 4]; 1 is the identity.
+
+    >>> curve = Response(2.2)
+    >>> curve.name, round(float(curve.decode(np.array([128], np.uint8))[0]))
+    ('gamma2.2', 56)
+    """
 
     exponent: float = 1.0
 

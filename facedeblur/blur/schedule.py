@@ -33,19 +33,23 @@ PRAVG_LENGTHS = (7, 9, 11, 15, 21)
 class Schedule:
     """One way to blur.
 
-    kind      "pravg": averages of fixed `lengths`; "vla": averages whose length the content decides; "windows":
-              averages of frames that code of the user's own chooses; "trajectory" and "camera_shake": a single frame
-              convolved with a kernel; "sharp": the same with a weak one or none; "motion": a single frame in motion
-              around its landmarks; "given": a single frame whose blurry partner is a file beside it; "plugin": a single
-              frame through code of the user's own
-    lengths   odd numbers of frames, for "pravg" alone; every length tiles the shots by itself
-    stride    frames between the starts of two windows; None: windows do not overlap, and kernel schedules take every
-              7th frame
-    response  "identity" or "gamma<exponent>": the curve under which light is averaged
-    seed      of the kernels
-    plugin    for "windows" and "plugin": the code, as `facedeblur.plugins.as_text` has it
+    Attributes:
+        name: what configurations and rows call it.
+        kind: "pravg": averages of fixed `lengths`; "vla": averages whose length the content decides; "windows":
+            averages of frames that code of the user's own chooses; "trajectory" and "camera_shake": a single frame
+            convolved with a kernel; "sharp": the same with a weak one or none; "motion": a single frame in motion
+            around its landmarks; "given": a single frame whose blurry partner is a file beside it; "plugin": a single
+            frame through code of the user's own.
+        lengths: odd numbers of frames, for "pravg" alone; every length tiles the shots by itself.
+        stride: frames between the starts of two windows; None: windows do not overlap, and kernel schedules take every
+            7th frame.
+        response: "identity" or "gamma<exponent>": the curve under which light is averaged.
+        seed: of the kernels.
+        vla, trajectory, camera_shake, sharp, motion: settings of these kinds.
+        plugin: for "windows" and "plugin": the code, as `facedeblur.plugins.as_text` has it.
 
-    Raises ValueError naming the field for an impossible value.
+    Raises:
+        ValueError: naming the field, for an impossible value.
     """
 
     name: str
@@ -102,11 +106,18 @@ class Schedule:
 
 
 def named_schedule(name: str, **overrides: Any) -> Schedule:
-    """The schedule called `name`: pravg7, pravg9 ... pravg21, pravg (all five lengths), vla, trajectory, camera_shake,
-    sharp, motion, given.
+    """The schedule of this name, with its defaults.
 
-    `overrides` are fields of `Schedule`; those that are settings of one kind may be mappings of their own fields.
-    Raises ValueError for an unknown name, key or value.
+    Args:
+        name: "pravg7", "pravg9" ... "pravg21", "pravg" (all five lengths), "vla", "trajectory", "camera_shake",
+            "sharp", "motion" or "given".
+        **overrides: fields of `Schedule`; those that are settings of one kind may be mappings of their own fields.
+
+    Returns:
+        The schedule.
+
+    Raises:
+        ValueError: an unknown name, key or value.
 
     >>> named_schedule("pravg9", response="gamma2.2").lengths, named_schedule("vla", vla={"max_length": 21}).kind
     ((9,), 'vla')
@@ -161,10 +172,22 @@ def kernel_for(
 
 
 def blur_with_kernel(sharp: np.ndarray, schedule: Schedule, kernel_seed: int) -> np.ndarray:
-    """The blurry partner of one sharp crop under a kernel schedule: uint8 (S, S[, 3]) to float32 in [0, 255].
+    """The blurry partner of one sharp crop under a kernel schedule; a pure function of its arguments.
 
-    Convolves light (the schedule's response curve) with the kernel of size S, replicating the border, and for
-    camera_shake adds its Gaussian noise. A pure function of its arguments.
+    Convolves light (the schedule's response curve) with the kernel, replicating the border, and for camera_shake adds
+    its Gaussian noise.
+
+    Args:
+        sharp: uint8 (S, S) or (S, S, 3).
+        schedule: of kind "trajectory", "camera_shake" or "sharp".
+        kernel_seed: stands for one kernel, whose extent is in proportion to S.
+
+    Returns:
+        float32 in [0, 255], of the same shape.
+
+    >>> sharp = np.full((32, 32, 3), 90, np.uint8)
+    >>> bool(np.allclose(blur_with_kernel(sharp, named_schedule("trajectory"), kernel_seed=3), 90, atol=1e-3))
+    True
     """
     curve = response(schedule.response)
     blurry = curve.encode(apply_kernel(curve.decode(sharp), schedule.kernel(kernel_seed, sharp.shape[0])))

@@ -19,13 +19,17 @@ REFERENCE_SIZE = 256  # image side in pixels at which lengths are stated
 
 @dataclass(frozen=True)
 class TrajectorySettings:
-    """Parameters of the process; `expl` and `exposures` are drawn per kernel. ValueError for an impossible value.
+    """Parameters of the process; `expl` and `exposures` are drawn per kernel.
 
-    max_length  arc length of a whole trajectory in pixels of a 256 px image; it scales with the image
-    expl        how erratic the camera moves ("anxiety")
-    exposures   part of the trajectory during which the shutter is open
-    steps       samples of a trajectory
-    bank        different kernels per seed; a kernel seed is an index into them
+    Attributes:
+        max_length: arc length of a whole trajectory in pixels of a 256 px image; it scales with the image.
+        expl: how erratic the camera moves ("anxiety").
+        exposures: part of the trajectory during which the shutter is open.
+        steps: samples of a trajectory.
+        bank: different kernels per seed; a kernel seed is an index into them.
+
+    Raises:
+        ValueError: naming the field, for an impossible value.
     """
 
     max_length: float = 60.0

@@ -20,23 +20,39 @@ from facedeblur.settings import check, check_range, is_positive
 
 @dataclass(frozen=True)
 class VLASettings:
-    """Thresholds of the stop conditions; each condition has its own switch.
+    """Thresholds of the three stop conditions (section 3.3), each of which has a switch of its own.
 
-    Lengths count frames; `jump_threshold` and `return_threshold` are fractions of the face size (the longer side of the
-    tight landmark box). Raises ValueError naming the field for an impossible value.
+    Attributes:
+        min_length, max_length: frames of a window, odd.
+        overlap: the facial parts of the first and the last frame have to overlap (condition i).
+        overlap_threshold: least mean intersection over union of those parts.
+        overlap_parts: of eyes, nose and mouth at least so many overlap at all.
+        quality: the running average has to resemble the middle frame (condition ii).
+        quality_threshold: least SSIM of the two.
+        flow: the motion may neither jump nor turn back (condition iii).
+        jump_threshold: longest step between two frames, in units of the longer side of the tight landmark box; beyond
+            it the tracker slipped or the shot changed.
+        return_threshold: how far the face may come back towards its first position, in the same units.
+        static_threshold: windows of a higher SSIM hardly move and are dropped; 1 keeps all.
+
+    Raises:
+        ValueError: naming the field, for an impossible value.
+
+    >>> VLASettings(max_length=21).quality_threshold
+    0.85
     """
 
     min_length: int = 7
     max_length: int = 51
     overlap: bool = True
-    overlap_threshold: float = 0.10  # least mean intersection over union of the parts of first and last frame
-    overlap_parts: int = 2  # of eyes, nose and mouth, at least so many overlap at all
+    overlap_threshold: float = 0.10
+    overlap_parts: int = 2
     quality: bool = True
-    quality_threshold: float = 0.85  # least SSIM of the running average against the current middle frame
+    quality_threshold: float = 0.85
     flow: bool = True
-    jump_threshold: float = 0.25  # longest step between two frames: beyond it the tracker slipped or the shot changed
-    return_threshold: float = 0.03  # how far the face may come back towards its first position
-    static_threshold: float = 0.98  # windows of a higher SSIM hardly move and are dropped; 1 keeps all
+    jump_threshold: float = 0.25
+    return_threshold: float = 0.03
+    static_threshold: float = 0.98
 
     def __post_init__(self) -> None:
         for name in ("min_length", "max_length"):
@@ -51,11 +67,17 @@ class VLASettings:
 
 @dataclass(frozen=True)
 class VLAWindow:
-    """`length` (odd) frames from `start`, counted within the segment, and the condition that stopped the growth."""
+    """A window of variable length.
+
+    Attributes:
+        start: its first frame, counted within the segment.
+        length: its frames, an odd number; the middle one is the sharp target.
+        stop: what ended its growth: "overlap", "quality", "flow", "cap" (max_length) or "end" (of the segment).
+    """
 
     start: int
     length: int
-    stop: str  # overlap | quality | flow | cap | end
+    stop: str
 
 
 def vla_windows(
@@ -66,10 +88,15 @@ def vla_windows(
 ) -> tuple[list[VLAWindow], Counter[str]]:
     """Greedy windows of one segment, and how many candidates were dropped for which reason.
 
-    `landmarks`: (F, 68, 2), one shot without gaps. `ssim(start, stop)`: similarity of the mean of frames [start, stop),
-    an odd number of them, and their middle frame. A window shorter than `min_length` is dropped ("short: <stop>") and
-    the search goes on at its end; "static" counts windows that hardly move. The next window starts where the last one
-    ended, or `stride` frames after its start.
+    A window shorter than `min_length` is dropped ("short: <stop>") and the search goes on at its end; "static" counts
+    windows that hardly move.
+
+    Args:
+        landmarks: (F, 68, 2) in pixels, one shot without gaps.
+        ssim: (start, stop) -> similarity of the mean of frames [start, stop), an odd number of them, and their middle
+            frame.
+        settings: thresholds of the stop conditions.
+        stride: frames between the starts of two windows; None: the next one starts where the last one ended.
     """
     motion = FaceMotion(landmarks)
     windows: list[VLAWindow] = []

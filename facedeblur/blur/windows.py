@@ -10,11 +10,21 @@ from facedeblur.settings import check, check_count
 
 @dataclass(frozen=True)
 class Window:
-    """`length` frames of `video` from frame `start`; their mean is the blurry image, the middle one the sharp target.
+    """Consecutive frames of a video: their mean is the blurry image, the middle one the sharp target (Eq. 8).
 
-    `start` is the lowest frame index also when the window was found on the reversed video: an average does not know the
-    direction of time, so `reverse` only records where the window came from. Raises ValueError for an even length, which
-    has no middle frame, and for a negative start.
+    Attributes:
+        video: the file.
+        start: the lowest frame index, also of a window that was found on the reversed video: an average does not know
+            the direction of time.
+        length: number of frames, odd.
+        reverse: whether the window was found on the reversed video.
+
+    Raises:
+        ValueError: an even length, which has no middle frame, or a negative start.
+
+    >>> window = Window("ann.mp4", start=10, length=7)
+    >>> window.target, window.stop
+    (13, 17)
     """
 
     video: str
@@ -43,10 +53,21 @@ def check_length(length: int, name: str = "length") -> None:
 
 
 def pravg_windows(start: int, stop: int, length: int, stride: int | None = None) -> list[tuple[int, int]]:
-    """(start, length) of the predefined-average windows inside frames [start, stop).
+    """The predefined-average windows inside frames [start, stop) (section 3.3).
 
-    One window every `stride` frames; by default they tile the range without overlap, as the image counts of the paper's
-    Tables 4 and 5 imply (17,125 windows of 7 and 4,962 of 21 in about 120,000 frames).
+    By default they tile the range without overlap, as the image counts of the paper's Tables 4 and 5 imply (17,125
+    windows of 7 and 4,962 of 21 in about 120,000 frames).
+
+    Args:
+        start, stop: the range of frames.
+        length: frames of a window, odd.
+        stride: frames between the starts of two windows; None: `length`.
+
+    Returns:
+        (start, length) of each window, ascending.
+
+    Raises:
+        ValueError: an even length, or a stride below 1.
 
     >>> pravg_windows(0, 20, length=7)
     [(0, 7), (7, 7)]

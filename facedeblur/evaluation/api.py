@@ -33,8 +33,9 @@ Spec = str | Path | Callable[[torch.Tensor], torch.Tensor]
 class Scores:
     """What an evaluation found. `print` it for a table; `facedeblur.make_report(scores.folder)` makes the page.
 
-    folder: rows/, images/, protocol.json. rows: one per method and image, as a pyarrow table; its columns are described
-    in docs/evaluation.md.
+    Attributes:
+        folder: holds rows/, images/ and protocol.json.
+        rows: one per method and image, as a pyarrow table; its columns are described in docs/evaluation.md.
     """
 
     folder: Path

@@ -35,11 +35,12 @@ SHAPES = (
 class FaceDeblurrer:
     """Deblurs the faces in pictures.
 
-    Attributes:
+    Args:
         deblurrer: the test-time network alone, (B, 3, H, W) float32 in [0, 1] to the same.
         size: side in pixels of the face crops it was trained on; the smaller where there are networks for two sizes, of
             which each face of a picture gets the one that it has the pixels for.
         name: where its weights come from.
+        finder: finds faces in photos and videos; None: dlib's models.
     """
 
     def __init__(self, deblurrer: Deblurrer, size: int, name: str = "", finder: FaceFinder | None = None) -> None:

@@ -60,8 +60,13 @@ class BlindDeblurrer(ABC):
     An image's result does not depend on the others of its batch to the bit: they run in chunks of one size. On a CPU
     that is a single image, whose planes stay in the cache; on a GPU the last chunk is filled up.
 
-    side: of the kernels, odd; by default by the size of the images, see `kernel_side`. device: where it runs; None is
-    that of the images. chunk: images at a time on a GPU.
+    Args:
+        device: where it runs; None is that of the images.
+        side: of the kernels in pixels, odd; None: by the size of the images, see `kernel_side`.
+        chunk: images at a time on a GPU.
+
+    Raises:
+        ValueError: a side that is none.
     """
 
     version = 1  # a row of a table is made anew when this changes

@@ -1,8 +1,8 @@
 """A Gaussian mixture over 8x8 image patches without their mean, and the patch it makes of a noisy one.
 
 Zoran and Weiss, "From learning models of natural image patches to whole image restoration", ICCV 2011, section 4. The
-prior in the box, `patch_prior.npz`, is fitted by `fit` to pictures in the public domain; its file says which. The
-authors' own (`GSModel_8x8_200_2M_noDC_zeromean.mat`, of 200 components) loads from a path.
+prior that ships with the package, `patch_prior.npz`, is fitted by `fit` to pictures in the public domain; its file
+says which. The authors' own (`GSModel_8x8_200_2M_noDC_zeromean.mat`, of 200 components) loads from a path.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def fit(patches: Tensor, components: int, iterations: int = 15, seed: int = 0, f
 
 
 def load_prior(path: str | Path | None = None) -> PatchPrior:
-    """The prior in the box, one that `save_prior` wrote, or the authors' .mat file (its structure GS).
+    """The prior that ships with the package, one that `save_prior` wrote, or the authors' .mat file (its structure GS).
 
     Raises PriorError naming what is wrong with the file.
     """
