@@ -3,19 +3,24 @@
 A thread cannot be stopped while it holds the interpreter's lock in native code; a process can. Children are spawned,
 not forked: decoders and thread pools do not survive a fork. A child that dies (a crash, the kernel's out-of-memory
 killer, `kill -9`) is replaced and its task tried once more; one that outlives its parent is ended by the kernel.
+
+Spawned children usually run the user's script again, to find what it defines, and a script without
+`if __name__ == "__main__":` then starts children of its own. Ours do not: they need nothing but this package.
 """
 
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import signal
 import sys
+import threading
 import time
+import types
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -23,6 +28,27 @@ START_LIMIT = 120.0  # seconds a child may take to import what it needs
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 ATTEMPTS = 2  # a task whose child died is tried so often: the death need not be its fault
+
+
+class _Process(SpawnProcess):
+    _lock = threading.Lock()
+
+    def start(self) -> None:
+        """As its parent's, but that the child is told of no script."""
+        with self._lock:
+            main = sys.modules["__main__"]
+            sys.modules["__main__"] = types.ModuleType("__main__")
+            try:
+                super().start()
+            finally:
+                sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    Process = _Process
+
+
+SPAWN = _Context()  # what children are started by; what they are given must not be of the user's script
 
 
 @dataclass(frozen=True)
@@ -94,9 +120,8 @@ def run_limited(
 
 
 def _start(work: Callable[[Any], Any]) -> _Child:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(work, theirs), daemon=True)
+    ours, theirs = SPAWN.Pipe()
+    process = SPAWN.Process(target=_serve, args=(work, theirs), daemon=True)
     process.start()
     theirs.close()  # so that the death of the child closes the pipe
     return _Child(process, ours, time.monotonic() + START_LIMIT, seconds=START_LIMIT)

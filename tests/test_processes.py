@@ -18,6 +18,15 @@ def test_results_carry_the_index_of_their_task():
     assert outcomes == {0: 2.0, 1: 3.0, 2: 4.0, 3: 5.0, 4: 6.0}
 
 
+def test_a_script_without_a_guard_runs_once(tmp_path):
+    """Children of other libraries run it again, and start children of their own."""
+    script = tmp_path / "plain.py"
+    work = "from facedeblur.processes import run_limited\nimport math\n"
+    script.write_text(work + "print('begun')\nprint(sorted(run_limited(math.sqrt, [4.0, 9.0], jobs=2)))\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "begun\n[(0, 2.0), (1, 3.0)]\n", "")
+
+
 def test_no_tasks_no_children():
     assert list(run_limited(math.sqrt, [])) == []
 

@@ -6,7 +6,6 @@ torch. Judges see the crop resized to `settings.size`, and search it once.
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from facedeblur.faces.crop import CropBox, points_from_crop, resize
 from facedeblur.faces.dlib_models import landmark_box
 from facedeblur.metrics.identity import cosine
 from facedeblur.metrics.landmarks import normalised_error
-from facedeblur.processes import be_a_child
+from facedeblur.processes import SPAWN, be_a_child
 
 PROCESS_DIED = "a judging process died (out of memory?); the same command goes on where it stopped, try jobs=1"
 
@@ -134,8 +133,7 @@ class JudgePool:
         load_judges(settings)
         self._pool = None
         if jobs:
-            context = multiprocessing.get_context("spawn")  # neither decoders nor thread pools survive a fork
-            self._pool = ProcessPoolExecutor(jobs, context, _prepare, (settings,))
+            self._pool = ProcessPoolExecutor(jobs, SPAWN, _prepare, (settings,))
 
     def warm_up(self) -> None:
         """Returns when every process has loaded its models."""

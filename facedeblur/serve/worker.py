@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -10,9 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from facedeblur.errors import UsageError
+from facedeblur.processes import SPAWN
 
 START_SECONDS = 180.0  # to import torch and load the weights
 LOOK_SECONDS = 0.1  # between two looks at whether anybody still waits for the result
@@ -74,16 +75,15 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Starts the child and waits for its network. Raises UsageError where that cannot be loaded."""
         self.stop()
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self.settings, theirs), daemon=True)
+        self._pipe, theirs = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=_serve, args=(self.settings, theirs), daemon=True)
         self._process.start()
         theirs.close()
         self._answer(START_SECONDS, "the network")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from facedeblur.data.demo.motion import STYLES, draw_trajectory
 from facedeblur.data.demo.scene import Person, Scene
 from facedeblur.data.demo.settings import VERSION, DemoSettings
 from facedeblur.files import write_atomic
+from facedeblur.processes import SPAWN
 from facedeblur.video.write import write_video
 
 MARKER = "corpus.json"  # written last: a folder that has it is complete
@@ -70,8 +70,7 @@ def _render_all(folder: Path, people: list[Identity], settings: DemoSettings, jo
         yield from (render_identity(*task) for task in tasks)
         return
     # Spawned, not forked: the caller may hold threads (torch, a progress bar) that do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=SPAWN) as pool:
         try:
             for future in as_completed([pool.submit(render_identity, *task) for task in tasks]):
                 yield future.result()
