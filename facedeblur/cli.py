@@ -99,7 +99,7 @@ def _run(argv: list[str]) -> int:
     # Threads that wait for one another sleep: beside other programs a spinning one keeps the very core from the thread
     # that it waits for. OpenMP reads this when torch loads, here and in the processes that we start.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if not os.environ.get("FACEDEBLUR_TRACEBACK"):  # a picture that is odd is told of by us, with its name
+    if not os.environ.get("FACEDEBLUR_TRACEBACK"):  # we name a strange picture ourselves
         warnings.filterwarnings("ignore", module=r"PIL\.")
     command, rest = (argv[0], argv[1:]) if argv else ("--help", [])
     try:

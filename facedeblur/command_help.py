@@ -51,7 +51,7 @@ keys people change most:
   split=train|val|test|all  of the corpus; size=<pixels> of the images; save=false keeps no images
   judge.localizer=dlib|<run folder>|<file>.py:<Class>    finds landmarks in restored faces; judge.truth in sharp ones
   judge.box=detect|truth    a face the judge does not find is a failure, or it is given the true box
-  judge.embedder=dlib|none|<weight file of a FaceNet>    tells people apart
+  judge.embedder=dlib|none|<weight file of a FaceNet>    embeds faces for the identity score
   jobs=<n>                  judging processes (default: one per core)
   plugins=[my_net.py:Net]   networks of your own that a run was trained with
 

@@ -6,7 +6,7 @@ import os
 
 
 def usable_cores() -> int:
-    """The cores of this process's share where the system tells them, else all of the machine's; at least 1."""
+    """The cores of this process's share where the system says so, else all of the machine's; at least 1."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

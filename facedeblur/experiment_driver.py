@@ -42,7 +42,7 @@ class Options:
 
     @property
     def corpus(self) -> str:
-        """The name of the data, "demo" unless told otherwise."""
+        """The name of the data, "demo" unless another is given."""
         return self.override("data", "demo")
 
 

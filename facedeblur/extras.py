@@ -49,7 +49,7 @@ def missing_line(what: str, module: str) -> str:
 def need(what: str, *modules: str) -> None:
     """Raises UsageError where one of `modules` is not installed; it names `what` wants it and the extra to install.
 
-    Nothing is imported: whether a package is there is asked of the import system alone.
+    Nothing is imported: the import system says whether a package is there.
     """
     for module in modules:
         if not _installed(module):

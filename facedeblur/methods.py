@@ -64,8 +64,8 @@ ALL = "all"
 def load_methods(specs: Sequence[str], device: str | torch.device = "cpu") -> list[Method]:
     """The methods of `specs`, in order, after "blurred" and "oracle", which come with every table.
 
-    "all" leaves out the networks whose weights nobody named, and says so. Two of one name are told apart by where they
-    lie. Raises UsageError for a method that cannot be loaded, and for two that are the same.
+    "all" leaves out the networks whose weights nobody named, and says so. Two of one name are distinguished by their
+    places. Raises UsageError for a method that cannot be loaded, and for two that are the same.
     """
     if ALL in specs:
         named = {spec.rpartition("=")[2].partition(":")[0] for spec in specs}
@@ -129,7 +129,7 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
 
 
 def _network(settings: ModelSettings) -> dict[str, Any]:
-    """What tells whether a network is the paper's, whatever its size."""
+    """What decides whether a network is the paper's, whatever its size."""
     return {"generator": settings.generator, "global_residual": settings.global_residual}
 
 

@@ -38,7 +38,7 @@ class NetworkBaseline(ABC):
         path: the authors' file, or a run folder or checkpoint of ours.
         device: where it runs; None is that of the images.
 
-    `retrained` tells whether the weights come from a run of ours; `fingerprint` is of the weights alone. Raises
+    `retrained` tells whether the weights come from a run of ours; `fingerprint` is of the weights only. Raises
     WeightsError for a file that cannot be read or holds another network; the mismatch is named.
     """
 

@@ -2,7 +2,7 @@
 
 A photo has no frames to average (Eq. 8), so they are made: every frame of a path displaces the pixels by a sum of
 smooth fields around the 68 landmarks, and the middle one is the photo itself. Not in the paper; it lets thousands of
-people move of whom there is a photo alone.
+people move of whom there is only a photo.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class MotionSettings:
     nod     about the other two axes: how far the nearest part moves against the outline, in sides
     talk    of the jaw, in widths of the mouth
     frames  that are averaged: an odd number
-    camera  share of the windows in which all that is seen moves, not the head alone
+    camera  share of the windows in which all that is seen moves, not only the head
     recorded  a file of `facedeblur motion`: its windows lead the face instead of shift, turn, nod and talk; "" for none
     content   a hash of that file, filled in: what was planned with another one is planned anew
     """

@@ -135,7 +135,7 @@ def recorded_path(
 
     Args:
         points: (68, 2) landmarks of the photo, in pixels.
-        camera: all that is seen follows the head, not its surroundings alone.
+        camera: all that is seen follows the head, not only its surroundings.
 
     Returns:
         amounts (frames, A) and fields (A, 2, H, W) float32: displacements in pixels are sums of fields by amounts.

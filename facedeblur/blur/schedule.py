@@ -40,7 +40,7 @@ class Schedule:
             convolved with a kernel; "sharp": the same with a weak one or none; "motion": a single frame in motion
             around its landmarks; "given": a single frame whose blurry partner is a file beside it; "plugin": a single
             frame through code of the user's own.
-        lengths: odd numbers of frames, for "pravg" alone; every length tiles the shots by itself.
+        lengths: odd numbers of frames, for "pravg" only; every length tiles the shots by itself.
         stride: frames between the starts of two windows; None: windows do not overlap, and kernel schedules take every
             7th frame.
         response: "identity" or "gamma<exponent>": the curve under which light is averaged.

@@ -1,4 +1,4 @@
-"""Nothing, or hardly anything: pairs that teach a network to leave alone what is sharp."""
+"""Nothing, or hardly anything: pairs that teach a network not to change what is sharp."""
 
 from __future__ import annotations
 

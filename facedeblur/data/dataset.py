@@ -1,7 +1,7 @@
 """Pairs for programs: a folder of videos as a PyTorch dataset, without Hydra and without Lightning.
 
 It is the pair stream of training, one pair at a time: every video is read forward once per epoch, windows leave through
-a shuffle buffer, and what an epoch holds is a function of (seed, epoch) alone.
+a shuffle buffer, and what an epoch holds is a function of nothing but (seed, epoch).
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Corpus:
 def mixture_rows(data: DataSettings, blur: BlurSettings) -> tuple[MixtureRow, ...]:
     """The mixture of section 5.1: passes of the corpora, each in its own schedules or in the blur's.
 
-    Kernels have no direction of time: reversed passes hold averages alone, and fall away where the blur has none.
+    Kernels have no direction of time: reversed passes hold only averages, and fall away where the blur has none.
     """
     directed = {schedule.name for schedule in data.schedules(blur) if not schedule.uses_kernels}
     rows = []

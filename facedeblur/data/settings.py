@@ -23,7 +23,7 @@ KEEP = ("stream", "memory", "disk", "device")  # where training's faces are
 class PassSettings:
     """One row of the training mixture: a corpus (None = any), a direction of time, and its share of the epoch.
 
-    Exactly one of `weight` (relative) and `count` (windows per epoch) is given. blur: schedules of this row alone and
+    Exactly one of `weight` (relative) and `count` (windows per epoch) is given. blur: schedules of only this row and
     their shares; None: those of the stage's blur.
     """
 
@@ -49,7 +49,7 @@ class DataSettings(Selection):
     kind: `demo` renders its own corpus, `mixture` joins those of `corpora` (name -> corpus), `frames` holds faces that
     `prepare` packed into its folder export_frames, every other kind reads `root` in its own layout, of which the fields
     of `Selection` say what is used. cache: folder of rendered corpora, indexes and plans.
-    only_first_pass: keep the first row of the mixture alone.
+    only_first_pass: keep only the first row of the mixture.
     cache_pairs: "png" or "jpeg" keeps all finished pairs, at the size of the images, in `cache`; None reads videos.
     export: folder to which `prepare` writes all pairs, as export_layout "folders" or "shards" of export_image "png" or
     "jpeg".

@@ -29,7 +29,7 @@ from facedeblur.video.album import Still
 
 CHUNK = 64  # images in memory at a time
 CROPPED = 0.85  # an image is a crop already when the crop rule would take so much of its side, or more
-BLUR = "given"  # what the column blur says: nobody told
+BLUR = "given"  # what the column blur says: it is not known
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ LONGEST = 120  # bytes of one name: with what is added to it, file systems take 
 def file_name(name: str) -> str:
     """A name as part of a path: letters of any script stay.
 
-    A name that cannot stay as it is has a hash in the end: "a b" is not "a-b", and two names of symbols alone differ.
+    A name that cannot stay as it is has a hash in the end: "a b" is not "a-b", and names of mere symbols differ.
     """
     plain = re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "-"
     cut = plain.encode()[:LONGEST].decode(errors="ignore")
@@ -25,7 +25,7 @@ def file_name(name: str) -> str:
 
 
 def check_file_names(methods: Sequence[Method]) -> None:
-    """Raises UsageError where the rows and images of two methods would have the same files, cases alone differing."""
+    """Raises UsageError where the rows and images of two methods would have the same files, differing only in case."""
     taken: dict[str, str] = {}
     for method in methods:
         other = taken.setdefault(file_name(method.name).lower(), method.name)

@@ -30,7 +30,7 @@ class OwnMetrics:
 
     @classmethod
     def of_program(cls, given: Mapping[str, Any], refused: Sequence[str], fingerprint: Callable) -> OwnMetrics:
-        """Those of a program: targets, or functions, whose code `fingerprint` tells apart. Raises PluginError."""
+        """Those of a program: targets, or functions, whose code `fingerprint` distinguishes. Raises PluginError."""
         functions = {name: metric for name, metric in given.items() if callable(metric)}
         as_plugins(dict.fromkeys(functions, "a.b"), "metrics", refused=refused)  # their names
         named = cls.of(as_plugins({n: m for n, m in given.items() if n not in functions}, "metrics", refused=refused))

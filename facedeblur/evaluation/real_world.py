@@ -1,4 +1,4 @@
-"""A truly blurred video (section 5.6): nothing sharp to compare with but one chosen frame, so identity alone is scored.
+"""A truly blurred video (section 5.6): only one chosen frame of it is sharp, so only identity is scored.
 
 The rows have neither PSNR, SSIM nor landmark error, and the flag no_truth; `identity_cosine` is that between the
 restored face and the face of the chosen sharp frame. Faces are cut out and aligned by the landmarks followed in the

@@ -108,7 +108,7 @@ class Restorer:
 class PooledRestorer:
     """Runs a slow method in the judges' processes, which have nothing else to do then: an image a core at a time.
 
-    The method is loaded once a process; an error costs its image alone.
+    The method is loaded once a process; an error costs only its image.
     """
 
     def __init__(self, method: Method, pool: JudgePool) -> None:

@@ -110,7 +110,7 @@ class Evaluation:
     def run(self, pool: JudgePool | None = None) -> None:
         """Makes the rows that are missing, with judges of its own or those of `pool`.
 
-        An interruption loses the shards in flight alone.
+        An interruption loses only the shards in flight.
         """
         waiting = [shard for shard in self.shards() if shard.files]
         self.records = read_records(self.folder)
@@ -165,7 +165,7 @@ class Evaluation:
     def _turns(self, shard: Shard) -> list[tuple[list[Method], bool]]:
         """The methods that a shard lacks: quick ones together, each slow one by itself; and whether they are the last.
 
-        What is restored together is judged and written together, so that an interruption costs that alone.
+        What is restored together is judged and written together, so that an interruption costs no more than that.
         """
         missing = [method for method in self.methods if method.name in shard.files]
         quick = [method for method in missing if not is_slow(method)]

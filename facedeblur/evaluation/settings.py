@@ -34,7 +34,7 @@ class JudgeSettings:
 
     localizer   finds landmarks on the restored crop: "dlib", a trained localiser (run folder), or <file>.py:<Class>
     truth       says where they are in the full-resolution sharp frame, where nobody annotated it; chosen separately
-    embedder    tells people apart: "dlib", "none", or the weight file of a FaceNet (see faces/facenet.py)
+    embedder    for the identity score: "dlib", "none", or the weight file of a FaceNet (see faces/facenet.py)
     box         "detect": the judge has to find the face in the restored crop, and a miss is a failure; "truth": it is
                 given the box of the true landmarks
     align       the embedder cuts the face by the "truth", the same for every method, or by the "judge"'s landmarks

@@ -95,7 +95,7 @@ def _source(source: str) -> tuple[NetworkDeblurrer, dict[str, Any]]:
     if is_run(source):
         run = load_run(best_checkpoint(Path(source)))
         if run.generator is None:
-            raise UsageError(f"{source}: holds the hourglass stage alone; give a run of an adversarial stage")
+            raise UsageError(f"{source}: holds only the hourglass stage; give a run of an adversarial stage")
         return run.deblurrer(), _metadata(run.settings, provenance(run))
     weights = load_weights(source)
     return weights.deblurrer(), _metadata(weights.settings, weights.provenance)

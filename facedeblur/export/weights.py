@@ -28,7 +28,7 @@ def write_run(run: Path, out: Path) -> tuple[Path, Path]:
         raise UsageError(f"{run}: {what if run.exists() else 'no such run folder or checkpoint'}")
     trained = load_run(best_checkpoint(run))
     if trained.networks is None:
-        raise UsageError(f"{run}: holds the hourglass stage alone; give a run of an adversarial stage")
+        raise UsageError(f"{run}: holds only the hourglass stage; give a run of an adversarial stage")
     origin = provenance(trained)
     beside = out.with_name(f"{out.name.removesuffix(SUFFIX)}{TRAINING_SUFFIX}")
     write_weights(out, shipped_state(trained.networks), trained.settings, origin)

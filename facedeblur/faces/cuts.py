@@ -22,7 +22,7 @@ SURE_RESIDUAL = 0.055  # ... which may stay the same when this much is left unex
 
 
 class CutDetector:
-    """Told every frame of a video in order, says which of them start a new shot."""
+    """Says which frames of a video start a new shot; it is given all of them in order."""
 
     def __init__(self) -> None:
         self._last: np.ndarray | None = None

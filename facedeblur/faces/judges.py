@@ -64,7 +64,7 @@ def embedder(name: str) -> Embedder | None:
 
 
 def fingerprint(name: str) -> str | None:
-    """Tells the files behind a judge apart; None for those that come with the package."""
+    """Identifies the files behind a judge; None for those that come with the package."""
     path = Path(name.rpartition(":")[0] if ".py:" in name else name)
     files = [path, path / "checkpoints" / "last.ckpt"]
     return next((content_fingerprint(file) for file in files if file.is_file()), None)

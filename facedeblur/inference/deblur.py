@@ -94,7 +94,7 @@ def runs_on_cpu(deblurrer: Deblurrer) -> bool:
 
 
 def one_thread_each() -> None:
-    """Called in a thread: torch computes in it alone, without helpers."""
+    """Called in a thread: torch computes in this thread only."""
     torch.set_num_threads(1)
 
 

@@ -50,7 +50,7 @@ def stdin_as_file(inputs: Sequence[str]) -> Iterator[list[str]]:
 def find_inputs(inputs: Sequence[str], leave_out: Callable[[Path], object] = lambda file: None) -> list[FileJob]:
     """Jobs without targets for files, folders (their own pictures and videos) and patterns, in order, each file once.
 
-    `leave_out` is told the files in folders that are neither by their content nor by their name.
+    `leave_out` is called with the files in folders that are neither by their content nor by their name.
 
     Raises UsageError for an input that is not there or holds nothing.
     """

@@ -42,7 +42,7 @@ def kind_of(head: bytes) -> str | None:
 
 
 def kind_of_file(path: Path) -> str | None:
-    """The same for a file, by its name where its content tells nothing; None where both do not."""
+    """The same for a file, by its name where its content says nothing; None where both do not."""
     try:
         with path.open("rb") as file:
             found = kind_of(file.read(HEAD))

@@ -68,7 +68,7 @@ class Photo:
     chunks: tuple[Chunk, ...] = ()
 
     def without_metadata(self) -> Photo:
-        """The same picture without what tells of people, places, times and devices; colours and size stay true."""
+        """The same picture without what metadata say of people, places, times and devices; colours and size stay."""
         colours = tuple(chunk for chunk in self.chunks if chunk[0] not in TEXTS)
         return replace(self, exif=None, xmp=None, iptc=None, chunks=colours)
 
@@ -138,7 +138,7 @@ def encode_photo(photo: Photo, pixels: np.ndarray, suffix: str) -> bytes:
 
 
 def _options(photo: Photo, kind: str) -> dict[str, Any]:
-    """What Pillow is told when it writes a file of this kind; to PNG everything is added afterwards."""
+    """What Pillow is given when it writes a file of this kind; to PNG everything is added afterwards."""
     options: dict[str, Any] = dict(_OPTIONS.get(kind, {}))
     given = {"icc_profile": photo.icc, "dpi": photo.dpi}
     if kind == "TIFF":

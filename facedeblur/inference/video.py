@@ -120,7 +120,7 @@ class VideoDeblurrer:
         last = self._last.get(track, now)
         kept = RISING if now > last else FALLING
         smoothed = kept * last + (1 - kept) * now
-        return smoothed if smoothed > 0.02 else 0.0  # else a sharp face would never quite be left alone
+        return smoothed if smoothed > 0.02 else 0.0  # else a sharp face would never be left quite as it is
 
     def _count(self, faces: int, sharp: int) -> None:
         self.counts.with_face += faces > 0

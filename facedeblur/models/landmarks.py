@@ -56,7 +56,7 @@ def landmark_losses(logits: list[Tensor], points: Tensor) -> dict[str, Tensor]:
     """What the localiser minimises the sum of, each the mean over stacks, faces and points, in float32.
 
     points: absolute error of the heatmaps' means in pixels. maps: cross-entropy of the heatmaps to Gaussians around
-    the points, which makes them peak there; alone the mean would leave their shape open.
+    the points, which makes them peak there; the mean by itself would leave their shape open.
 
     Args:
         logits: of every stack, (B, 68, h, w).

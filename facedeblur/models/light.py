@@ -1,7 +1,7 @@
 """A light pair of encoder and decoder for `generator: light`: no batch norm, computing at half the resolution.
 
 Not the paper's: a U-Net of plain 3x3 residual blocks behind a pixel-unshuffle of 2, whose last layer starts at zero.
-Meant for `global_residual`, where the untrained generator then returns its input and learns the correction alone. It
+Meant for `global_residual`, where the untrained generator then returns its input and learns only the correction. It
 serves wherever Table 3 serves: both plug-ins, the tied decoder and the discriminator stay the same.
 """
 

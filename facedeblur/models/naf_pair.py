@@ -1,7 +1,7 @@
 """An encoder and a decoder of NAF blocks for `generator: naf`: gated blocks with layer norm, at half the resolution.
 
 Not the paper's: a U-Net behind a pixel-unshuffle of 2 whose last layer starts near zero. Meant for `global_residual`,
-where the untrained generator nearly returns its input and learns the correction alone. Most blocks stand at the lowest
+where the untrained generator nearly returns its input and learns only the correction. Most blocks stand at the lowest
 resolutions: motion blur needs reach more than detail. It serves wherever Table 3 serves: both plug-ins, the tied
 decoder and the discriminator stay the same.
 """

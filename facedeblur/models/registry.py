@@ -88,7 +88,7 @@ def locate(name: str | os.PathLike, folder: Path = PACKAGED, beside: Path = BESI
 
 
 def read_metadata(file: Path) -> dict[str, Any]:
-    """What a file of weights tells of itself, without its tensors: `format`, `model` (settings) and `provenance`.
+    """What a file of weights says of itself, without its tensors: `format`, `model` (settings) and `provenance`.
 
     Raises WeightsError where the file is none of ours.
     """

@@ -47,7 +47,7 @@ class VggFeatures(nn.Module):
 
 
 def perceptual_loss(features: VggFeatures, output: Tensor, sharp: Tensor) -> Tensor:
-    """Mean squared difference of the features of two images (B, 3, H, W) in [-1, 1]; gradients to the first alone."""
+    """Mean squared difference of the features of two images (B, 3, H, W) in [-1, 1]; gradients only to the first."""
     with torch.no_grad():
         goal = features(sharp)
     return F.mse_loss(features(output).float(), goal.float())

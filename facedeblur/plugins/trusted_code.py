@@ -20,7 +20,7 @@ def trust(targets: Iterable[str]) -> None:
 
 
 def trusted() -> set[str]:
-    """The targets that `trust` was told of, here or in the process that started this one."""
+    """The targets that were given to `trust`, here or in the process that started this one."""
     return set(filter(None, os.environ.get(TRUSTED, "").split("\n")))
 
 

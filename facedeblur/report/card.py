@@ -1,4 +1,4 @@
-"""The card of shipped weights: what they are and how well they do, from their metadata and measured rows alone."""
+"""The card of shipped weights: what they are and how well they do, from only their metadata and measured rows."""
 
 from __future__ import annotations
 

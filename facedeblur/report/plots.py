@@ -1,4 +1,4 @@
-"""Plots for pages and papers: CED and cosine curves as SVG and PNG, told apart in black and white as well."""
+"""Plots for pages and papers: CED and cosine curves as SVG and PNG, distinguishable in black and white as well."""
 
 from __future__ import annotations
 

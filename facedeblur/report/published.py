@@ -108,7 +108,7 @@ def named_variant(method: str) -> str:
 def compared_method(method: str, sources: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """(the compared method that rows called `method` are of, ""), ("", why not), or ("", "") for anything else.
 
-    The sources must say that the rows were made by that method. Networks count with their authors' weights alone.
+    The sources must say that the rows were made by that method. Networks count only with their authors' weights.
     """
     name = method.partition(" (")[0]
     if name not in COMPARED.values() or not any(source.get("kind") == "baseline" for source in sources):

@@ -26,7 +26,7 @@ VECTORS = ("landmarks", "truth", "embedding")
 IMAGE_KEY = ("corpus", "blur", "video", "frame", "L")
 # the rows every evaluation brings along: the input copied, and the sharp image itself
 BLURRED, ORACLE = "blurred", "oracle"
-FOLDER_ADDED = re.compile(r" \([^()]*\)$")  # by which `read_rows` tells methods of one name apart
+FOLDER_ADDED = re.compile(r" \([^()]*\)$")  # which `read_rows` adds to methods of one name
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def read_rows(folders: Sequence[str | Path]) -> Rows:
     """Joins the rows of evaluation folders.
 
     A row that two folders share (blurred and oracle come with every evaluation) is kept once. Where two folders have
-    different scores for one method and image, the methods are told apart by their folders' names.
+    different scores for one method and image, their folders' names are added to the method's.
 
     Raises:
         UsageError: no folder, no rows in it, a file that is not Parquet, a missing column.
@@ -204,7 +204,7 @@ def _read(path: Path, source: int, file: int) -> tuple[dict[str, np.ndarray], np
 
 
 def _joined(rows: Rows) -> Rows:
-    """Drops repetitions, tells apart methods that share a name but not their scores."""
+    """Drops repetitions, and renames methods that share a name but not their scores."""
     seen: dict[tuple, int] = {}
     kept, clashing = [], set()
     for i, key in enumerate(zip(rows["method"].tolist(), rows.image_keys(), strict=True)):

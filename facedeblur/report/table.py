@@ -108,8 +108,8 @@ def ranked(
 
     Args:
         column: index of the column whose values decide.
-        marks: {column: further columns that carry the same mark}; default the column alone. The paper ranks by AUC
-            and colours the whole triple.
+        marks: {column: further columns that carry the same mark}; default the column itself. The paper ranks by AUC and
+            colours the whole triple.
         rows: indices of the rows that compete; published and oracle rows usually do not.
     """
     competing = [i for i in (rows or range(len(table.rows))) if isinstance(table.rows[i][column].value, (int, float))]

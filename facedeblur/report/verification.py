@@ -52,7 +52,7 @@ def made_pairs(rows: Rows, items: Sequence[str], most_folds: int = 10) -> list[F
 
     The same person is shown by halves of different videos where there are two videos, else by both halves of the one.
     Nobody is in two folds, so that a threshold is tested on people it was not chosen on; with fewer than 20 people
-    there are fewer than ten folds. The choice depends on names alone.
+    there are fewer than ten folds. The choice depends only on names.
 
     items: the half of its video that each row is in, see `half_items`.
     """

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from aiohttp import web  # noqa: TID253  this module is imported by `facedeblur serve` alone
+from aiohttp import web  # noqa: TID253  only `facedeblur serve` imports this module
 
 from facedeblur.errors import UsageError
 from facedeblur.inference.kinds import PHOTOS, VIDEOS
@@ -214,6 +214,6 @@ def _busy(before: int) -> RefusedError:
 
 
 async def _ended(work: asyncio.Future) -> None:
-    """Waits until a worker that was told to stop has stopped."""
+    """Waits until a worker that was asked to stop has stopped."""
     with suppress(UsageError):
         await work

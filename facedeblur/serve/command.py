@@ -12,7 +12,7 @@ from facedeblur.errors import UsageError
 from facedeblur.extras import need
 
 DESCRIPTION = """\
-A page to try it: drop a photo or a clip, compare before and after, download the result. It answers this machine alone
+A page to try it: drop a photo or a clip, compare before and after, download the result. It answers only this machine
 unless --host says otherwise, sends nothing elsewhere, and keeps no file longer than its request.
 """
 

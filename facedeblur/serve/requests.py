@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urlsplit
 
-from aiohttp import web  # noqa: TID253  this module is imported by `facedeblur serve` alone
+from aiohttp import web  # noqa: TID253  only `facedeblur serve` imports this module
 
 # the page needs its own script and style, and pictures that the browser holds; nothing from anywhere else
 POLICY = (

@@ -17,7 +17,7 @@ from facedeblur.processes import SPAWN
 
 START_SECONDS = 180.0  # to import torch and load the weights
 LOOK_SECONDS = 0.1  # between two looks at whether anybody still waits for the result
-STOP_SECONDS = 10.0  # a child that is told to stop has so long, then it ends
+STOP_SECONDS = 10.0  # seconds that a child has to stop when asked, then it is ended
 
 Progress = Callable[[int, int], object]  # frames done, frames in all
 COMMANDS = ("ffmpeg ", "--", "pip ", "name the output", "nothing written")  # no remedies for a visitor of a page
@@ -96,7 +96,7 @@ class Worker:
         Args:
             timeout: seconds that it may take.
             progress: called for the frames of a video.
-            left: once set, the child is told to stop with this file.
+            left: once set, the child is asked to stop with this file.
 
         Raises:
             NoFaceError: nothing was found.
@@ -159,7 +159,7 @@ def _serve(settings: Settings, pipe: Connection) -> None:
             os.dup2(silence, stream)
         while True:
             task = pipe.recv()
-            if not isinstance(task, Task):  # told to stop with what is done already
+            if not isinstance(task, Task):  # asked to stop with what is done already
                 continue
             try:
                 pipe.send(_deblur(model, task, pipe))

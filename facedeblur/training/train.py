@@ -65,7 +65,7 @@ def train(
     Raises:
         OutOfTimeError: the time was over before the run's own stage could begin.
     """
-    needed = overrides is None  # a stage that a run needs has that run's deadline alone
+    needed = overrides is None  # a stage that a run needs has only that run's deadline
     own = None if needed else deadline_of(settings.trainer.minutes, time.monotonic())
     limit = _Limit(settings.trainer.minutes, earlier(deadline, own), needed)
     with sigterm_as_interrupt(), folder:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 BACK = Fraction(1, 10)  # seconds by which time stamps of one stream may fall back without a leap
-REORDERED = Fraction(1)  # the same where a packet tells only when it is shown: pictures are not stored in that order
+REORDERED = Fraction(1)  # the same where a packet says only when it is shown: pictures are not stored in that order
 TS_DISCONT = 0x200  # AVFMT_TS_DISCONT, of a container's format
 AHEAD = 10  # seconds ahead that are a leap, in containers whose clocks do leap (as for FFmpeg)
 
 
 class Pieces:
-    """Told the packets of all streams in the order of the file, says which piece each belongs to.
+    """Says to which piece each packet belongs; it is given those of all streams in the order of the file.
 
     `leaps_ahead`: the container's time stamps may go on elsewhere, as those of transport streams do.
     """
@@ -91,7 +91,7 @@ def timeline_of(container: Any, film: Any, sound: Sequence[Any] = ()) -> Timelin
         if packet.stream_index == film.index and packet.size and not packet.is_discard and packet.pts is not None:
             base = packet.time_base
             times[piece].append((packet.pts * base, (packet.duration or 0) * base))
-    # of sound not its first packet, which may be there for its decoder alone
+    # of sound not its first packet, which may be there only for its decoder
     starts = [s.start_time * s.time_base for s in sound if s.start_time is not None]
     starts += [min(times[0])[0]] if times[0] else []
     offsets, shown, end = [-min(starts, default=Fraction(0))], [], Fraction(0)

@@ -22,7 +22,7 @@ from facedeblur.video.source import DEFAULT_FPS, SequentialSource, Span, VideoEr
 
 
 def import_decord() -> ModuleType:
-    """decord, told to keep its warnings to itself. RuntimeError where it cannot be imported."""
+    """decord, its warnings switched off. RuntimeError where it cannot be imported."""
     try:
         import decord
     except ImportError as error:
@@ -34,7 +34,7 @@ def import_decord() -> ModuleType:
 # Repeated frames that decord tolerates, as a share of the video: none, but 0 would switch the check off.
 NO_REPEATED_FRAME = 1e-9
 
-SKIP_COST = 8  # frames that could be read while decord is told which ones to pass over
+SKIP_COST = 8  # frames that could be read in the time decord takes to be given the ones to pass over
 
 
 class DecordSource(SequentialSource):

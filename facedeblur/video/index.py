@@ -100,7 +100,7 @@ def index_videos(
     if progress and infos:
         progress(len(infos), len(paths), paths[max(infos)])
     missing = [number for number in range(len(paths)) if number not in infos]
-    # A file on which decord hangs or crashes the child gets a second chance with PyAV alone.
+    # A file on which decord hangs or crashes the child gets a second chance with only PyAV.
     for attempt in ("auto", "pyav") if backend == "auto" else (backend,):
         retry = []
         tasks = [(paths[number], attempt) for number in missing]

@@ -81,7 +81,7 @@ class PyAVSource(SequentialSource):
         try:
             return next((orientation_of(frame) for frame in container.decode(stream)), Orientation())
         except self._decoder_errors():
-            return Orientation()  # whoever reads the frames will be told
+            return Orientation()  # reading the frames will raise it again
 
     def _read(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
         container, stream = self._open()

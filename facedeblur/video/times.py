@@ -13,7 +13,7 @@ GAP = 2.5  # an interval so many times the median is a gap: frames were dropped,
 def packet_times(path: str, frames: int, fps: float) -> np.ndarray:
     """Seconds at which the first `frames` frames of a video file are shown, (frames,) float64, ascending.
 
-    Read off the container without decoding; evenly spaced at `fps` where it does not say, or tells of fewer frames.
+    Read off the container without decoding; evenly spaced at `fps` where it does not say, or has fewer frames.
     """
     from facedeblur.video.pyav_source import PyAVSource
 

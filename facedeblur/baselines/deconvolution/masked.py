@@ -1,7 +1,7 @@
 """The masked convolution model: what a camera sees of a scene that goes on beyond the frame.
 
 A blurry image of h x w pixels depends on (h + side - 1) x (w + side - 1) pixels of the scene. The unknown is this
-larger image, on a circular grid that holds it, and the data are compared where they exist alone: y = M (k * x) with a
+larger image, on a circular grid that holds it, and the data are compared only where they exist: y = M (k * x) with a
 mask M of zeros and ones (Levin et al., CVPR 2011). No border is made up, so that none rings.
 """
 

@@ -117,7 +117,7 @@ def _lines(path: Path) -> Iterator[tuple[str, Still]]:
 
 
 def _problem(fields: list[bytes]) -> str:
-    """Why a line gives no photo; "" where it does, as far as can be told without decoding."""
+    """Why a line gives no photo; "" where it does, as far as is known without decoding."""
     if fields == [b""]:
         return "blank"
     if len(fields) not in COLUMNS:
@@ -128,5 +128,5 @@ def _problem(fields: list[bytes]) -> str:
 
 
 def _share(person: str) -> float:
-    """A number in [0, 1) that depends on the person alone."""
+    """A number in [0, 1) that depends only on the person."""
     return int.from_bytes(hashlib.sha256(person.encode()).digest()[:8], "big") / 2**64

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from facedeblur.data.pairs.augment import SOFT_SCALE, SOFT_SIGMA, AugmentSettings
 
-_LIGHT = 0x11C7  # tells this random stream from the others of the same item
+_LIGHT = 0x11C7  # separates this random stream from the others of the same item
 _SAME = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
 
 

@@ -24,7 +24,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Task:
-    """A video to decode into `path`; `index` holds its runs alone, at the rows `rows` of the whole store."""
+    """A video to decode into `path`; `index` holds only its runs, at the rows `rows` of the whole store."""
 
     path: str
     total: int

@@ -119,7 +119,7 @@ class FrameIndex:
     def find(self, video: str, start: int, length: int, box: CropBox | None = None) -> int | None:
         """The run that holds frames [start, start + length) of a file; None where no run does.
 
-        `box`, the crop box of the middle frame, tells people in the same picture apart.
+        `box`, the crop box of the middle frame, distinguishes people in the same picture.
         """
         for run in self.runs_of(video):
             first = int(self.run_first[run])

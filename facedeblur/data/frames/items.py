@@ -20,7 +20,7 @@ from facedeblur.faces.crop import CropBox
 from facedeblur.faces.mirror import MIRRORED_POINT
 from facedeblur.video.source import VideoError
 
-_CHANGE, _REDRAW = 0xC4A6, 0x3ED3  # tell these random streams from the others of the same item
+_CHANGE, _REDRAW = 0xC4A6, 0x3ED3  # separate these random streams from the others of the same item
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ class ItemMaker:
     def _drift(self, window: Window, rng: np.random.Generator) -> tuple[float, float]:
         """How far the crop's centre lies beside the middle frame's face, in the sides of its crop.
 
-        Centred on the middle frame, a crop tells where in the smear the sharp face lies. Nobody knows that who finds a
+        Centred on the middle frame, a crop shows where in the smear the sharp face lies. That is unknown to who finds a
         face on the blurry image.
         """
         boxes = self.store.index.boxes

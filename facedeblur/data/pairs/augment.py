@@ -1,7 +1,7 @@
 """Flips and photometric degradations through albumentations, a pure function of one item's seed.
 
 What changes the scene is identical for blurry and sharp (flip, brightness, contrast, colour, gamma), and so is what
-makes footage soft; what harms the photo falls on the blurry image alone (noise, JPEG). albumentations 2.0.8 keeps one
+makes footage soft; what harms the photo falls only on the blurry image (noise, JPEG). albumentations 2.0.8 keeps one
 random state per worker and repeats itself from epoch to epoch, so the state is set anew for every item.
 """
 

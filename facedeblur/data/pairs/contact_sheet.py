@@ -38,7 +38,7 @@ def sample_rows(plan: Plan, count: int) -> list[int]:
 
 
 def write_contact_sheet(path: Path, plan: Plan, schedules: Iterable[Schedule], count: int) -> None:
-    """One JPEG per pair, blurry beside sharp, as `<path>/<number>.jpg`, and `<path>/pairs.json` that tells about them.
+    """One JPEG per pair, blurry beside sharp, as `<path>/<number>.jpg`, and `<path>/pairs.json` that describes them.
 
     Pairs whose video can no longer be read are left out.
     """

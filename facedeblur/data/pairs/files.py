@@ -86,7 +86,7 @@ class Written:
 
 @dataclass(frozen=True)
 class _Part:
-    """Rows of a plan that one process writes: `plan` holds these alone, `rows` are their places in the whole plan."""
+    """Rows of a plan that one process writes: `plan` holds only these, `rows` are their places in the whole plan."""
 
     number: int
     plan: Plan

@@ -58,7 +58,7 @@ class PairMeta:
 
     @property
     def cut(self) -> Cut:
-        """What has to be read; a schedule of single frames needs its sharp frame alone."""
+        """What has to be read; a schedule of single frames needs only its sharp frame."""
         return Cut(self.start, self.length, self.crop, self.response if self.kernel is None else "identity")
 
     @property
@@ -123,7 +123,7 @@ def blurry_partners(path: str, source: FrameSource) -> FrameSource:
     """The blurry pictures of pairs of files, in the order of the sharp ones. Raises VideoError where there are none."""
     partners = source.blurry() if isinstance(source, AlbumSource) else None
     if partners is None:
-        raise VideoError(path, "holds no blurry pictures: given is the blur of pairs of files alone")
+        raise VideoError(path, "holds no blurry pictures: given is the blur of pairs of files only")
     return partners
 
 

@@ -2,7 +2,7 @@
 
 The running sum S of the frames gives every window's sum as S[stop] - S[start], so a frame costs one addition however
 many windows it lies in. Windows that share frames with one another form a chain; S starts again with every chain and
-covers the boxes of its windows alone. Sums of stored intensities are whole numbers: floating point holds them exactly.
+covers only the boxes of its windows. Sums of stored intensities are whole numbers: floating point holds them exactly.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def kernel_seed(fingerprint: str, frame: int, schedule: Schedule) -> int:
 
 
 class _Planner:
-    """Cuts the segments of a track into tasks and tells what each window looks like."""
+    """Cuts the segments of a track into tasks and computes the row of each window."""
 
     def __init__(
         self,

@@ -151,7 +151,7 @@ def _collect(job: Preparation, done: Prepared, manifest: str) -> tuple[Plan, Pla
 def _named(table: pa.Table, clip: Clip, info: VideoInfo) -> pa.Table:
     """The windows of a video with the columns that say which clip they are from.
 
-    Nobody but the most prominent person is known by the clip's identity; the others are people of this clip alone.
+    Nobody but the most prominent person is known by the clip's identity; the others are people of this one clip.
     """
     others = f"{clip.identity}/{Path(clip.path).stem}#"
     identities = [f"{others}{n + 1}" if n else clip.identity for n in table.column("person").to_pylist()]

@@ -33,11 +33,11 @@ class PairDataModule(StreamDataModule):
     Args:
         train_plan, val_plan: the windows to draw from, and those of which at most `settings.val_windows` validate.
         mixture: what an epoch is drawn from (Section 5.1).
-        augment: of training pairs alone.
+        augment: of training pairs only.
         schedules: kernel schedules whose settings are not the default ones.
         stores: finished pairs of both plans, read instead of their videos.
         frames: the stored faces of training; validation reads its videos, so that its figures are those of any run.
-        redraw: see `ItemMaker`; with stored faces alone.
+        redraw: see `ItemMaker`; only with stored faces.
         on_device: training's images are made where the network is, a batch at a time, out of faces that lie there.
         val_frames: the stored faces of `val_plan`, where there are no videos.
     """

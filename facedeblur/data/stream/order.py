@@ -1,4 +1,4 @@
-"""In which order drawn windows are read and leave a worker: decided on indices alone, before anything is decoded.
+"""In which order drawn windows are read and leave a worker: decided on indices, before anything is decoded.
 
 The windows of an epoch are laid out video after video (videos shuffled) and forward inside each, and cut into
 contiguous parts, one per rank and inside it one per worker. So a worker reads a video forward once; only a video on a

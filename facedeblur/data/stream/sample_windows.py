@@ -15,7 +15,7 @@ from facedeblur.data.plans.plan import Plan
 from facedeblur.data.stream.settings import LoaderSettings
 from facedeblur.settings import check, check_count
 
-_DRAW = 0xD4A3  # tells this random stream from the others of the same (seed, epoch)
+_DRAW = 0xD4A3  # separates this random stream from the others of the same (seed, epoch)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Against:
 
     @property
     def verdict(self) -> str:
-        """In words: is it a difference, and is it larger than what seeds alone do?"""
+        """In words: is it a difference, and is it larger than the spread over seeds?"""
         difference = self.over_videos
         if not difference.p < SURE:
             return "no clear difference"
@@ -57,7 +57,7 @@ class Against:
 
 
 def method_of(run: Run) -> str:
-    """What the run trained, the last of its methods: `deblurred`, or `hourglass` for a first stage alone."""
+    """What the run trained, the last of its methods: `deblurred`, or `hourglass` for a first stage."""
     return "deblurred" if run.rows and "deblurred_psnr" in run.rows[0] else "hourglass"
 
 
@@ -77,7 +77,7 @@ def window_scores(run: Run, score: str, chosen: Chosen = every, gain: bool = Fal
 
 
 def video_of(row: dict) -> Window:
-    """What tells the row's video from others, wherever the cache lies: corpus, identity, and the end of its path."""
+    """What identifies the row's video, wherever the cache lies: corpus, identity, and the end of its path."""
     return (row["corpus"], str(row.get("identity", "")), "/".join(PurePath(row["video"]).parts[-2:]))
 
 

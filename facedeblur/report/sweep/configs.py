@@ -39,7 +39,7 @@ def varied(sweep: Sweep) -> dict[str, dict[str, object]]:
 
 
 def varied_numbers(sweep: Sweep) -> dict[str, dict[str, float]]:
-    """As `varied`, if numbers alone vary (a grid); else empty."""
+    """As `varied`, if only numbers vary (a grid); else empty."""
     found = varied(sweep)
     numeric = all(
         isinstance(value, (int, float)) and not isinstance(value, bool)

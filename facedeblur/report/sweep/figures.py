@@ -12,7 +12,7 @@ from facedeblur.report.sweep.compare import Lead, lead, spread
 from facedeblur.report.sweep.read import Sweep
 from facedeblur.report.sweep.tables import leads, matrix
 
-# Okabe and Ito's colours, told apart by everybody
+# Okabe and Ito's colours, which colour-blind people distinguish too
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5c00", "#444444", "#a0a0a0", "#5b2a86")
 TITLES = {
     "val/psnr": "validation PSNR in dB",

@@ -15,7 +15,7 @@ from facedeblur.report.sweep.read import Sweep
 
 
 def overview(sweep: Sweep) -> Html:
-    """The answer first: which variant wins, by how much, at what cost, and whether seeds alone could do that."""
+    """The answer first: which variant wins, by how much, at what cost, and whether the seeds explain it."""
     order = ranking(sweep)
     if not order:
         return html.section("Result", html.callout("No run has finished yet.", "note"))

@@ -28,7 +28,7 @@ def save_workspace(sweep: str, project: str = "facedeblur", entity: str | None =
 
 
 def workspace(sweep: str, project: str, entity: str):
-    """The workspace, not yet saved: training runs of the sweep alone, grouped by variant, best first."""
+    """The workspace, not yet saved: only training runs of the sweep, grouped by variant, best first."""
     import wandb_workspaces.reports.v2 as wr
     import wandb_workspaces.workspaces as ws
 

@@ -19,7 +19,7 @@ class NanLossError(UsageError):
 
 class TimeLimit(Callback):
     """Stops so early before `deadline` (of time.monotonic) that one more validation is over by then, as far as the
-    longest so far tells; the learning-rate schedule, planned over steps, takes no notice.
+    longest so far shows how long it may be; the learning-rate schedule, planned over steps, takes no notice.
     """
 
     def __init__(self, deadline: float):

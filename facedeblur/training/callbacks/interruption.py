@@ -21,7 +21,7 @@ class Interruption(Callback):
     two steps, or during a validation, ends the run at once. So does a second one. Several ranks decide together, at
     the end of a step. Must be the last of the callbacks.
 
-    Signals are taken over in the main thread alone, and SIGTERM not in a job of submitit (see `signals`).
+    Signals are handled only in the main thread, and SIGTERM not in a job of submitit (see `signals`).
     """
 
     def __init__(self, checkpointer: Checkpointer, title: str):

@@ -45,7 +45,7 @@ def wandb_mode(asked: str) -> str:
 
 
 def identity(config: Mapping, folder: Path) -> dict:
-    """What tells the run from others, for `wandb.init`: id, name, group, job_type and tags.
+    """What distinguishes the run from others, for `wandb.init`: id, name, group, job_type and tags.
 
     Of a sweep: group is the sweep, and the name reads `final-s0`. The id is that of the run folder, which is the
     sweep's folder with variant and seed: a resumed job goes on in its run, and the same sweep in another folder is
@@ -99,7 +99,7 @@ class WandbLog(Logger):
     """One wandb run, written offline unless logged in. Made at the first thing that is logged.
 
     Online a resumed run goes on at the server. Offline its file begins with the scores of the attempts before, so that
-    the newest file is the whole run, and `wandb sync` of it alone sends it.
+    the newest file is the whole run, and `wandb sync` of that file is enough.
 
     Args:
         config: the resolved configuration as a plain dictionary.

@@ -20,7 +20,7 @@ class ComparedStage(RestorationStage):
     Args:
         compared: of the compared networks; None stands for the paper's.
         init: what to go on from: another run's folder or checkpoint, whose networks, average and optimizers are gone on
-            with, or the authors' file, of which the generator alone is known; None trains from the start.
+            with, or the authors' file, of which only the generator is known; None trains from the start.
         **common: see Stage.
     """
 
