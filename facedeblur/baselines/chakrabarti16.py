@@ -21,7 +21,7 @@ from facedeblur.baselines.deconvolution.patch_prior import load_prior
 from facedeblur.baselines.deconvolution.sparse_kernel import REGULARISERS, STEPS, residual, sparse_kernel
 from facedeblur.baselines.networks import fingerprint
 from facedeblur.models.chakrabarti16 import BANDS, LAYERS, PATCH, PatchNet, fourier_basis, neural_average
-from facedeblur.models.checkpoint import load_weights
+from facedeblur.models.checkpoint import fill
 from facedeblur.models.registry import WeightsError
 
 SIDE_OF_IMAGE = 0.2  # kernel side per image side: 25 taps at 128 px, 51 at 256, the author's
@@ -63,7 +63,7 @@ class Chakrabarti16(BlindDeblurrer):
         tensors = read_matlab(self.path) if not self.retrained else read_network(path, self.name).tensors
         units = tensors["layers.l1_1.bias"].shape[0] if "layers.l1_1.bias" in tensors else 1
         self.network = PatchNet(units)
-        load_weights(self.network, tensors, self.path)
+        fill(self.network.state_dict(), tensors, self.path)
         self.network.requires_grad_(False).eval()
         if device is not None:
             self.network.to(device)

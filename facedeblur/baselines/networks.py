@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from facedeblur.baselines.authors_files import NetworkFile, read_network
 from facedeblur.models import kupyn17, nah17
-from facedeblur.models.checkpoint import load_weights
+from facedeblur.models.checkpoint import fill
 from facedeblur.models.deblurrer import run_padded
 from facedeblur.models.nafnet import NAFNet
 from facedeblur.models.registry import WeightsError
@@ -100,7 +100,7 @@ class Nah17(NetworkBaseline):
         width = file.tensors["body_models.0.body.0.weight"].shape[0]
         layers = {int(key.split(".")[3]) for key in file.tensors if key.startswith("body_models.0.body.")}
         network = nah17.MultiScaleNet(width, max(layers) - 1)
-        load_weights(network, file.tensors, file.path)
+        fill(network.state_dict(), file.tensors, file.path)
         return network
 
     def restore(self, images: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ class Kupyn17(NetworkBaseline):
         width = tensors["model.1.weight"].shape[0]
         blocks = len({key.split(".")[1] for key in tensors if ".conv_block." in key})
         network = kupyn17.ResnetGenerator(width, blocks)
-        load_weights(network, tensors, file.path)
+        fill(network.state_dict(), tensors, file.path)
         return network
 
     def restore(self, images: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class Nafnet(NetworkBaseline):
             blocks("middle_blks"),
             [blocks(f"decoders.{level}") for level in levels],
         )
-        load_weights(network, tensors, file.path)
+        fill(network.state_dict(), tensors, file.path)
         self.multiple = network.multiple
         return network
 

@@ -42,7 +42,7 @@ class OwnMetrics:
         """name -> value for every image, RGB uint8 (H, W, 3). Raises PluginError for a metric that gives else."""
         found: dict[str, list[float]] = {name: [] for name in self.metrics}
         for first in range(0, len(sharp), PIECE) if self.metrics else ():
-            images, references = (_tensor(part[first : first + PIECE]) for part in (restored, sharp))
+            images, references = (as_batch(part[first : first + PIECE]) for part in (restored, sharp))
             for name, metric in self.metrics.items():
                 found[name] += metric(images, references).tolist()
         return [{name: values[i] for name, values in found.items()} for i in range(len(sharp))]
@@ -54,5 +54,6 @@ class OwnMetrics:
         self.scores(images, images[::-1])
 
 
-def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
+def as_batch(images: Sequence[np.ndarray]) -> torch.Tensor:
+    """Images, uint8 (H, W, 3), as (B, 3, H, W) float32 in [0, 1]."""
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
-import torch
 
 from facedeblur.evaluation.judging import FaceMeasurement
+from facedeblur.evaluation.own_metrics import as_batch
 from facedeblur.evaluation.restoring import Restored
 from facedeblur.evaluation.rows import ScoreRow, flat, joined
 from facedeblur.evaluation.testset import TestPair
@@ -19,13 +19,9 @@ def image_scores(restored: Sequence[np.ndarray], sharp: Sequence[np.ndarray]) ->
     """(PSNR, SSIM) of every image, RGB uint8 (H, W, 3), in pieces: both work in float64."""
     scores: list[tuple[float, float]] = []
     for first in range(0, len(sharp), 16):
-        images, references = _tensor(restored[first : first + 16]), _tensor(sharp[first : first + 16])
+        images, references = as_batch(restored[first : first + 16]), as_batch(sharp[first : first + 16])
         scores += zip(psnr(images, references).tolist(), ssim(images, references).tolist(), strict=True)
     return scores
-
-
-def _tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).double() / 255
 
 
 def score_row(

@@ -9,7 +9,7 @@ import torch
 
 from facedeblur.errors import UsageError
 from facedeblur.faces.crop import crop, crop_box, resize
-from facedeblur.models.checkpoint import load_weights
+from facedeblur.models.checkpoint import fill
 from facedeblur.models.facenet import FACE_SIZE, InceptionResnetV1
 
 # The face's square / longer side of the tight box of its 68 points, which ends at the eyebrows: the detectors of these
@@ -27,7 +27,7 @@ class FaceNetEmbedder:
     def __init__(self, weights: str | Path) -> None:
         self.network = InceptionResnetV1()
         state = {name: value for name, value in _read(Path(weights)).items() if not name.startswith("logits.")}
-        load_weights(self.network, state, weights)
+        fill(self.network.state_dict(), state, weights)
         self.network.requires_grad_(False).eval()
 
     def embed(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -103,10 +103,10 @@ def load_run(path: str | Path) -> TrainedRun:
     step = int(state["generator_step"])
     if state["stage"] == "hourglass":
         hourglass = build_hourglass(settings)
-        load_weights(hourglass, state["networks"], file)
+        fill(hourglass.state_dict(), state["networks"], file)
         return TrainedRun(file, config, settings, step, None, hourglass.eval())
     networks = build_networks(settings)
-    load_weights(networks, state["networks"], file)
+    fill(networks.state_dict(), state["networks"], file)
     if state.get("average") is not None:
         networks.generator.load_state_dict(state["average"]["average"])
     return TrainedRun(file, config, settings, step, networks.generator.eval(), networks.hourglass, networks)
@@ -122,7 +122,7 @@ def load_landmark_network(path: str | Path) -> tuple[LandmarkHourglass, ModelSet
         raise CheckpointError(f"{file}: holds the {state['stage']} stage, not a localiser")
     network = LandmarkHourglass(settings.hourglass_features, settings.hourglass_stacks)
     average = state.get("average")
-    load_weights(network, average["average"] if average is not None else state["networks"], file)
+    fill(network.state_dict(), average["average"] if average is not None else state["networks"], file)
     return network.eval(), settings
 
 
@@ -139,13 +139,18 @@ def _read_run(path: str | Path) -> tuple[Path, dict, ModelSettings, dict]:
     return file, config, settings, load_checkpoint(file)
 
 
-def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
-    """`network.load_state_dict(weights)`. Raises CheckpointError naming the first weight of `source` that differs."""
-    check_fit(network.state_dict(), weights, source)
-    network.load_state_dict(dict(weights))
+@torch.no_grad()
+def fill(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """Copies `weights` of `source` into `expected`, a `state_dict()`.
+
+    Raises CheckpointError naming the first that does not fit; nothing is copied then.
+    """
+    _check_fit(expected, weights, source)
+    for name, value in expected.items():
+        value.copy_(weights[name])
 
 
-def check_fit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str | Path) -> None:
+def _check_fit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str | Path) -> None:
     """Raises CheckpointError unless `weights` of `source` have the names and shapes of `expected`."""
     for name, value in expected.items():
         if name not in weights:

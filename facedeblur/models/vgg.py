@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facedeblur.models.checkpoint import load_weights
+from facedeblur.models.checkpoint import fill
 from facedeblur.models.registry import WeightsError
 
 CHANNELS = ((3, 64), (64, 64), None, (64, 128), (128, 128), None, (128, 256), (256, 256), (256, 256))  # None: halve
@@ -39,7 +39,7 @@ class VggFeatures(nn.Module):
                 raise WeightsError(f"{path}: no such file") from None
             except Exception as error:
                 raise WeightsError(f"{path}: not readable as weights of VGG19 ({type(error).__name__})") from error
-            load_weights(self, needed, path)
+            fill(self.state_dict(), needed, path)
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from facedeblur.files import write_atomic
 from facedeblur.models.build import Networks, build_networks
-from facedeblur.models.checkpoint import check_fit
+from facedeblur.models.checkpoint import fill
 from facedeblur.models.deblurrer import NetworkDeblurrer
 from facedeblur.models.registry import FORMAT, METADATA, TRAINING_SUFFIX, WeightsError, locate, read_metadata
 from facedeblur.models.settings import ModelSettings
@@ -73,7 +73,7 @@ def load_weights(name: str | Path) -> Weights:
     found.verify()
     settings, provenance = describe(found.file)
     networks = build_networks(replace(settings, identity=False))
-    _fill(shipped_state(networks), _read(found.file), found.file)
+    fill(shipped_state(networks), _read(found.file), found.file)
     networks.requires_grad_(False).eval()
     return Weights(found.name, found.file, settings, provenance, networks.generator, networks.hourglass)
 
@@ -94,7 +94,7 @@ def initialise(networks: Networks, name: str | Path) -> str:
     """
     found = locate(name)
     found.verify()
-    _fill(shipped_state(networks), _read(found.file), found.file)
+    fill(shipped_state(networks), _read(found.file), found.file)
     taken = "generator" if networks.two_step is None else "generator and hourglass"
     if found.training is None:
         return f"{found.name}: {taken}; the discriminator starts anew ({found.name}{TRAINING_SUFFIX} is not here)"
@@ -102,7 +102,7 @@ def initialise(networks: Networks, name: str | Path) -> str:
     brought = any(key.startswith(IDENTITY) for key in tensors)
     if networks.identity is None or not brought:  # one of the two has no G_s
         expected, tensors = _without_identity(expected), _without_identity(tensors)
-    _fill(expected, tensors, found.training)
+    fill(expected, tensors, found.training)
     if networks.identity is None:
         return f"{found.name}: {taken}, discriminator"
     if not brought:
@@ -158,11 +158,3 @@ def _read(file: Path) -> dict[str, Tensor]:
         return load_file(file)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{file}: not a readable safetensors file ({error})") from error
-
-
-@torch.no_grad()
-def _fill(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Copies `tensors` of `file` into `expected`. Raises CheckpointError naming the first that does not fit."""
-    check_fit(expected, tensors, file)
-    for key, value in expected.items():
-        value.copy_(tensors[key])

@@ -261,7 +261,7 @@ def test_contradicting_and_wrong_flags(deblur, photo, capsys):
     assert deblur("a.png", "-o", "b.png", "--force", "--resume") == 2
     one_line(capsys, "--force, --resume")
     assert deblur("a.png", "-o", "b.png", "--batch", 0) == 2
-    one_line(capsys, "--batch: must be at least 1")
+    one_line(capsys, "--batch: must be a whole number of at least 1")
     assert deblur("a.png", "-o", "b.png", "--strength", 1.5) == 2
     one_line(capsys, "--strength: must be from 0 to 1")
     assert deblur("a.png", "-o", "-", "--json") == 2

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from facedeblur.baselines.starting import generator_tensors
-from facedeblur.models.checkpoint import load_weights
+from facedeblur.models.checkpoint import fill
 from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.restoration import RestorationStage
 
@@ -35,7 +35,7 @@ class ComparedStage(RestorationStage):
         self.begin(init)
 
     def initialise(self, init: str) -> str:
-        load_weights(self.generator, generator_tensors(self.kind, init), init)
+        fill(self.generator.state_dict(), generator_tensors(self.kind, init), init)
         return f"{init}{'' if self.critic is None else '; the critic starts anew'}"
 
     def build(self, compared: ComparedSettings) -> tuple[nn.Module, nn.Module | None]:

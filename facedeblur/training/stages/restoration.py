@@ -11,7 +11,7 @@ from torchmetrics import MetricCollection
 
 from facedeblur.metrics.modules import CappedPSNR, MeanScore, StructuralSimilarity
 from facedeblur.metrics.own import own_metrics
-from facedeblur.models.checkpoint import CheckpointError, check_fit, load_checkpoint
+from facedeblur.models.checkpoint import CheckpointError, fill, load_checkpoint
 from facedeblur.training.stages.stage import Stage
 
 
@@ -46,8 +46,7 @@ class RestorationStage(Stage):
         state = load_checkpoint(file)
         if state["stage"] != self.kind:
             raise CheckpointError(f"init: {file} is of the {state['stage']} stage, not of {self.kind}")
-        check_fit(self.networks.state_dict(), state["networks"], file)
-        self.networks.load_state_dict(state["networks"])
+        fill(self.networks.state_dict(), state["networks"], file)
         print(f"init: {file}, after {state['generator_step']} steps, with its optimizers", file=sys.stderr)
         return state
 
