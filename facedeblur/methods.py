@@ -43,10 +43,13 @@ LABEL = re.compile(r"([A-Za-z0-9 ()&'.+_-]+)=(.+)", re.DOTALL)
 class Method:
     """One row of a table.
 
-    name: what the row is called. deblurrer: images in [0, 1] to restored ones. image_size: side of the images it was
-    trained on, None for any. sharp: it is given the sharp image, not the blurry one (the oracle). source: where it
-    comes from, for the protocol; its "fingerprint" changes when the method does. spec: what it was loaded by; "" where
-    another process cannot load it so.
+    Attributes:
+        name: what the row is called.
+        deblurrer: images in [0, 1] to restored ones.
+        image_size: side of the images it was trained on, None for any.
+        sharp: it is given the sharp image, not the blurry one (the oracle).
+        source: where it comes from, for the protocol; its "fingerprint" changes when the method does.
+        spec: what it was loaded by; "" where another process cannot load it so.
     """
 
     name: str

@@ -23,14 +23,16 @@ from facedeblur.settings import ADDED, check, check_range
 class MotionSettings:
     """How far a face moves in half of a window, at most. ValueError for an impossible value.
 
-    shift   of the head or of the camera, in sides of the face's tight box
-    turn    of the head about the viewing axis, in degrees
-    nod     about the other two axes: how far the nearest part moves against the outline, in sides
-    talk    of the jaw, in widths of the mouth
-    frames  that are averaged: an odd number
-    camera  share of the windows in which all that is seen moves, not only the head
-    recorded  a file of `facedeblur motion`: its windows lead the face instead of shift, turn, nod and talk; "" for none
-    content   a hash of that file, filled in: what was planned with another one is planned anew
+    Attributes:
+        shift: of the head or of the camera, in sides of the face's tight box.
+        turn: of the head about the viewing axis, in degrees.
+        nod: about the other two axes: how far the nearest part moves against the outline, in sides.
+        talk: of the jaw, in widths of the mouth.
+        frames: how many are averaged, an odd number.
+        camera: share of the windows in which all that is seen moves, not only the head.
+        recorded: a file of `facedeblur motion`: its windows lead the face instead of shift, turn, nod and talk; "" for
+            none.
+        content: a hash of that file, filled in: what was planned with another one is planned anew.
     """
 
     shift: float = 0.09

@@ -33,8 +33,9 @@ _COARSE = 4  # pixels: the fields between landmarks are smooth, and computed on 
 class Recording:
     """Tracked landmarks, one run of consecutive frames after another.
 
-    landmarks  (N, 68, 2) float32, in sides of the face (of its run's median box)
-    rows       (R + 1,) int64: run i are the frames [rows[i], rows[i + 1])
+    Attributes:
+        landmarks: (N, 68, 2) float32, in sides of the face (of its run's median box).
+        rows: (R + 1,) int64: run i are the frames [rows[i], rows[i + 1]).
     """
 
     landmarks: np.ndarray

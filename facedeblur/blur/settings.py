@@ -19,12 +19,15 @@ from facedeblur.settings import ADDED, check, is_positive
 class BlurSettings:
     """A weighted list of blur schedules (sections 3.3 and 5.2) and what they share.
 
-    schedules: name -> share of the epoch. val_schedules: what validation windows are made of.
-    stride: frames between the starts of two windows (None = their length: no overlap). response: psi of Eq. 7.
-    windows: name of a schedule -> code of the user's own that chooses the frames to average: landmarks of a shot,
-    (frames, 68, 2) in pixels -> [(start, length), ...].
-    plugins: name of a schedule -> code of the user's own: (sharp, seed, landmarks) -> blurry, arrays (S, S[, 3]) in
-    [0, 255].
+    Attributes:
+        schedules: name -> share of the epoch.
+        val_schedules: what validation windows are made of.
+        stride: frames between the starts of two windows (None = their length: no overlap).
+        response: psi of Eq. 7.
+        windows: name of a schedule -> code of the user's own that chooses the frames to average: landmarks of a shot,
+            (frames, 68, 2) in pixels -> [(start, length), ...].
+        plugins: name of a schedule -> code of the user's own: (sharp, seed, landmarks) -> blurry, arrays (S, S[, 3]) in
+            [0, 255].
     """
 
     name: str

@@ -17,9 +17,10 @@ _STEPS = 200
 class SharpSettings:
     """Sharp and weakly blurred pairs. ValueError for an impossible value.
 
-    unchanged  share of the pairs whose two images are equal
-    lengths    arc lengths of the trajectories of the others, in pixels of a 256 px image
-    bank       different kernels per seed
+    Attributes:
+        unchanged: share of the pairs whose two images are equal.
+        lengths: arc lengths of the trajectories of the others, in pixels of a 256 px image.
+        bank: different kernels per seed.
     """
 
     unchanged: float = 0.5

@@ -34,8 +34,9 @@ from facedeblur.progress import StageProgress, StepProgress
 class Corpus:
     """Plans of the training and validation windows, the training mixture, and what preparation reported.
 
-    clips, prepare: how they were prepared: where stored frames come from. packed: the folder of packed faces, where
-    there are no clips.
+    Attributes:
+        clips, prepare: how they were prepared: where stored frames come from.
+        packed: the folder of packed faces, where there are no clips.
     """
 
     train: Plan

@@ -46,21 +46,25 @@ class PassSettings:
 class DataSettings(Selection):
     """Which videos, how they are drawn and how they reach the network (sections 3.3 and 5.1).
 
-    kind: `demo` renders its own corpus, `mixture` joins those of `corpora` (name -> corpus), `frames` holds faces that
-    `prepare` packed into its folder export_frames, every other kind reads `root` in its own layout, of which the fields
-    of `Selection` say what is used. cache: folder of rendered corpora, indexes and plans.
-    only_first_pass: keep only the first row of the mixture.
-    cache_pairs: "png" or "jpeg" keeps all finished pairs, at the size of the images, in `cache`; None reads videos.
-    export: folder to which `prepare` writes all pairs, as export_layout "folders" or "shards" of export_image "png" or
-    "jpeg".
-    epoch_windows: windows an epoch draws (None = all the mixture allows). val_windows: at most so many are validated.
-    batch: global, split over ranks. workers: reader processes per rank (`auto` = one per two cores, at most 8).
-    strength: windows are drawn in proportion to their blur's RMSE to this power; 0 draws them uniformly.
-    frames: "memory", "disk" or "device" (where the network is) decodes the faces of training once and keeps them, at
-    most frames_limit GB of them (None: what is free allows), with `frames_margin` of what a crop shows around it and
-    `frames_oversample` pixels for one of the image; "stream" reads the videos every epoch. redraw, zoom, shift, turn
-    need stored frames: windows begin elsewhere and kernels differ in every epoch; how far crops lie beside the rule's
-    (`AugmentSettings`).
+    Attributes:
+        kind: `demo` renders its own corpus, `mixture` joins those of `corpora` (name -> corpus), `frames` holds faces
+            that `prepare` packed into its folder export_frames, every other kind reads `root` in its own layout, of
+            which the fields of `Selection` say what is used.
+        cache: folder of rendered corpora, indexes and plans.
+        only_first_pass: keep only the first row of the mixture.
+        cache_pairs: "png" or "jpeg" keeps all finished pairs, at the size of the images, in `cache`; None reads videos.
+        export: folder to which `prepare` writes all pairs, as export_layout "folders" or "shards" of export_image "png"
+            or "jpeg".
+        epoch_windows: windows an epoch draws (None = all the mixture allows).
+        val_windows: at most so many are validated.
+        batch: global, split over ranks.
+        workers: reader processes per rank (`auto` = one per two cores, at most 8).
+        strength: windows are drawn in proportion to their blur's RMSE to this power; 0 draws them uniformly.
+        frames: "memory", "disk" or "device" (where the network is) decodes the faces of training once and keeps them,
+            at most frames_limit GB of them (None: what is free allows), with `frames_margin` of what a crop shows
+            around it and `frames_oversample` pixels for one of the image; "stream" reads the videos every epoch.
+        redraw: windows begin elsewhere and kernels differ in every epoch; it needs stored frames.
+        zoom, shift, turn, drift: how far crops lie beside the rule's (`AugmentSettings`); they need stored frames.
     """
 
     name: str

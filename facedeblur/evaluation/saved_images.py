@@ -18,7 +18,8 @@ from facedeblur.methods import Method
 class SavedImages:
     """Where the images of an evaluation are written.
 
-    mixed: names of the blurs in which windows of different lengths may share a target frame.
+    Attributes:
+        mixed: names of the blurs in which windows of different lengths may share a target frame.
     """
 
     folder: Path

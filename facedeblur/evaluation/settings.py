@@ -32,13 +32,14 @@ SPLITS = ("auto", "train", "val", "test", "all")
 class JudgeSettings:
     """Who judges restored faces, and how.
 
-    localizer   finds landmarks on the restored crop: "dlib", a trained localiser (run folder), or <file>.py:<Class>
-    truth       says where they are in the full-resolution sharp frame, where nobody annotated it; chosen separately
-    embedder    for the identity score: "dlib", "none", or the weight file of a FaceNet (see faces/facenet.py)
-    box         "detect": the judge has to find the face in the restored crop, and a miss is a failure; "truth": it is
-                given the box of the true landmarks
-    align       the embedder cuts the face by the "truth", the same for every method, or by the "judge"'s landmarks
-    size        side in pixels to which crops are resized for the judges
+    Attributes:
+        localizer: finds landmarks on the restored crop: "dlib", a trained localiser (run folder), or <file>.py:<Class>.
+        truth: says where they are in the full-resolution sharp frame, where nobody annotated it; chosen separately.
+        embedder: for the identity score: "dlib", "none", or the weight file of a FaceNet (see faces/facenet.py).
+        box: "detect": the judge has to find the face in the restored crop, and a miss is a failure; "truth": it is
+            given the box of the true landmarks.
+        align: the embedder cuts the face by the "truth", the same for every method, or by the "judge"'s landmarks.
+        size: side in pixels to which crops are resized for the judges.
 
     Raises ValueError naming the field.
     """
@@ -60,8 +61,10 @@ class JudgeSettings:
 class TestData:
     """A corpus as a test set.
 
-    corpus: None for the rendered demo. split: which of its clips; "auto" is its test split where it has one, else what
-    is held out by its folders, else all of it.
+    Attributes:
+        corpus: None for the rendered demo.
+        split: which of its clips; "auto" is its test split where it has one, else what is held out by its folders, else
+            all of it.
     """
 
     __test__ = False  # not a test class
@@ -92,13 +95,19 @@ class ScheduleSettings:
 class EvaluationSettings:
     """One call of `facedeblur evaluate`.
 
-    methods: see `facedeblur.methods`. blurs: names of schedules. size: side of the images in pixels, None = that of
-    the trained methods, else 128. images: at most so many windows per blur, spread over people and strengths; None =
-    all. front_door: every method also as `facedeblur.load()(frame)` applies it to whole frames, see
-    `facedeblur.evaluation.front_door`. save: restored images are kept as PNG. jobs: judging processes; 0 judges in
-    the main process. batch: images deblurred at a time. plugins: networks of your own that runs were trained
-    with. metrics: name -> one of your own, a column of the rows. shard: windows between two files of rows, what an
-    interruption costs at most.
+    Attributes:
+        methods: see `facedeblur.methods`.
+        blurs: names of schedules.
+        size: side of the images in pixels, None = that of the trained methods, else 128.
+        images: at most so many windows per blur, spread over people and strengths; None = all.
+        front_door: every method also as `facedeblur.load()(frame)` applies it to whole frames, see
+            `facedeblur.evaluation.front_door`.
+        save: restored images are kept as PNG.
+        jobs: judging processes; 0 judges in the main process.
+        batch: images deblurred at a time.
+        plugins: networks of your own that runs were trained with.
+        metrics: name -> one of your own, a column of the rows.
+        shard: windows between two files of rows, what an interruption costs at most.
     """
 
     name: str

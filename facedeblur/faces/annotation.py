@@ -29,8 +29,9 @@ SLACK = 5  # frames by which an annotation may be longer than what can be decode
 class Annotation:
     """Where the landmarks of one clip are written down.
 
-    path      an .npz, a folder of .pts files, or a .txt of 2MF2
-    ignored   frames, counted from 0, whose landmarks are not to be trusted: they are read as frames without a face
+    Attributes:
+        path: an .npz, a folder of .pts files, or a .txt of 2MF2.
+        ignored: frames, counted from 0, whose landmarks are not to be trusted: they are read as frames without a face.
     """
 
     path: str

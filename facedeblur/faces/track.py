@@ -19,10 +19,12 @@ from facedeblur.video.source import FrameSource
 
 @dataclass(frozen=True, eq=False)
 class FaceTrack:
-    """Attributes:
-    landmarks: (F, 68, 2) float32 pixel coordinates (x, y), 0-based; rows of NaN where there is no face.
-    cuts: index of each frame that starts a new shot, ascending, without 0.
-    sharpness: (F,) float32, see `refine.sharpness`; NaN where there is no face. None: not measured.
+    """One face through the frames of a video.
+
+    Attributes:
+        landmarks: (F, 68, 2) float32 pixel coordinates (x, y), 0-based; rows of NaN where there is no face.
+        cuts: index of each frame that starts a new shot, ascending, without 0.
+        sharpness: (F,) float32, see `refine.sharpness`; NaN where there is no face. None: not measured.
     """
 
     landmarks: np.ndarray

@@ -44,9 +44,10 @@ BLUR_ALIASES = {"synthetic": "trajectory"}
 class Published:
     """One printed row. Rates are in [0, 1]; None where nothing is printed.
 
-    method      as printed, e.g. "Nah et al (2017)" or "ours"
-    ours        the name of the same thing here, or ""
-    accuracy    mean of ten folds (table 8), `std` its standard deviation
+    Attributes:
+        method: as printed, e.g. "Nah et al (2017)" or "ours".
+        ours: the name of the same thing here, or "".
+        accuracy: mean of ten folds (table 8), `std` its standard deviation.
     """
 
     table: int

@@ -43,14 +43,15 @@ def per_image(rows: Rows, measure: str) -> np.ndarray:
 class Summary:
     """Scores of one method under one blur, over `images` images of `groups` videos or people.
 
-    auc, failure   by menpofit's conventions, in [0, 1]; NaN without landmarks
-    ssim, psnr     means; psnr in dB, capped at 60 an image
-    cosine         mean over the images with an embedding on both sides
-    seconds        median per image
-    gap            share of the difference in AUC between blurred and oracle that is closed
-    intervals      measure -> 95 % bootstrap interval over groups
-    flags          flag -> images that carry it
-    own            means of metrics of the user's own
+    Attributes:
+        auc, failure: by menpofit's conventions, in [0, 1]; NaN without landmarks.
+        ssim, psnr: means; psnr in dB, capped at 60 an image.
+        cosine: mean over the images with an embedding on both sides.
+        seconds: median per image.
+        gap: share of the difference in AUC between blurred and oracle that is closed.
+        intervals: measure -> 95 % bootstrap interval over groups.
+        flags: flag -> images that carry it.
+        own: means of metrics of the user's own.
     """
 
     method: str

@@ -15,9 +15,10 @@ SMALL = "Small figures"
 class Column:
     """One column: its title, the heading it shares with its neighbours, and how it sorts.
 
-    numeric     right-aligned; a first click on its heading puts the best on top
-    higher      whether larger values are better (decides that first click and `ranked`)
-    hint        explanation shown on hovering over the heading
+    Attributes:
+        numeric: right-aligned; a first click on its heading puts the best on top.
+        higher: whether larger values are better (decides that first click and `ranked`).
+        hint: explanation shown on hovering over the heading.
     """
 
     title: str

@@ -13,13 +13,15 @@ COMPARED = ("nah17", "kupyn17", "chakrabarti16", "nafnet")  # networks of others
 class ComparedSettings:
     """The compared networks and their losses; each stage reads what it knows.
 
-    width: channels of the first layer, or units of chakrabarti16's first level; None: the paper's.
-    blocks: residual blocks a scale (nah17), in all (kupyn17) or of the deepest level (nafnet); None: the paper's.
-    content: nah17's loss at every scale, "mse" as in the paper or "l1" as in the authors' PyTorch release.
-    adversarial: weight of nah17's adversarial loss; 0 trains without a critic.
-    perceptual: weight of kupyn17's content loss. vgg: file of torchvision's VGG19 for it; None: L1 instead.
-    critic_steps, penalty: critic steps a generator step, and weight of the gradient penalty, of kupyn17.
-    patches: of each image in a batch, of chakrabarti16.
+    Attributes:
+        width: channels of the first layer, or units of chakrabarti16's first level; None: the paper's.
+        blocks: residual blocks a scale (nah17), in all (kupyn17) or of the deepest level (nafnet); None: the paper's.
+        content: nah17's loss at every scale, "mse" as in the paper or "l1" as in the authors' PyTorch release.
+        adversarial: weight of nah17's adversarial loss; 0 trains without a critic.
+        perceptual: weight of kupyn17's content loss.
+        vgg: file of torchvision's VGG19 for it; None: L1 instead.
+        critic_steps, penalty: critic steps a generator step, and weight of the gradient penalty, of kupyn17.
+        patches: of each image in a batch, of chakrabarti16.
     """
 
     width: int | None = None

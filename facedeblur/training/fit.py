@@ -37,8 +37,11 @@ from facedeblur.training.validations import owes_validation, validate_epoch, val
 class StageRun:
     """The run that a stage belongs to.
 
-    title: what the progress bar calls it. config: the composed configuration, for loggers. resume: go on from
-    `checkpoints/last.ckpt` where there is one. deadline: of time.monotonic, when training has to stop.
+    Attributes:
+        title: what the progress bar calls it.
+        config: the composed configuration, for loggers.
+        resume: go on from `checkpoints/last.ckpt` where there is one.
+        deadline: of time.monotonic, when training has to stop.
     """
 
     title: str

@@ -36,17 +36,23 @@ def _own(settings: object, name: str, others: Sequence[str] = ()) -> dict | None
 class TrainerSettings:
     """How long, how fast and on what (section 5.1 where it speaks; method defaults elsewhere).
 
-    epochs, max_steps: planned length; the earlier ends the run. minutes: a time limit, which only stops.
-    optimizer: adam, or adamw, which shrinks the weights by weight_decay. learning_rate, discriminator_rate, beta1,
-    beta2: the optimizer's.
-    decay_start: share of the planned steps after which the rates fall linearly to 0; 1 keeps them constant, 0 decays
-    from the first step on.
-    adversarial_start: share of the planned steps before the discriminator takes part (Eq. 2 and 4); until then the
-    content and reconstruction losses train alone.
-    accumulate: batches per optimizer step. clip: largest norm of each network's gradients, None = unlimited.
-    ema: decay of the generator's moving average, None = off.
-    precision: auto (bf16 where the hardware has it), 32, bf16 or fp16. devices: auto (every GPU) or how many processes.
-    checkpoint_minutes: at most so many minutes are lost to a kill. validate_every: epochs. log_every: steps.
+    Attributes:
+        epochs, max_steps: planned length; the earlier ends the run.
+        minutes: a time limit, which only stops.
+        optimizer: adam, or adamw, which shrinks the weights by weight_decay; or a plug-in.
+        learning_rate, discriminator_rate, beta1, beta2: the optimizer's.
+        decay_start: share of the planned steps after which the rates fall linearly to 0; 1 keeps them constant, 0
+            decays from the first step on.
+        adversarial_start: share of the planned steps before the discriminator takes part (Eq. 2 and 4); until then the
+            content and reconstruction losses train alone.
+        accumulate: batches per optimizer step.
+        clip: largest norm of each network's gradients, None = unlimited.
+        ema: decay of the generator's moving average, None = off.
+        precision: auto (bf16 where the hardware has it), 32, bf16 or fp16.
+        devices: auto (every GPU) or how many processes.
+        checkpoint_minutes: at most so many minutes are lost to a kill.
+        validate_every: epochs.
+        log_every: steps.
 
     Code of the user's own (docs/extend.md): optimizer(parameters, lr, options); schedule(step, planned,
     options), the factor of the learning rate; callbacks of Lightning's by name; metrics by name, images (B, 3, H, W)
@@ -116,8 +122,9 @@ class TrainerSettings:
 class LoggerSettings:
     """metrics.csv is always written; these come beside it.
 
-    wandb: off, auto (online when logged in, else offline), online or offline. loggers: Lightning's or the user's own,
-    by name.
+    Attributes:
+        wandb: off, auto (online when logged in, else offline), online or offline.
+        loggers: Lightning's or the user's own, by name.
     """
 
     name: str = "csv"
@@ -154,7 +161,9 @@ class HourglassSettings:
 class RunSettings:
     """One run: what `facedeblur train` is asked to do.
 
-    init: weights or another run to go on from. pieces: after training, its weights in files of so many MB at most.
+    Attributes:
+        init: weights or another run to go on from.
+        pieces: after training, its weights in files of so many MB at most.
     """
 
     stage: str

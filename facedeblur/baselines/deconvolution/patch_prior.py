@@ -30,7 +30,8 @@ class PriorError(ValueError):
 class PatchPrior:
     """weights: (K,), summing to one. variances: (K, 64), of the principal directions (K, 64, 64), one a row.
 
-    source: where it comes from, for the row of a table.
+    Attributes:
+        source: where it comes from, for the row of a table.
     """
 
     weights: Tensor

@@ -22,13 +22,14 @@ class CorpusError(UsageError, ValueError):
 class Clip:
     """One video, folder of frames or list of stills.
 
-    path        the file or folder
-    corpus      name of its corpus
-    identity    who is in it; where a corpus does not say, the clip's own name
-    split       "train", "val" or "test"; nobody is in two of them
-    category    300VW: "1", "2", "3" of its test videos; YTF: the fold whose pairs it is in; else ""
-    annotation  its landmarks; None: `<clip stem>.npz` beside it where there is one, else they are detected
-    min_frames  it is left out when fewer can be decoded
+    Attributes:
+        path: the file or folder.
+        corpus: name of its corpus.
+        identity: who is in it; where a corpus does not say, the clip's own name.
+        split: "train", "val" or "test"; nobody is in two of them.
+        category: 300VW: "1", "2", "3" of its test videos; YTF: the fold whose pairs it is in; else "".
+        annotation: its landmarks; None: `<clip stem>.npz` beside it where there is one, else they are detected.
+        min_frames: it is left out when fewer can be decoded.
     """
 
     path: str
@@ -49,9 +50,10 @@ def is_album(clip: Clip) -> bool:
 class Traits:
     """What other parts of the package must know of a layout; a module says it in `TRAITS` where it differs from this.
 
-    own_val_root   its `find` reads `val_root` itself
-    everybody      a test set holds everybody, since the published protocol compares all people
-    inner_folders  folders between the root and what users call a clip by
+    Attributes:
+        own_val_root: its `find` reads `val_root` itself.
+        everybody: a test set holds everybody, since the published protocol compares all people.
+        inner_folders: folders between the root and what users call a clip by.
     """
 
     own_val_root: bool = False

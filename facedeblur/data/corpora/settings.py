@@ -27,14 +27,16 @@ def check_kind(kind: str, others: Sequence[str] = ()) -> None:
 class Selection:
     """What of a corpus is used, and who is held out.
 
-    val_root      another folder of the same layout, all of it held out; then all of `root` trains
-    val_fraction  share of the identities held out, by a hash of their names, where neither layout nor folder says which
-    identities    clips: "folder" (first sub-folder), "none" (every video is somebody else), or a CSV file with a header
-                  and the columns file (relative to root), identity and, if wanted, split
-    every         lrw: every n-th video of each split; None: every 10th, as the paper does
-    min_frames    shorter clips are left out; None: those of fewer than 500 frames of 2MF2, as the paper does
-    unreliable    vw300: frames whose landmarks are wrong: a CSV file "clip,frame" or a folder of <clip>.mat
-    splits        ytf: the published list of pairs, splits.txt
+    Attributes:
+        val_root: another folder of the same layout, all of it held out; then all of `root` trains.
+        val_fraction: share of the identities held out, by a hash of their names, where neither layout nor folder says
+            which.
+        identities: clips: "folder" (first sub-folder), "none" (every video is somebody else), or a CSV file with a
+            header and the columns file (relative to root), identity and, if wanted, split.
+        every: lrw: every n-th video of each split; None: every 10th, as the paper does.
+        min_frames: shorter clips are left out; None: those of fewer than 500 frames of 2MF2, as the paper does.
+        unreliable: vw300: frames whose landmarks are wrong: a CSV file "clip,frame" or a folder of <clip>.mat.
+        splits: ytf: the published list of pairs, splits.txt.
     """
 
     val_root: str | None = None
@@ -50,11 +52,12 @@ class Selection:
 class CorpusSettings(Selection):
     """One corpus.
 
-    kind          its layout: one of `KINDS`, or a function of the user's own, <file>.py:<name>, of these settings, that
-                  returns Clips
-    root          its folder
-    name          what plans, mixtures and tables call it; None: its kind
-    cache         folder for what a corpus has to write down about itself: lists of stills
+    Attributes:
+        kind: its layout: one of `KINDS`, or a function of the user's own, <file>.py:<name>, of these settings, that
+            returns Clips.
+        root: its folder.
+        name: what plans, mixtures and tables call it; None: its kind.
+        cache: folder for what a corpus has to write down about itself: lists of stills.
 
     Raises ValueError naming the field.
     """

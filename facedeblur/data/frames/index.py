@@ -20,9 +20,10 @@ from facedeblur.files import write_atomic
 class FaceRun:
     """Consecutive frames of one shot that show one face.
 
-    video, backend, content  the file, its reader, and its fingerprint (see `Plan`)
-    first                    number of the first frame
-    landmarks                (n, 68, 2) float32, in pixels of the frame
+    Attributes:
+        video, backend, content: the file, its reader, and its fingerprint (see `Plan`).
+        first: number of the first frame.
+        landmarks: (n, 68, 2) float32, in pixels of the frame.
     """
 
     video: str
@@ -36,12 +37,13 @@ class FaceRun:
 class FrameIndex:
     """The tiles of a store, run after run.
 
-    videos, backends, contents  (V,) str: files, their readers and fingerprints
-    run_video                   (R,) which file; `run_first` its frame; `run_row` the first tile; `run_count` how many
-    run_scale                   (R,) float64 tile pixels per pixel of the frame
-    offsets                     (N, 2) int32 corners on the scaled grid, see `tiles.Placement`
-    boxes                       (N, 3) int32 crop boxes x, y, side in pixels of the frame
-    landmarks                   (N, 68, 2) float32 in pixels of the frame
+    Attributes:
+        videos, backends, contents: (V,) str: files, their readers and fingerprints.
+        run_video: (R,) which file; `run_first` its frame; `run_row` the first tile; `run_count` how many.
+        run_scale: (R,) float64 tile pixels per pixel of the frame.
+        offsets: (N, 2) int32 corners on the scaled grid, see `tiles.Placement`.
+        boxes: (N, 3) int32 crop boxes x, y, side in pixels of the frame.
+        landmarks: (N, 68, 2) float32 in pixels of the frame.
     """
 
     videos: np.ndarray

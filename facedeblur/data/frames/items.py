@@ -27,13 +27,14 @@ _CHANGE, _REDRAW = 0xC4A6, 0x3ED3  # separate these random streams from the othe
 class Item:
     """One pair to make.
 
-    plan_row     of the window it comes from
-    window       tiles to average
-    matrix       from pixels of the images to pixels of the middle tile
-    landmarks    (68, 2) float32 of the sharp image, in its pixels
-    schedule     for a single frame that is blurred by itself; None where frames are averaged
-    kernel_seed  of that blur
-    seed         of the changes of light and quality; None in validation
+    Attributes:
+        plan_row: of the window it comes from.
+        window: tiles to average.
+        matrix: from pixels of the images to pixels of the middle tile.
+        landmarks: (68, 2) float32 of the sharp image, in its pixels.
+        schedule: for a single frame that is blurred by itself; None where frames are averaged.
+        kernel_seed: of that blur.
+        seed: of the changes of light and quality; None in validation.
     """
 
     plan_row: int

@@ -37,7 +37,8 @@ FORMAT = 1
 class FrameStore:
     """Tiles by row of their index.
 
-    missing: file -> why none of its tiles is there.
+    Attributes:
+        missing: file -> why none of its tiles is there.
 
     The file is mapped where tiles are read, so that a store can be sent to other processes.
     """

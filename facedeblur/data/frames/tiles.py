@@ -25,9 +25,11 @@ STEP = 16  # pixels: sides of tiles are multiples of it, and of the blocks of JP
 class TileSettings:
     """How much of a frame is kept, and how finely.
 
-    size        side of the training images in pixels
-    oversample  pixels of a tile for one of the image; 1.5 keeps pairs within half a grey level of those of the stream
-    margin      side of the tile over side of the face's crop: room for the motion and for augmentation
+    Attributes:
+        size: side of the training images in pixels.
+        oversample: pixels of a tile for one of the image; 1.5 keeps pairs within half a grey level of those of the
+            stream.
+        margin: side of the tile over side of the face's crop: room for the motion and for augmentation.
 
     Raises ValueError naming the field.
     """
@@ -65,8 +67,9 @@ class TileSettings:
 class Placement:
     """Where the tiles of a run lie.
 
-    scale    tile pixels per pixel of the frame, at most 1: nothing is enlarged before it is stored
-    offsets  (n, 2) int32: x and y of each tile's corner on the scaled grid
+    Attributes:
+        scale: tile pixels per pixel of the frame, at most 1: nothing is enlarged before it is stored.
+        offsets: (n, 2) int32: x and y of each tile's corner on the scaled grid.
     """
 
     scale: float

@@ -13,10 +13,11 @@ WIDEST = 2.0  # standard deviations beyond which no change is drawn
 class Change:
     """How a crop differs from the rule's.
 
-    zoom    factor of its side
-    shift   (x, y) of its centre, in its sides
-    turn    radians, clockwise as seen in the image
-    mirror  left and right exchanged
+    Attributes:
+        zoom: factor of its side.
+        shift: (x, y) of its centre, in its sides.
+        turn: radians, clockwise as seen in the image.
+        mirror: left and right exchanged.
     """
 
     zoom: float = 1.0

@@ -25,18 +25,18 @@ from facedeblur.settings import check_range
 class AugmentSettings:
     """What happens to a pair before it is learned from.
 
-    flip, photometric, noise, jpeg  probabilities in [0, 1] that it is mirrored, changed in light and colour, made
-                                    noisy, compressed as JPEG
-    soft                            probability that both images are made soft alike, out of focus or enlarged from
-                                    fewer pixels: a network then leaves soft what is so in the sharp image too
-    zoom, shift, turn               how the crop differs from the rule's, as a detector's would: standard deviations of
-                                    the logarithm of its side, of its place in sides, of its angle in degrees. Needs
-                                    what lies around the crop: stored frames
-    drift                           in [0, 1]: the crop's centre lies up to so far on the way from the middle frame's
-                                    face to that of another frame of the window, where a detector that sees the average
-                                    alone may find it. Likewise
-    plugin                          code of the user's own, as `facedeblur.plugins.as_text` has it: (blurry, sharp,
-                                    landmarks, generator) -> the first three, after everything else
+    Attributes:
+        flip, photometric, noise, jpeg: probabilities in [0, 1] that it is mirrored, changed in light and colour, made
+            noisy, compressed as JPEG.
+        soft: probability that both images are made soft alike, out of focus or enlarged from fewer pixels: a network
+            then leaves soft what is so in the sharp image too.
+        zoom, shift, turn: how the crop differs from the rule's, as a detector's would: standard deviations of the
+            logarithm of its side, of its place in sides, of its angle in degrees. Needs what lies around the crop:
+            stored frames.
+        drift: in [0, 1]: the crop's centre lies up to so far on the way from the middle frame's face to that of another
+            frame of the window, where a detector that sees the average alone may find it. Likewise.
+        plugin: code of the user's own, as `facedeblur.plugins.as_text` has it: (blurry, sharp, landmarks, generator) ->
+            the first three, after everything else.
 
     Raises ValueError naming the field.
     """

@@ -74,9 +74,10 @@ class PairFormat:
 class Written:
     """What of a plan lies in files now.
 
-    pairs    how many
-    skipped  (video, reason) of those that could not be read, whose pairs are missing
-    failed   (part, reason) of those that could not be written: the next call tries them again
+    Attributes:
+        pairs: how many.
+        skipped: (video, reason) of those that could not be read, whose pairs are missing.
+        failed: (part, reason) of those that could not be written: the next call tries them again.
     """
 
     pairs: int

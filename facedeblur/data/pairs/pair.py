@@ -25,16 +25,17 @@ from facedeblur.video.source import FrameSource, VideoError
 class PairMeta:
     """What a pair is, and enough to make it again.
 
-    content      fingerprint of the file, as planned
-    kernel_seed  None for averages
-    response     name of the response curve under which frames are averaged
-    crop         in pixels of the frame
-    size         side of the images in pixels
-    psnr         of blurry against sharp in the plan, dB
-    landmarks    (68, 2) float32 of the sharp image, in its own pixels
-    row          of the plan
-    kernel       the schedule that blurs a single frame; None for averages
-    augment      seed and settings of what was changed; None where nothing was
+    Attributes:
+        content: fingerprint of the file, as planned.
+        kernel_seed: None for averages.
+        response: name of the response curve under which frames are averaged.
+        crop: in pixels of the frame.
+        size: side of the images in pixels.
+        psnr: of blurry against sharp in the plan, dB.
+        landmarks: (68, 2) float32 of the sharp image, in its own pixels.
+        row: of the plan.
+        kernel: the schedule that blurs a single frame; None for averages.
+        augment: seed and settings of what was changed; None where nothing was.
     """
 
     corpus: str

@@ -37,7 +37,9 @@ OPEN_FILES = 32
 class PairStore:
     """Pairs of a plan by row.
 
-    index   (n, 5) int64: shard, offset and bytes of blurry, the same of sharp; shard -1 where a pair could not be made
+    Attributes:
+        index: (n, 5) int64: shard, offset and bytes of blurry, the same of sharp; shard -1 where a pair could not be
+            made.
 
     Files are opened where they are read.
     """

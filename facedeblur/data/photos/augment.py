@@ -15,12 +15,13 @@ from facedeblur.settings import check_range
 class CropAugmentSettings:
     """How far a face's crop and its pixels are changed; all zeros change nothing.
 
-    rotation     standard deviation in degrees
-    scale        of the crop's side, standard deviation of its logarithm
-    shift        of the crop's centre, standard deviation in sides of the detector's box
-    stretch      of the ratio of width to height (logarithm) and of the shear, standard deviation
-    flip, light, grey, degrade, occlude     probabilities: mirrored; brightness, contrast, gamma and colour; no colour;
-                 one of Gaussian blur, motion blur and noise; a rectangle painted over
+    Attributes:
+        rotation: standard deviation in degrees.
+        scale: of the crop's side, standard deviation of its logarithm.
+        shift: of the crop's centre, standard deviation in sides of the detector's box.
+        stretch: of the ratio of width to height (logarithm) and of the shear, standard deviation.
+        flip, light, grey, degrade, occlude: probabilities: mirrored; brightness, contrast, gamma and colour; no colour;
+            one of Gaussian blur, motion blur and noise; a rectangle painted over.
 
     Raises ValueError naming the field.
     """

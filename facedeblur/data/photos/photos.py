@@ -25,7 +25,9 @@ SHARPNESS = 1.2
 class AnnotatedFace:
     """One annotated face. Pixels are those of `image`, a square RGB uint8 (side, side, 3) part of the photo.
 
-    landmarks: (68, 2) float32. still: the photo it is from.
+    Attributes:
+        landmarks: (68, 2) float32.
+        still: the photo it is from.
     """
 
     image: np.ndarray

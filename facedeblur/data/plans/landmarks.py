@@ -21,9 +21,10 @@ GROUP_ROWS = 2048  # rows of a row group in a plan file: some twenty videos of t
 class Landmarks:
     """68 points for each of n windows.
 
-    sources   arrays (rows, 68, 2) float32 in memory, or names of plan files
-    source    (n,) which of them holds a window's landmarks
-    row       (n,) and in which row
+    Attributes:
+        sources: arrays (rows, 68, 2) float32 in memory, or names of plan files.
+        source: (n,) which of them holds a window's landmarks.
+        row: (n,) and in which row.
     """
 
     sources: tuple[np.ndarray | str, ...]

@@ -65,14 +65,15 @@ class ClipFacts:
 class PlanReport:
     """Summary of one preparation; kept as JSON beside its plan.
 
-    videos    files given
-    skipped   (path, reason) of those that give no window
-    groups    one line of the summary table each
-    lengths   schedule -> {number of frames: windows}
-    stops     schedule -> {what ended the window: windows}
-    rejects   schedule -> {why a candidate was dropped: candidates}
-    clips     what was found in each file
-    manifest  name of the plan
+    Attributes:
+        videos: files given.
+        skipped: (path, reason) of those that give no window.
+        groups: one line of the summary table each.
+        lengths: schedule -> {number of frames: windows}.
+        stops: schedule -> {what ended the window: windows}.
+        rejects: schedule -> {why a candidate was dropped: candidates}.
+        clips: what was found in each file.
+        manifest: name of the plan.
     """
 
     videos: int

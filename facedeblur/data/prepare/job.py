@@ -50,10 +50,11 @@ def check_blurs(clips: Sequence[Clip], schedules: Iterable[Schedule]) -> None:
 class Preparation:
     """What is to be prepared, and how.
 
-    clips      from `corpora.find_clips`; the plan keeps their order
-    schedules  of distinct names
-    cache      folder shared by every corpus and every process
-    reverse    also look for windows from the end of every shot (Section 5.1: clips parsed "in reverse order")
+    Attributes:
+        clips: from `corpora.find_clips`; the plan keeps their order.
+        schedules: of distinct names.
+        cache: folder shared by every corpus and every process.
+        reverse: also look for windows from the end of every shot (Section 5.1: clips parsed "in reverse order").
     """
 
     clips: tuple[Clip, ...]

@@ -17,11 +17,12 @@ PLACES = ("here", "slurm", "local", "ray")
 class ClusterSettings:
     """Where preparation runs.
 
-    where    "here": in processes of this machine; "slurm": as a job array through submitit; "local": as the same array
-             in processes of this machine, to try it; "ray": as tasks of a Ray cluster
-    shards   tasks that share the videos
-    slurm    parameters of submitit's executor: slurm_partition, timeout_min, cpus_per_task, mem_gb, ...
-    address  of the Ray cluster; None: one that is already running here, else a new one on this machine
+    Attributes:
+        where: "here": in processes of this machine; "slurm": as a job array through submitit; "local": as the same
+            array in processes of this machine, to try it; "ray": as tasks of a Ray cluster.
+        shards: tasks that share the videos.
+        slurm: parameters of submitit's executor: slurm_partition, timeout_min, cpus_per_task, mem_gb, ...
+        address: of the Ray cluster; None: one that is already running here, else a new one on this machine.
 
     Raises ValueError naming the field.
     """
@@ -40,15 +41,16 @@ class ClusterSettings:
 class PrepareSettings:
     """What of a video is used.
 
-    faces           "largest": of several people the one whose face covers the largest area over all frames; "all": each
-    min_sharpness   sharpness (`faces.refine.sharpness`) below which a frame, or a photo, is no ground truth
-    sharpness_share the same as a share of the track's median: a frame far below it is out of focus or moved too fast.
-                    Photos are spared: they have nothing in common, so their median judges none of them
-    min_fps         frames per second below which frames are not averaged: between them lies more than motion
-    backend         "auto" chooses decord or PyAV for each file; "decord", "pyav" or "torchcodec" reads all by one
-    retry           also try again the files that hung or crashed before, as they may on a busy machine
-    samples         pairs on the report's contact sheet
-    cluster         see `ClusterSettings`
+    Attributes:
+        faces: "largest": of several people the one whose face covers the largest area over all frames; "all": each.
+        min_sharpness: sharpness (`faces.refine.sharpness`) below which a frame, or a photo, is no ground truth.
+        sharpness_share: the same as a share of the track's median: a frame far below it is out of focus or moved too
+            fast. Photos are spared: they have nothing in common, so their median judges none of them.
+        min_fps: frames per second below which frames are not averaged: between them lies more than motion.
+        backend: "auto" chooses decord or PyAV for each file; "decord", "pyav" or "torchcodec" reads all by one.
+        retry: also try again the files that hung or crashed before, as they may on a busy machine.
+        samples: pairs on the report's contact sheet.
+        cluster: see `ClusterSettings`.
 
     Raises ValueError naming the field.
     """

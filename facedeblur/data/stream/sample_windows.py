@@ -22,10 +22,11 @@ _DRAW = 0xD4A3  # separates this random stream from the others of the same (seed
 class MixtureRow:
     """One row of a mixture: a corpus (None: any), a direction of time, the schedules and their share of the epoch.
 
-    schedules   (name, weight) pairs; the row's share is split between them by weight
-    reverse     True: windows of the reversed pass; False: of the forward pass
-    weight      share of the epoch relative to the other rows, or
-    count       windows per epoch: exactly one of the two
+    Attributes:
+        schedules: (name, weight) pairs; the row's share is split between them by weight.
+        reverse: True: windows of the reversed pass; False: of the forward pass.
+        weight: share of the epoch relative to the other rows; None where `count` is given.
+        count: windows per epoch; None where `weight` is given.
 
     Raises ValueError naming the field.
     """

@@ -11,14 +11,15 @@ from facedeblur.settings import check_count
 class LoaderSettings:
     """How drawn windows become batches.
 
-    size            side of the square images in pixels
-    batch           pairs per step over all ranks; every rank gets batch // ranks of them
-    workers         reader processes per rank; 0 reads in the training process
-    seed            with the epoch, decides every draw, order and augmentation
-    buffer          pairs held by each worker's shuffle buffer
-    epoch_windows   windows drawn per epoch; None: as many as the mixture allows
-    strength        windows are drawn in proportion to their blur's RMSE to this power; 0: uniformly
-    val_windows     validation windows, at most
+    Attributes:
+        size: side of the square images in pixels.
+        batch: pairs per step over all ranks; every rank gets batch // ranks of them.
+        workers: reader processes per rank; 0 reads in the training process.
+        seed: with the epoch, decides every draw, order and augmentation.
+        buffer: pairs held by each worker's shuffle buffer.
+        epoch_windows: windows drawn per epoch; None: as many as the mixture allows.
+        strength: windows are drawn in proportion to their blur's RMSE to this power; 0: uniformly.
+        val_windows: validation windows, at most.
 
     Raises ValueError naming the field.
     """

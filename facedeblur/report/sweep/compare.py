@@ -31,8 +31,11 @@ class Spread:
 class Against:
     """A variant against the reference on the same windows of the same seeds.
 
-    over_videos: mean difference with its interval and p over videos, each window's scores averaged over seeds first.
-    seed_sd: sample standard deviation of the seeds' own mean differences (NaN for one). seeds: how many both have.
+    Attributes:
+        over_videos: mean difference with its interval and p over videos, each window's scores averaged over seeds
+            first.
+        seed_sd: sample standard deviation of the seeds' own mean differences (NaN for one).
+        seeds: how many both have.
     """
 
     over_videos: Difference

@@ -21,8 +21,12 @@ LOG_LINES = 25
 class Run:
     """One run folder.
 
-    state: done | running | waiting (not started) | interrupted | dead (its process is gone, nobody said so) | failed.
-    rows: validation rows, one per window. curves: metric -> (generator steps, values). cost: attempts, as in cost.json.
+    Attributes:
+        state: done | running | waiting (not started) | interrupted | dead (its process is gone, nobody said so) |
+            failed.
+        rows: validation rows, one per window.
+        curves: metric -> (generator steps, values).
+        cost: attempts, as in cost.json.
     """
 
     folder: Path
