@@ -114,7 +114,8 @@ def labelled(runs: dict[str, list[Path]]) -> list[str]:
 def evaluate(options: Options, experiment: str, blurs: Sequence[str], methods: Sequence[str]) -> Rows:
     """Runs `facedeblur evaluate` for an experiment, or what is missing of it, and reads its rows.
 
-    Raises UsageError when the command ends with one (it has printed it by then).
+    Raises:
+        UsageError: the command ends with one (it has printed it by then).
     """
     name = options.override("name", f"{experiment}-{options.corpus}")
     arguments = [f"output={options.output}", f"name={name}", f"blur={','.join(blurs)}"]

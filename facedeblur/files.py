@@ -113,7 +113,8 @@ def check_place(path: Path, key: str, folder: bool = False) -> None:
 def files_among(given: Iterable[Path], suffixes: Container[str]) -> list[Path]:
     """The files that are given, and those with one of the `suffixes` (lower case) in folders and theirs, sorted.
 
-    Raises UsageError for what is not there.
+    Raises:
+        UsageError: what is not there.
     """
     found: list[Path] = []
     for path in given:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 def run_command(command: str, config: str, arguments: list[str]) -> None:
     """Runs `conf/<config>.yaml` under `arguments`: at once, or with flags (-m, --cfg, ...) by Hydra.
 
-    Raises UsageError for everything that the user can mend.
+    Raises:
+        UsageError: everything that the user can mend.
     """
     typed = arguments
     refuse_missing_launcher(arguments)

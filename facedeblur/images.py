@@ -62,7 +62,8 @@ def register_heif() -> bool:
 def named_images(folder: Path) -> dict[str, Path]:
     """Path below a folder, without suffix -> image file, sorted; hidden files do not count.
 
-    Raises UsageError for two files of one name.
+    Raises:
+        UsageError: two files of one name.
     """
     found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*")):

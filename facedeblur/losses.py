@@ -220,8 +220,9 @@ class GeneratorLoss:
 class OwnTerm:
     """A loss term of the user's own, behind the one number that Eq. 6 adds up.
 
-    Raises PluginError for a term that cannot be made, and at its first call for one that does not give a finite
-    number for a batch.
+    Raises:
+        PluginError: a term that cannot be made, and at its first call for one that does not give a finite number for a
+            batch.
     """
 
     def __init__(self, name: str, plugin: Mapping[str, Any]) -> None:

@@ -60,7 +60,8 @@ def listed(override: str) -> str:
 def compose_run(overrides: list[str]):
     """The configuration of a run; on resumption the overrides it was started with count, under those of this command.
 
-    Raises UsageError where the folder holds no run, or this command asks for another network or experiment.
+    Raises:
+        UsageError: the folder holds no run, or this command asks for another network or experiment.
     """
     cfg = asked = compose_config(overrides)
     if not cfg.resume:
@@ -164,7 +165,8 @@ def as_plain(cfg) -> dict:
 def with_config_dir(words: list[str]) -> list[str]:
     """`--config-dir <folder>`, which holds options of the user's own, as the override that it stands for.
 
-    Raises UsageError for a folder that is not there.
+    Raises:
+        UsageError: a folder that is not there.
     """
     kept, folders, waiting = [], [], iter(words)
     for word in waiting:
@@ -182,7 +184,8 @@ def with_config_dir(words: list[str]) -> list[str]:
 def compose_config(overrides: list[str], name: str = "train", resolve: bool = True):
     """The configuration of `conf/<name>.yaml` under `overrides`; with `resolve` its interpolations are tried, too.
 
-    Raises UsageError naming the key or group.
+    Raises:
+        UsageError: naming the key or group.
     """
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig

@@ -33,7 +33,8 @@ The same command again skips what is done and resumes what is not. Exit status: 
 def main(argv: Sequence[str]) -> int:
     """Runs the sweep, then writes its page; returns the exit status.
 
-    Raises UsageError where the sweep does not exist or cannot be composed.
+    Raises:
+        UsageError: the sweep does not exist or cannot be composed.
     """
     files = {path.stem: path for path in sorted((conf_dir() / "sweep").glob("*.yaml")) if path.stem != "base"}
     if not argv or argv[0] in ("-h", "--help"):

@@ -44,7 +44,8 @@ class NetworkFile:
 def read_network(path: str | Path, network: str) -> NetworkFile:
     """The tensors of `network`, a name of FINGERPRINTS, from the authors' file, or a run folder or checkpoint of ours.
 
-    Raises WeightsError: no such file, not readable, or of another network, which is named where it is known.
+    Raises:
+        WeightsError: no such file, not readable, or of another network, which is named where it is known.
     """
     path = Path(path).expanduser()
     if path.is_dir():

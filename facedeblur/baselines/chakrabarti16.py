@@ -39,7 +39,9 @@ class Chakrabarti16(BlindDeblurrer):
         patch_stride: of the deconvolution's patches; 1 in the paper, five times as slow and .03 dB better.
         regularisers, steps: see sparse_kernel.
 
-    Raises WeightsError for a file that is none, naming the mismatch, PriorError for a prior that is none.
+    Raises:
+        WeightsError: a file that is none, naming the mismatch.
+        PriorError: a prior that is none.
     """
 
     name = "chakrabarti16"

@@ -14,7 +14,8 @@ from facedeblur.baselines.networks import kupyn17_tensors
 def generator_tensors(network: str, path: str | Path) -> dict[str, Tensor]:
     """The generator of `network` (nah17, kupyn17, chakrabarti16 or nafnet) from a file, by the names of its module.
 
-    Raises WeightsError: no such file, not readable, or of another network, which is named where it is known.
+    Raises:
+        WeightsError: no such file, not readable, or of another network, which is named where it is known.
     """
     path = Path(path).expanduser()
     if network == "chakrabarti16" and path.suffix == ".mat":

@@ -45,7 +45,8 @@ class Recording:
     def of(cls, runs: Iterable[np.ndarray]) -> Recording:
         """From landmarks (n, 68, 2) in pixels; runs shorter than every window are left out.
 
-        Raises ValueError where none is left.
+        Raises:
+            ValueError: none is left.
         """
         kept = [np.asarray(run, np.float64) for run in runs if len(run) >= SPANS[0]]
         if not kept:

@@ -54,7 +54,8 @@ class BlurSettings:
     def training(self, names: Iterable[str] | None = None) -> tuple[Schedule, ...]:
         """The schedules that training windows are made of: those of `schedules`, or the `names` given instead.
 
-        Raises ValueError for a name that is none.
+        Raises:
+            ValueError: a name that is none.
         """
         names = dict.fromkeys(self.schedules if names is None else names)
         return tuple(self._schedule(name, self.stride) for name in names)

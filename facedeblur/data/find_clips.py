@@ -21,7 +21,8 @@ def clips_of(
 ) -> list[Clip]:
     """The clips of all `sources`; without any those of the demo corpus, under the corpus name `name`.
 
-    Raises CorpusError for a folder that is missing or not laid out as its corpus is.
+    Raises:
+        CorpusError: a folder that is missing or not laid out as its corpus is.
     """
     if not sources:
         return discover(demo_folder(cache, demo, jobs), corpus=name)

@@ -144,7 +144,8 @@ def export_pairs(data: DataSettings, corpus: Corpus, size: int, jobs: int | str)
 def list_clips(data: DataSettings, blur: BlurSettings) -> list[Clip]:
     """The clips of all corpora, found without opening a video; none for the demo, which is rendered, and packed faces.
 
-    Raises CorpusError and PrepareError for all that `make_corpus` can know before it reads a video.
+    Raises:
+        CorpusError, PrepareError: all that `make_corpus` can know before it reads a video.
     """
     if data.kind in ("demo", "frames"):
         return []

@@ -43,7 +43,8 @@ class _Face:
 def score(folders: dict[str, Path], sharp: Path, settings: JudgeSettings, jobs: int = 0) -> list[ScoreRow]:
     """One row per method and sharp image (see `rows`); an image that a folder lacks counts as black, flagged "error".
 
-    Raises UsageError for a folder that is missing or holds no image, and where no image of a folder has a partner.
+    Raises:
+        UsageError: a folder that is missing or holds no image, and where no image of a folder has a partner.
     """
     truths = images_in(sharp)
     found = {name: images_in(folder) for name, folder in folders.items()}

@@ -125,7 +125,8 @@ def load_judges(settings: JudgeSettings) -> None:
 class JudgePool:
     """Judges windows in `jobs` processes, or in this one where `jobs` is 0. Use as a context manager.
 
-    Raises UsageError where a judge cannot be made here: its package or file is missing.
+    Raises:
+        UsageError: a judge cannot be made here: its package or file is missing.
     """
 
     def __init__(self, settings: JudgeSettings, jobs: int) -> None:

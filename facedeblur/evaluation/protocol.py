@@ -92,8 +92,9 @@ def protocol(settings: EvaluationSettings, size: int, methods: Sequence[Method],
 def merged(folder: Path, new: Mapping[str, Any]) -> dict[str, Any]:
     """`new` with the methods and blurs that the folder holds already.
 
-    Raises UsageError where the folder's rows were made otherwise: another size, corpus, judge or schedule, or a method
-    of the same name that is another one, or a blur over other windows.
+    Raises:
+        UsageError: the folder's rows were made otherwise: another size, corpus, judge or schedule, or a method of the
+            same name that is another one, or a blur over other windows.
     """
     path = folder / FILE
     try:

@@ -48,7 +48,8 @@ class MeasuredFace:
 def faces_of(video: Path, size: int) -> Iterator[MeasuredFace]:
     """The face of each frame in which there is one, cut by the crop rule and resized to `size`.
 
-    Raises VideoError for a file that cannot be read.
+    Raises:
+        VideoError: a file that cannot be read.
     """
     finder = FaceFinder.dlib(VIDEO_SIDE)
     follower = FacesFollower(finder.detector, finder.localizer, largest=True)
@@ -99,7 +100,8 @@ def score_video(
         faces: of the blurry video, all of one size; `sharp` the face that is compared with, `chosen` says which it is.
         methods: all but the oracle, which there is none of.
 
-    Raises UsageError where there is no embedder, or where methods would share their files.
+    Raises:
+        UsageError: there is no embedder, or where methods would share their files.
     """
     model = judges.embedder(embedder)
     if model is None:

@@ -79,7 +79,8 @@ class Evaluation:
         methods: ready ones, "blurred" and "oracle" among them; None: those that `settings` names.
         own: metrics beside those of the package; None: those that `settings` names.
 
-    Raises UsageError for everything the user can mend: methods, corpus, judges, or a folder of other rows.
+    Raises:
+        UsageError: everything the user can mend: methods, corpus, judges, or a folder of other rows.
     """
 
     def __init__(

@@ -94,8 +94,9 @@ def main(argv: Sequence[str]) -> int:
 def _protocol(folder: Path, folders: dict[str, Path], settings: JudgeSettings) -> dict[str, Any]:
     """What the protocol in `folder` will say, but for the counts: the methods that are there already stay.
 
-    Raises UsageError where the folder holds another evaluation: rows that were scored otherwise, or another method of
-    the same name.
+    Raises:
+        UsageError: the folder holds another evaluation: rows that were scored otherwise, or another method of the same
+            name.
     """
     methods = {name: {"kind": "images", "path": str(path.resolve())} for name, path in folders.items()}
     described = {"judges": described_judges(settings), "methods": methods}

@@ -41,7 +41,8 @@ class JudgeSettings:
         align: the embedder cuts the face by the "truth", the same for every method, or by the "judge"'s landmarks.
         size: side in pixels to which crops are resized for the judges.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     localizer: str = "dlib"

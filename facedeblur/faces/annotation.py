@@ -93,7 +93,8 @@ def read_menpo_text(path: str | Path) -> np.ndarray:
         frame:<number of the first frame> TAB ... n_frames:<F> TAB ... n_landmarks:68
         <frame, from 0>::... TAB y0, x0, y1, x1, ... y67, x67
 
-    Raises VideoError naming the file and line.
+    Raises:
+        VideoError: naming the file and line.
     """
     path = Path(path)
     try:

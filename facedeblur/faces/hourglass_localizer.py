@@ -43,7 +43,8 @@ class HourglassLocalizer:
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> HourglassLocalizer:
         """The localiser of a run folder of `experiment=localizer`, or of one of its checkpoints.
 
-        Raises CheckpointError naming what is missing or does not fit.
+        Raises:
+            CheckpointError: naming what is missing or does not fit.
         """
         network, settings = load_landmark_network(path)
         return cls(network, settings.image_size, device)

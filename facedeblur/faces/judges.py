@@ -28,7 +28,8 @@ def detector() -> Detector:
 def localizer(name: str) -> Localizer:
     """A localiser: "dlib", the run folder of `experiment=localizer`, or `<file>.py:<Class>`.
 
-    Raises UsageError for anything else.
+    Raises:
+        UsageError: anything else.
     """
     if name == "dlib":
         return DlibLocalizer()

@@ -52,7 +52,8 @@ def find_inputs(inputs: Sequence[str], leave_out: Callable[[Path], object] = lam
 
     `leave_out` is called with the files in folders that are neither by their content nor by their name.
 
-    Raises UsageError for an input that is not there or holds nothing.
+    Raises:
+        UsageError: an input that is not there or holds nothing.
     """
     found: dict[Path, FileJob] = {}
     for given in inputs:
@@ -95,7 +96,8 @@ def with_targets(jobs: Sequence[FileJob], out: str) -> list[FileJob]:
 
     In a folder photos become `<name>.png`, and videos keep their container where H.264 fits into it, else Matroska.
 
-    Raises UsageError: `out` is a file for several inputs, of an unknown format, or an input itself.
+    Raises:
+        UsageError: `out` is a file for several inputs, of an unknown format, or an input itself.
     """
     path = Path(out).expanduser()
     if out == STDIN:

@@ -19,7 +19,8 @@ SIDE = 256  # of a kernel in the picture, at least, in pixels
 class KernelRecorder:
     """A Deblurrer that keeps the kernels of all it deblurred, in `kernels`, each (side, side) float32.
 
-    Raises UsageError for a method that estimates none.
+    Raises:
+        UsageError: a method that estimates none.
     """
 
     def __init__(self, deblurrer: object, name: str) -> None:

@@ -115,7 +115,8 @@ def load_run(path: str | Path) -> TrainedRun:
 def load_landmark_network(path: str | Path) -> tuple[LandmarkHourglass, ModelSettings]:
     """The localiser of a run folder or checkpoint of `experiment=localizer`, and what it was built from.
 
-    Raises CheckpointError as `load_run` does, and where the run trained something else.
+    Raises:
+        CheckpointError: as `load_run` does, and where the run trained something else.
     """
     file, _, settings, state = _read_run(path)
     if state["stage"] != "localizer":
@@ -143,7 +144,8 @@ def _read_run(path: str | Path) -> tuple[Path, dict, ModelSettings, dict]:
 def fill(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str | Path) -> None:
     """Copies `weights` of `source` into `expected`, a `state_dict()`.
 
-    Raises CheckpointError naming the first that does not fit; nothing is copied then.
+    Raises:
+        CheckpointError: naming the first that does not fit; nothing is copied then.
     """
     _check_fit(expected, weights, source)
     for name, value in expected.items():

@@ -65,7 +65,8 @@ def accelerated(deblurrer: NetworkDeblurrer, precision: str = "auto", compiled: 
             hardware computes in it.
         compiled: with `torch.compile`, which needs a C++ compiler and some minutes before the first image of each size.
 
-    Raises ValueError for another precision.
+    Raises:
+        ValueError: another precision.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")

@@ -40,7 +40,8 @@ class ResnetGenerator(nn.Module):
         dropout: probability that a unit of a block is dropped; 0.5 in the paper. Off in evaluation mode, whereas the
             authors leave it on: the result would be another one every time.
 
-    Raises ValueError on other sides.
+    Raises:
+        ValueError: on other sides.
     """
 
     def __init__(self, width: int = 64, blocks: int = BLOCKS, dropout: float = 0.5) -> None:

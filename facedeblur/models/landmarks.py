@@ -13,7 +13,8 @@ POINTS = 68
 class LandmarkHourglass(HourglassStacks):
     """(B, 3, H, W) in [-1, 1] -> list of `stacks` logits (B, 68, H / 4, W / 4), the last the best.
 
-    Raises ValueError on sides that are no multiples of 64.
+    Raises:
+        ValueError: on sides that are no multiples of 64.
     """
 
     def __init__(self, features: int = 256, stacks: int = 8) -> None:

@@ -77,7 +77,8 @@ class NAFBlock(nn.Module):
         expand: channels of both branches before the gate, in units of C (2 in the paper); even times C.
         keep: probability that a value of a branch is kept by dropout.
 
-    Raises ValueError where the gate cannot halve the channels.
+    Raises:
+        ValueError: the gate cannot halve the channels.
     """
 
     def __init__(self, channels: int, expand: int = 2, keep: float = 1.0) -> None:

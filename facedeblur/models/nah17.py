@@ -61,7 +61,8 @@ class MultiScaleNet(nn.Module):
         width: channels; 64 in the paper.
         blocks: residual blocks a scale; 19 in the paper.
 
-    Raises ValueError on other sides.
+    Raises:
+        ValueError: on other sides.
     """
 
     def __init__(self, width: int = 64, blocks: int = 19) -> None:

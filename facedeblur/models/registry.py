@@ -69,7 +69,8 @@ def weight_names(folder: Path = PACKAGED) -> dict[str, Entry]:
 def locate(name: str | os.PathLike, folder: Path = PACKAGED, beside: Path = BESIDE) -> Located:
     """The files of registered weights, or of a `.safetensors` file given by its path; not yet verified.
 
-    Raises WeightsError listing the known names.
+    Raises:
+        WeightsError: listing the known names.
     """
     name = os.fspath(name)
     entries = weight_names(folder)
@@ -90,7 +91,8 @@ def locate(name: str | os.PathLike, folder: Path = PACKAGED, beside: Path = BESI
 def read_metadata(file: Path) -> dict[str, Any]:
     """What a file of weights says of itself, without its tensors: `format`, `model` (settings) and `provenance`.
 
-    Raises WeightsError where the file is none of ours.
+    Raises:
+        WeightsError: the file is none of ours.
     """
     try:
         with open(file, "rb") as stream:

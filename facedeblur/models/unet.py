@@ -21,7 +21,8 @@ class UNetEncoder(nn.Module):
         downs: between two levels, each halving the sides.
         levels: one more than `downs`.
 
-    Raises ValueError on other sides.
+    Raises:
+        ValueError: on other sides.
     """
 
     def __init__(self, stem: nn.Module, downs: Iterable[nn.Module], levels: Iterable[nn.Module]) -> None:

@@ -132,7 +132,8 @@ def training_state(networks: Networks) -> dict[str, Tensor]:
 def write_weights(file: Path, tensors: Mapping[str, Tensor], settings: ModelSettings, provenance: Mapping) -> None:
     """Writes filters in half precision and vectors (biases, norms, a few kB) in full, atomically.
 
-    Raises WeightsError where a value has no half-precision neighbour.
+    Raises:
+        WeightsError: a value has no half-precision neighbour.
     """
     from safetensors.torch import save_file
 

@@ -36,7 +36,8 @@ def load_target(target: str, key: str) -> Any:
 def make(plugin: Mapping[str, Any], key: str, *arguments: Any, **named: Any) -> Any:
     """Calls a plug-in's target with `arguments`, `named` and the plug-in's own options.
 
-    Raises PluginError naming the key, also for whatever the call throws.
+    Raises:
+        PluginError: naming the key, also for whatever the call throws.
     """
     options = {name: value for name, value in plugin.items() if name != TARGET}
     target = _callable(plugin[TARGET], key, lambda signature: signature.bind(*arguments, **named, **options))

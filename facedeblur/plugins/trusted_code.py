@@ -27,7 +27,8 @@ def trusted() -> set[str]:
 def trusted_target(target: str, key: str) -> str:
     """What may be imported for `target`: itself, or a file of the same name that lies elsewhere now.
 
-    Raises PluginError where nobody but a file asks for its code.
+    Raises:
+        PluginError: nobody but a file asks for its code.
     """
     known, wanted = trusted(), _absolute(target)
     if wanted in known:

@@ -51,7 +51,8 @@ def model_card(weights: str, rows: Rows, notes: str, method: str | None = None) 
         notes: Markdown on the footage and its terms, which no measurement knows.
         method: what the rows call the weights; None: the only method beside blurred and oracle.
 
-    Raises UsageError where the rows, the method or the notes are missing.
+    Raises:
+        UsageError: the rows, the method or the notes are missing.
     """
     located = locate(weights)
     metadata = read_metadata(located.file)

@@ -79,7 +79,8 @@ def made_pairs(rows: Rows, items: Sequence[str], most_folds: int = 10) -> list[F
 def face_verification(rows: Rows, pairs: Sequence[PairLike] | None, caption: str) -> Table:
     """Table 8 from rows: every method and blur over published pairs of videos, or over pairs made of half videos.
 
-    Raises UsageError when the rows do not hold the people for two folds.
+    Raises:
+        UsageError: the rows do not hold the people for two folds.
     """
     blurs = ordered_blurs(rows)
     notes = []

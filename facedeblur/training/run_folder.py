@@ -63,8 +63,9 @@ class RunFolder:
     def _lock(self) -> None:
         """Holds the folder for this process; the system lets go of it when the process ends, however it ends.
 
-        Raises RunFolderError where another process holds it: the status of one that has only just begun, or whose
-        clock differs, does not say so.
+        Raises:
+            RunFolderError: another process holds it: the status of one that has only just begun, or whose clock
+                differs, does not say so.
         """
         lock = FileLock(self.path / ".lock")
         try:

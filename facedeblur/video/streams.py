@@ -14,7 +14,8 @@ PLAYLISTS = {"concat", "concatf", "dash", "hls", "imf", "sdp"}
 def open_container(path: str | Path) -> tuple[Any, Any]:
     """A container, open for reading, and its film (see `film_of`); the caller closes it.
 
-    Raises VideoError for a file that is not a video, or only names other files.
+    Raises:
+        VideoError: a file that is not a video, or only names other files.
     """
     import av
 

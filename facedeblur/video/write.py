@@ -25,7 +25,8 @@ def write_video(
     under its name only when it is complete. H.264 with halved chroma wants even sides: an odd last row or column is
     repeated once.
 
-    Raises ValueError for an empty sequence, or a frame of another shape or type than RGB uint8 or the first frame's.
+    Raises:
+        ValueError: an empty sequence, or a frame of another shape or type than RGB uint8 or the first frame's.
     """
     path = Path(path)
     count = 0

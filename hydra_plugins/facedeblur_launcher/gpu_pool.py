@@ -98,7 +98,8 @@ class GpuPoolLauncher(Launcher):
     def reserve(self, folder: Path) -> None:
         """Takes the sweep's folder for this launcher, until its jobs have ended; so far it has touched nothing there.
 
-        Raises SweepError where another sweep has it.
+        Raises:
+            SweepError: another sweep has it.
         """
         from filelock import FileLock, Timeout
 
@@ -136,7 +137,8 @@ class GpuPoolLauncher(Launcher):
     def _checked(self, cfg: DictConfig, overrides: list[str]) -> tuple[Path, RunSettings, dict]:
         """The job's run folder, settings and plain configuration.
 
-        Raises SweepError for a value it would stop at, and for DDP.
+        Raises:
+            SweepError: a value it would stop at, and for DDP.
         """
         from facedeblur.errors import UsageError
         from facedeblur.hydra_commands import check_pool_job

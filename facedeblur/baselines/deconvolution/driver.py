@@ -102,7 +102,8 @@ class BlindDeblurrer(ABC):
     def deconvolve(self, images: Tensor) -> Deconvolved:
         """Restored images and kernels, both of the images' type and device.
 
-        Raises ValueError for anything but floating-point (B, 3, H, W).
+        Raises:
+            ValueError: anything but floating-point (B, 3, H, W).
         """
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) floats in [0, 1], got {tuple(images.shape)} {images.dtype}")

@@ -118,7 +118,8 @@ def fit(patches: Tensor, components: int, iterations: int = 15, seed: int = 0, f
 def load_prior(path: str | Path | None = None) -> PatchPrior:
     """The prior that ships with the package, one that `save_prior` wrote, or the authors' .mat file (its structure GS).
 
-    Raises PriorError naming what is wrong with the file.
+    Raises:
+        PriorError: naming what is wrong with the file.
     """
     path = PACKAGED if path is None else Path(path).expanduser()
     if not path.is_file():

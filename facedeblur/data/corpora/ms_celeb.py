@@ -91,7 +91,8 @@ def _scan(files: list[Path], settings: CorpusSettings) -> Iterator[Clip]:
 def _lines(path: Path) -> Iterator[tuple[str, Still]]:
     """(MID, still) of every line that holds a photo; a line may be as long as one. The others are logged in one line.
 
-    Raises CorpusError for a file none of whose lines fits.
+    Raises:
+        CorpusError: a file none of whose lines fits.
     """
     import rich.console
     import rich.progress

@@ -59,7 +59,8 @@ class CorpusSettings(Selection):
         name: what plans, mixtures and tables call it; None: its kind.
         cache: folder for what a corpus has to write down about itself: lists of stills.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     kind: str

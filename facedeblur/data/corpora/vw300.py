@@ -62,7 +62,8 @@ def find(settings: CorpusSettings) -> list[Clip]:
 def read_unreliable(path: str | Path) -> dict[str, tuple[int, ...]]:
     """Video -> its frames, from 0, that are not to be trusted; both forms the module's docstring names.
 
-    Raises CorpusError naming the file and line.
+    Raises:
+        CorpusError: naming the file and line.
     """
     path = Path(path)
     frames: dict[str, set[int]] = {}

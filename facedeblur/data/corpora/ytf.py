@@ -60,7 +60,8 @@ def find(settings: CorpusSettings) -> list[Clip]:
 def read_pairs(path: str | Path) -> list[VideoPair]:
     """The published list: lines "fold, number, Name/video, Name/video, 1|0", with or without a header.
 
-    Raises CorpusError naming the file and line.
+    Raises:
+        CorpusError: naming the file and line.
     """
     path = Path(path)
     try:

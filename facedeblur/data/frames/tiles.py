@@ -31,7 +31,8 @@ class TileSettings:
             stream.
         margin: side of the tile over side of the face's crop: room for the motion and for augmentation.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     size: int = 128

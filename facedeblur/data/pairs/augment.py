@@ -38,7 +38,8 @@ class AugmentSettings:
         plugin: code of the user's own, as `facedeblur.plugins.as_text` has it: (blurry, sharp, landmarks, generator) ->
             the first three, after everything else.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     flip: float = 0.5

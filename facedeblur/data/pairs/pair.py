@@ -131,7 +131,8 @@ def blurry_partners(path: str, source: FrameSource) -> FrameSource:
 def read_pairs(metas: Sequence[PairMeta]) -> Iterator[Pair]:
     """Reads the pairs of one video, all of one size: forward once, each as its last frame comes by.
 
-    Raises VideoError where the video ends or stops decoding; the pairs before that have been given.
+    Raises:
+        VideoError: the video ends or stops decoding; the pairs before that have been given.
     """
     path, size, cuts = metas[0].video, metas[0].size, [meta.cut for meta in metas]
     with open_video(metas[0]) as source:

@@ -23,7 +23,8 @@ class CropAugmentSettings:
         flip, light, grey, degrade, occlude: probabilities: mirrored; brightness, contrast, gamma and colour; no colour;
             one of Gaussian blur, motion blur and noise; a rectangle painted over.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     rotation: float = 15.0

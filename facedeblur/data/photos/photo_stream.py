@@ -28,7 +28,8 @@ class FaceStream(EpochStream):
         augment: of training; without it every face comes once, in order, as `HourglassLocalizer` crops it.
         rank, world: this process among those that share the epoch.
 
-    Raises ValueError where the batch cannot be shared, or an epoch has less than one batch.
+    Raises:
+        ValueError: the batch cannot be shared, or an epoch has less than one batch.
     """
 
     def __init__(

@@ -31,7 +31,8 @@ class PrepareError(UsageError):
 def check_blurs(clips: Sequence[Clip], schedules: Iterable[Schedule]) -> None:
     """Whether clips can be blurred so: photos have one frame, and only pairs of files bring their blur.
 
-    Raises PrepareError where none of them can.
+    Raises:
+        PrepareError: none of them can.
     """
     albums = [clip for clip in clips if is_album(clip)]
 

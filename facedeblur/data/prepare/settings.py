@@ -24,7 +24,8 @@ class ClusterSettings:
         slurm: parameters of submitit's executor: slurm_partition, timeout_min, cpus_per_task, mem_gb, ...
         address: of the Ray cluster; None: one that is already running here, else a new one on this machine.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     where: str = "here"
@@ -52,7 +53,8 @@ class PrepareSettings:
         samples: pairs on the report's contact sheet.
         cluster: see `ClusterSettings`.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     faces: str = "largest"

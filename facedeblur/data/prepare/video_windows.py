@@ -62,12 +62,14 @@ class WindowTask:
 
 @dataclass(frozen=True)
 class VideoWindows:
-    """Attributes:
-    table: windows with the columns of `plan.SCHEMA` but those that name the clip, and "person": 0, the most prominent,
-        1, 2 ...
-    rejects: schedule -> {why a candidate was dropped: candidates}.
-    facts: of the whole video: shots, people, faces (frames with a face that is used), blurred (frames that are not
-        because their face is not sharp).
+    """What planning found in one video.
+
+    Attributes:
+        table: windows with the columns of `plan.SCHEMA` but those that name the clip, and "person": 0, the most
+            prominent, 1, 2 ...
+        rejects: schedule -> {why a candidate was dropped: candidates}.
+        facts: of the whole video: shots, people, faces (frames with a face that is used), blurred (frames that are not
+            because their face is not sharp).
     """
 
     table: pa.Table

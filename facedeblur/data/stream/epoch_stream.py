@@ -21,7 +21,8 @@ class EpochStream(IterableDataset):
     Args:
         rank, world: this process among those that share the epoch.
 
-    Raises ValueError for a batch that the ranks cannot share.
+    Raises:
+        ValueError: a batch that the ranks cannot share.
     """
 
     def __init__(self, settings: LoaderSettings, rank: int, world: int) -> None:

@@ -34,7 +34,8 @@ class FrameStream(EpochStream):
         planned: batches hold "items" in place of images, for `frames.device` to make them.
         rank, world: this process among those that share the epoch.
 
-    Raises ValueError as `PairStream` does.
+    Raises:
+        ValueError: as `PairStream` does.
     """
 
     def __init__(

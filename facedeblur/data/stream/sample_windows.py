@@ -28,7 +28,8 @@ class MixtureRow:
         weight: share of the epoch relative to the other rows; None where `count` is given.
         count: windows per epoch; None where `weight` is given.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     corpus: str | None = None
@@ -65,8 +66,9 @@ def sample_epoch(
     blurred against sharp. `size` None: as many as the plan allows at exactly this mixture. With a size, what a row has
     no windows for is drawn from the others, so that a scarce row does not shorten the epoch.
 
-    Raises ValueError for a row without candidates (but see `_parts` for reversed ones), two rows that ask for the same
-    windows, and a count beyond the plan.
+    Raises:
+        ValueError: a row without candidates (but see `_parts` for reversed ones), two rows that ask for the same
+            windows, and a count beyond the plan.
     """
     parts = _parts(plan, mixture)
     rmse = 255.0 * 10.0 ** (-plan.column("psnr").astype(np.float64) / 20.0)

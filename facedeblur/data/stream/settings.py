@@ -21,7 +21,8 @@ class LoaderSettings:
         strength: windows are drawn in proportion to their blur's RMSE to this power; 0: uniformly.
         val_windows: validation windows, at most.
 
-    Raises ValueError naming the field.
+    Raises:
+        ValueError: naming the field.
     """
 
     size: int = 128

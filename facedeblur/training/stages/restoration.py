@@ -40,7 +40,8 @@ class RestorationStage(Stage):
     def branch(self, run: Path) -> dict:
         """The state of another run's last checkpoint, whose networks these become.
 
-        Raises CheckpointError for a run of another stage or with other networks.
+        Raises:
+            CheckpointError: a run of another stage or with other networks.
         """
         file = run / "checkpoints" / "last.ckpt" if run.is_dir() else run
         state = load_checkpoint(file)
