@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from facedeblur.errors import UsageError
 from facedeblur.extras import need
+from facedeblur.files import check_place
 from facedeblur.overrides import (
     as_plain,
     compose_config,
@@ -73,7 +74,7 @@ def _run_once(command: str, config: str, overrides: list[str]) -> None:
     cfg = compose_run(overrides) if config == "train" else compose_config(overrides, config)
     settings, plain = checked(cfg)
     folder = Path(os.path.abspath(cfg.hydra.run.dir))
-    writable(folder)
+    check_place(folder, "output", folder=True)
     outcome: list[BaseException] = []
 
     def task(_) -> None:
@@ -140,17 +141,6 @@ LAUNCHER_PLUGINS = {
     "slurm_local": "hydra_plugins.hydra_submitit_launcher",
     "ray": "hydra_plugins.hydra_ray_launcher",
 }
-
-
-def writable(folder: Path) -> None:
-    """Makes the folder where it is missing. Raises UsageError where that, or writing into it, is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "permission denied"
-    except OSError as error:
-        reason = error.strerror or str(error)
-    if reason:
-        raise UsageError(f"{folder}: cannot be written to ({reason}); choose another output=...")
 
 
 def refuse_missing_launcher(arguments: list[str]) -> None:

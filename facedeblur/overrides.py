@@ -14,16 +14,8 @@ from facedeblur.plugins import normalised, targets, trusted
 from facedeblur.settings import added_defaults
 from facedeblur.status import trained_on
 
-PATH_KEYS = (
-    "root",
-    "val_root",
-    "cache",
-    "output",
-    "resume",
-    "checkpoint",
-    "init",
-)  # last parts of keys whose value is a path
-
+# last parts of keys whose value is a path
+PATH_KEYS = ("root", "val_root", "cache", "output", "resume", "checkpoint", "init")
 HIDDEN = ("base",)  # options that others are made from
 LIST_KEYS = ("method", "blur")  # of an evaluation
 AUTHORS_SUFFIXES = (".pt", ".pth", ".mat")  # of the compared networks' files, which say nothing of settings

@@ -26,15 +26,8 @@ from facedeblur.settings import hashed
 from facedeblur.versions import versions
 
 FILE = "protocol.json"
-FIXED = (
-    "format",
-    "image_size",
-    "corpus",
-    "judges",
-    "schedule",
-    "shard",
-    "own_metrics",
-)  # what may not change within one folder
+# what may not change within one folder
+FIXED = ("format", "image_size", "corpus", "judges", "schedule", "shard", "own_metrics")
 
 
 METRICS = {

@@ -39,19 +39,14 @@ class CheckedSweeper(BasicSweeper):
     @contextmanager
     def _taken(self, folder: Path) -> Iterator[None]:
         """The sweep's folder with multirun.yaml, which is as before where the launcher refuses the sweep after all."""
-        from facedeblur.errors import UsageError
-        from facedeblur.hydra_commands import writable
-
         try:
-            writable(folder)
+            folder.mkdir(parents=True, exist_ok=True)
             reserve = getattr(self.launcher, "reserve", None)
             if reserve is not None:
                 reserve(folder)
             about = folder / "multirun.yaml"
             before = about.read_bytes() if about.exists() else None
             OmegaConf.save(self.config, about)  # Hydra writes it once more, where an error would be a stack
-        except UsageError as error:
-            raise SweepError(str(error)) from error
         except OSError as error:
             raise SweepError(f"{folder}: cannot be written to ({error.strerror or error})") from error
         try:

@@ -111,7 +111,7 @@ def test_what_differs_is_not_written(make_run, networks, tmp_path, monkeypatch):
 def test_what_cannot_be_exported_is_named(make_run, small, tmp_path):
     folder = make_run(build_hourglass(small), stage="hourglass")
     for arguments, message in (
-        (["--format", "torchscript", "-o", str(tmp_path / "x.pt")], "hourglass stage alone"),
+        (["--format", "torchscript", "-o", str(tmp_path / "x.pt")], "only the hourglass stage"),
         (["--format", "torchscript", "-o", str(tmp_path / "x.onnx")], r"<name>\.pt"),
         (["--format", "onnx", "--register", "final-small-v1"], "--register takes weights"),
     ):

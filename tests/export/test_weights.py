@@ -176,7 +176,7 @@ def test_the_command_refuses_what_it_cannot_export(make_run, tmp_path, small):
     folder = make_run(hourglass, stage="hourglass")
     (tmp_path / "empty").mkdir()
     for arguments, message in (
-        ([str(folder), "-o", str(tmp_path / "x.safetensors")], "hourglass stage alone"),
+        ([str(folder), "-o", str(tmp_path / "x.safetensors")], "only the hourglass stage"),
         ([str(folder), "-o", str(tmp_path / "x.pt")], r"<name>\.safetensors"),
         ([str(folder)], "-o <file>"),
         ([str(folder), "--register", "best"], "final-small-v1"),

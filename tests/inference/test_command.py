@@ -263,7 +263,7 @@ def test_contradicting_and_wrong_flags(deblur, photo, capsys):
     assert deblur("a.png", "-o", "b.png", "--batch", 0) == 2
     one_line(capsys, "--batch: must be a whole number of at least 1")
     assert deblur("a.png", "-o", "b.png", "--strength", 1.5) == 2
-    one_line(capsys, "--strength: must be from 0 to 1")
+    one_line(capsys, "--strength: must be a number in [0, 1]")
     assert deblur("a.png", "-o", "-", "--json") == 2
     one_line(capsys, "--json, -o -")
     assert deblur("a.png", "--to", "3", "--from", "1:05") == 2
