@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.signal import savgol_filter
 
 from facedeblur.faces.crop import crop, crop_box, resize
 
@@ -20,6 +19,8 @@ def smoothed(landmarks: np.ndarray) -> np.ndarray:
     """
     if len(landmarks) < WINDOW:
         return landmarks
+    from scipy.signal import savgol_filter
+
     return savgol_filter(landmarks, WINDOW, DEGREE, axis=0, mode="interp").astype(np.float32)
 
 

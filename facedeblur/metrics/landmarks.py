@@ -11,7 +11,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import simpson
 
 LIMIT = 0.08  # errors above it are failures
 STEP = 1e-4  # of the abscissa of the CED
@@ -96,6 +95,8 @@ def area_shares(errors: ArrayLike, limit: float = LIMIT, step: float = STEP) -> 
 @cache
 def _areas(limit: float, step: float) -> tuple[np.ndarray, np.ndarray]:
     """Thresholds, and for each the share of the area that a face counts for whose error lies at it; 0 behind them."""
+    from scipy.integrate import simpson
+
     thresholds = np.linspace(0.0, limit, round(limit / step) + 1)
     weights = simpson(np.eye(len(thresholds)), x=thresholds, axis=1) / limit
     return thresholds, np.append(np.cumsum(weights[::-1])[::-1], 0.0)
