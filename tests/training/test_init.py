@@ -100,21 +100,22 @@ def run(tmp_path):
 
 def test_a_constant_rate_stays_and_a_branch_goes_on_with_everything_but_its_length(run, tmp_path):
     folder, first = run
-    assert first.adams[0].param_groups[0]["lr"] == 2e-4  # decay_start=1
-    assert isinstance(first.adams[0], torch.optim.AdamW) and first.adams[0].param_groups[0]["weight_decay"] == 0.01
+    own = first.all_optimizers[0]
+    assert own.param_groups[0]["lr"] == 2e-4  # decay_start=1
+    assert isinstance(own, torch.optim.AdamW) and own.param_groups[0]["weight_decay"] == 0.01
     branch = stage(tmp_path / "branch", str(folder), decay_start=0.0, optimizer="adamw", weight_decay=0.01)
     branch.configure_optimizers()
     for key, value in first.networks.state_dict().items():
         torch.testing.assert_close(branch.networks.state_dict()[key], value)
     for key, value in first.average.average.items():
         torch.testing.assert_close(branch.average.average[key], value)
-    ours, theirs = branch.adams[0].state_dict()["state"], first.adams[0].state_dict()["state"]
+    ours, theirs = branch.all_optimizers[0].state_dict()["state"], first.all_optimizers[0].state_dict()["state"]
     torch.testing.assert_close(ours[0]["exp_avg"], theirs[0]["exp_avg"])
     assert branch.generator_step == 0 and branch.position == {"epoch": 0, "batch": 0}
     rates = []
     for branch.generator_step in range(11):
         branch._set_rates()
-        rates.append(branch.adams[0].param_groups[0]["lr"] / 2e-4)
+        rates.append(branch.all_optimizers[0].param_groups[0]["lr"] / 2e-4)
     assert rates == pytest.approx([1 - step / 10 for step in range(11)])
 
 

@@ -1,7 +1,8 @@
 """The pair stream: each worker reads its videos forward once per epoch and gives a share of every batch.
 
-`draw` decides which windows an epoch holds, `order` who reads them and in which order they leave, `reading` turns
-frames into pairs; here the three meet. What a worker gives depends on (seed, epoch, ranks, workers), never on timing.
+`sample_windows` decides which windows an epoch holds, `order` who reads them and in which order they leave, `reading`
+turns frames into pairs; here the three meet. What a worker gives depends on (seed, epoch, ranks, workers), never on
+timing.
 """
 
 from __future__ import annotations

@@ -149,21 +149,21 @@ class Stage(ValidatedModule):
         loss.backward() if self._dry else super().manual_backward(loss, *args, **kwargs)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        self.adams = self.build_optimizers()
-        self._full_rates = [adam.param_groups[0]["lr"] for adam in self.adams]
+        self.all_optimizers = self.build_optimizers()
+        self._full_rates = [optimizer.param_groups[0]["lr"] for optimizer in self.all_optimizers]
         begun = self.resumed_from or self.branched_from
         if begun is not None:
-            for adam, state in zip(self.adams, begun["optimizers"], strict=True):
-                adam.load_state_dict(state)
+            for optimizer, state in zip(self.all_optimizers, begun["optimizers"], strict=True):
+                optimizer.load_state_dict(state)
         self.branched_from = None
         self._set_rates()
-        return self.adams
+        return self.all_optimizers
 
     def _set_rates(self) -> None:
         """Learning rates of the coming step; Lightning steps no scheduler under manual optimization."""
         factor = self.rate_factor(self.generator_step, self.planned_steps)
-        for adam, rate in zip(self.adams, self._full_rates, strict=True):
-            for group in adam.param_groups:
+        for optimizer, rate in zip(self.all_optimizers, self._full_rates, strict=True):
+            for group in optimizer.param_groups:
                 group["lr"] = factor * rate
 
     def on_train_start(self) -> None:
@@ -222,7 +222,7 @@ class Stage(ValidatedModule):
         means = {name: float(total) / count for name, (total, count) in self._sums.items()}
         self._sums = {}
         self.latest_losses = means
-        rate = self.adams[0].param_groups[0]["lr"]
+        rate = self.all_optimizers[0].param_groups[0]["lr"]
         metrics = {f"train/{name}": value for name, value in means.items()}
         self.log_values(metrics | {"train/learning_rate": rate, "epoch": float(self.position["epoch"])})
 
@@ -251,7 +251,7 @@ class Stage(ValidatedModule):
             "format": FORMAT,
             "stage": self.kind,
             "networks": self.networks_state(),
-            "optimizers": [adam.state_dict() for adam in self.adams],
+            "optimizers": [optimizer.state_dict() for optimizer in self.all_optimizers],
             "generator_step": self.generator_step,
             "position": dict(self.position),
             "replaced": [[video, reason, count] for (video, reason), count in self.replaced.items()],

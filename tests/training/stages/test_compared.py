@@ -181,7 +181,7 @@ def test_nah17_without_its_critic(make):
 
 def test_the_critic_is_not_moved_by_the_generators_step(make):
     stage = make("kupyn17", compared=ComparedSettings(width=4, blocks=1, critic_steps=1))
-    stage.adams[1].step = lambda: None  # the critic's own step, left out
+    stage.all_optimizers[1].step = lambda: None  # the critic's own step, left out
     before = [parameter.clone() for parameter in stage.critic.parameters()]
     generator = [parameter.clone() for parameter in stage.generator.parameters()]
     stage.update(batch())
@@ -192,8 +192,8 @@ def test_the_critic_is_not_moved_by_the_generators_step(make):
 
 def test_the_critic_takes_its_steps(make):
     stage = make("kupyn17", compared=ComparedSettings(width=4, blocks=1, critic_steps=3))
-    steps, step = [], stage.adams[1].step
-    stage.adams[1].step = lambda: steps.append(step())
+    steps, step = [], stage.all_optimizers[1].step
+    stage.all_optimizers[1].step = lambda: steps.append(step())
     stage.update(batch())
     assert len(steps) == 3
 

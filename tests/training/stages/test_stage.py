@@ -175,7 +175,7 @@ def test_time_limit_stops_without_touching_the_schedule(make_stage, fit):
     stage = make_stage(epochs=3)
     fit(stage, random_batches(4), callbacks=[TimeLimit(deadline=time.monotonic())])
     assert stage.generator_step == 1
-    assert stage.adams[0].param_groups[0]["lr"] == pytest.approx(2e-4 * decayed_rate(1, 12, 0.5))
+    assert stage.all_optimizers[0].param_groups[0]["lr"] == pytest.approx(2e-4 * decayed_rate(1, 12, 0.5))
 
 
 @pytest.mark.parametrize("kind", ("adversarial", "hourglass"))
