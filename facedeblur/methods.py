@@ -65,10 +65,21 @@ ALL = "all"
 
 
 def load_methods(specs: Sequence[str], device: str | torch.device = "cpu") -> list[Method]:
-    """The methods of `specs`, in order, after "blurred" and "oracle", which come with every table.
+    """The rows of a table: "blurred" and "oracle", which come with every table, then those that are asked for.
 
-    "all" leaves out the networks whose weights nobody named, and says so. Two of one name are distinguished by their
-    places. Raises UsageError for a method that cannot be loaded, and for two that are the same.
+    Args:
+        specs: see the module; "all" stands for the compared methods, but for the networks whose weights are not named,
+            which it says.
+        device: where they run.
+
+    Returns:
+        The methods, in order; of several with one name each is called by its place.
+
+    Raises:
+        UsageError: a method that cannot be loaded, or two that are the same.
+
+    >>> [method.name for method in load_methods(["krishnan11"])]
+    ['blurred', 'oracle', 'krishnan11']
     """
     if ALL in specs:
         named = {spec.rpartition("=")[2].partition(":")[0] for spec in specs}
@@ -88,7 +99,22 @@ def load_methods(specs: Sequence[str], device: str | torch.device = "cpu") -> li
 
 
 def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
-    """The method that `spec` stands for, see the module. Raises UsageError naming it."""
+    """The method that a text stands for.
+
+    Args:
+        spec: a run folder, the name of weights, a file, a compared method, `<file>.py:<Class>`, or `<label>=` one of
+            these; see the module.
+        device: where it runs.
+
+    Returns:
+        The method, whose `deblurrer` maps images (B, 3, H, W) in [0, 1] to restored ones.
+
+    Raises:
+        UsageError: no such method, or one that cannot be loaded.
+
+    >>> load_method("mine=xu13").name
+    'mine'
+    """
     labelled = None if Path(spec).exists() else LABEL.fullmatch(spec)
     if labelled:
         return replace(load_method(labelled[2], device), name=labelled[1].strip())
