@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.metadata import version
+
+from facedeblur.video.decord_source import import_decord
+from facedeblur.video.torchcodec_source import import_torchcodec
+
 
 def backends() -> dict[str, str]:
     """Name of each backend -> its version, or ``missing: <reason>``."""
     probes = {
-        "decord": _decord_version,
+        "decord": lambda: import_decord().__version__,
         "pyav": _pyav_version,
-        "torchcodec (optional)": _torchcodec_version,
-        "h264 encoder": _encoder,
-        "opencv": _opencv_version,
+        "torchcodec (optional)": lambda: import_torchcodec() and version("torchcodec"),
+        "h264 encoder": lambda: import_module("av").Codec("libx264", "w").name,
+        "opencv": lambda: import_module("cv2").__version__,
     }
     found = {}
     for name, probe in probes.items():
@@ -21,34 +27,7 @@ def backends() -> dict[str, str]:
     return found
 
 
-def _decord_version() -> str:
-    from facedeblur.video.decord_source import import_decord
-
-    return import_decord().__version__
-
-
 def _pyav_version() -> str:
     import av
 
     return f"{av.__version__} (libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))})"
-
-
-def _torchcodec_version() -> str:
-    from importlib.metadata import version
-
-    from facedeblur.video.torchcodec_source import import_torchcodec
-
-    import_torchcodec()
-    return version("torchcodec")
-
-
-def _encoder() -> str:
-    import av
-
-    return av.Codec("libx264", "w").name
-
-
-def _opencv_version() -> str:
-    import cv2
-
-    return cv2.__version__
