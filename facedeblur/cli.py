@@ -85,7 +85,7 @@ def without_plugins(words: list[str]) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; returns the process's exit status (2: the user can mend it, 1: it failed, 130: interrupted)."""
+    """Runs one command; returns the process's exit status (2: the user can fix it, 1: it failed, 130: interrupted)."""
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -2,4 +2,4 @@
 
 
 class UsageError(Exception):
-    """Something the user can mend: the message is one line that names the key, file or frame, and the remedy."""
+    """Something the user can fix: the message is one line that names the key, file or frame, and the remedy."""

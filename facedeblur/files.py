@@ -1,4 +1,4 @@
-"""Files that nobody ever reads half of: written beside their place, flushed to the disk, then renamed over it."""
+"""Files of which no reader ever sees half: written beside their place, flushed to the disk, then renamed over it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def remove_leftovers(folder: Path, age: float = 60.0) -> None:
     """Removes the temporary neighbours in `folder` of processes that were killed while they wrote.
 
-    Those whose process this machine does not have, and that nobody has written to for `age` seconds: it may be one of
+    Those whose process this machine does not have, and that were not written to for `age` seconds: it may be one of
     another machine.
     """
     for path in folder.glob(".*-*"):

@@ -37,7 +37,7 @@ def run_command(command: str, config: str, arguments: list[str]) -> None:
     """Runs `conf/<config>.yaml` under `arguments`: at once, or with flags (-m, --cfg, ...) by Hydra.
 
     Raises:
-        UsageError: everything that the user can mend.
+        UsageError: everything that the user can fix.
     """
     typed = arguments
     refuse_missing_launcher(arguments)
@@ -212,7 +212,7 @@ def check_pool_job(cfg) -> tuple[RunSettings | EvaluationSettings, dict]:
 def _work(
     command: str, settings: RunSettings | EvaluationSettings, plain: dict, folder: Path, overrides: list[str]
 ) -> None:
-    """The command itself, under one-line errors for everything that the user can mend."""
+    """The command itself, under one-line errors for everything that the user can fix."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no version check over the network
     from facedeblur.training.run_folder import RunFolder, is_main_process
 

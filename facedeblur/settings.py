@@ -124,12 +124,12 @@ def check_range(settings: object, low: float, high: float, *names: str) -> None:
 
 
 def is_count(value: object, least: int = 1) -> bool:
-    """Whether this is a whole number of at least `least`; True and False are none."""
+    """Whether this is a whole number of at least `least`; True and False are not."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def is_positive(value: object) -> bool:
-    """Whether this is a finite number above 0; True is none."""
+    """Whether this is a finite number above 0; True is not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
     """Within it SIGTERM raises KeyboardInterrupt: temporary files go, the last checkpoint stays, status.json says so.
 
-    Not outside the main thread, where signals are somebody else's, and not in a job of submitit, which ignores the
+    Not outside the main thread, where signals are not ours, and not in a job of submitit, which ignores the
     SIGTERM of a preemption and submits the job again on another signal.
     """
     if "SUBMITIT_EXECUTOR" in os.environ or threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""What a run folder says of its run: how it fares, whether its process still lives, what a sweep does with it next."""
+"""What a run folder says of its run: its state, whether its process still lives, what a sweep does with it next."""
 
 from __future__ import annotations
 

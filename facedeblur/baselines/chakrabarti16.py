@@ -40,8 +40,8 @@ class Chakrabarti16(BlindDeblurrer):
         regularisers, steps: see sparse_kernel.
 
     Raises:
-        WeightsError: a file that is none, naming the mismatch.
-        PriorError: a prior that is none.
+        WeightsError: not such a file; the mismatch is named.
+        PriorError: not a file of a prior.
     """
 
     name = "chakrabarti16"

@@ -32,7 +32,7 @@ class Exemplars:
     Args:
         path: an .npz file; None for the set that ships with the package.
 
-    `name` and `fingerprint` say which set it is. Raises UsageError for a file that is none.
+    `name` and `fingerprint` say which set it is. Raises UsageError for another file.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:

@@ -57,7 +57,7 @@ def trained_network(run: str) -> str | None:
     try:
         stage = yaml.safe_load((folder / "config.yaml").read_text())["stage"]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None  # whoever loads it says what is wrong
+        return None  # loading it will say what is wrong
     return stage if stage in LEARNED else None
 
 

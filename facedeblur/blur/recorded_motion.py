@@ -66,7 +66,7 @@ class Recording:
 
     @classmethod
     def read(cls, path: str | Path) -> Recording:
-        """Raises ValueError naming the file where it is none."""
+        """Raises ValueError naming a file that is not one."""
         try:
             with np.load(path, allow_pickle=False) as stored:
                 read = cls(stored["landmarks"], stored["rows"])

@@ -55,7 +55,7 @@ class BlurSettings:
         """The schedules that training windows are made of: those of `schedules`, or the `names` given instead.
 
         Raises:
-            ValueError: a name that is none.
+            ValueError: an unknown name.
         """
         names = dict.fromkeys(self.schedules if names is None else names)
         return tuple(self._schedule(name, self.stride) for name in names)

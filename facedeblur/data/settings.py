@@ -132,7 +132,7 @@ class DataSettings(Selection):
         return self.mixture[:1] if self.only_first_pass else self.mixture
 
     def schedules(self, blur: BlurSettings) -> tuple[Schedule, ...]:
-        """The schedules of all rows: their own, or those of `blur`. Raises ValueError for a name that is none."""
+        """The schedules of all rows: their own, or those of `blur`. Raises ValueError for an unknown name."""
         return blur.training(name for item in self.passes() for name in (item.blur or blur.schedules))
 
     def sources(self) -> tuple[CorpusSettings, ...]:
@@ -177,7 +177,7 @@ class DataSettings(Selection):
 
 
 def plans_mark(data: DataSettings, blur: BlurSettings, prepare: PrepareSettings | None) -> Path:
-    """The empty file that says that this corpus was once planned like this; it lies in the cache it speaks of."""
+    """The empty file that says that this corpus was once planned like this; it lies in that cache."""
     described = {"data": hashed(data), "blur": hashed(blur), "prepare": hashed(prepare) if prepare else None}
     key = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return Path(data.cache) / "shared" / key

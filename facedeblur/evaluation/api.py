@@ -92,7 +92,7 @@ def evaluate(
     cache = str(cache or default_cache())
     demo = str(data) == "demo"
     label = "demo" if demo else Path(data).expanduser().resolve().name
-    if not demo:  # nobody is held out by chance: a test set is all of a folder, or what its layout says
+    if not demo:  # no person is held out by chance: a test set is all of a folder, or what its layout says
         selection = {"val_fraction": 0.0} | selection
     corpus = None if demo else CorpusSettings(layout, str(Path(data).expanduser()), label, cache, **selection)
     settings = EvaluationSettings(

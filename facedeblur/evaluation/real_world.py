@@ -98,7 +98,7 @@ def score_video(
 
     Args:
         faces: of the blurry video, all of one size; `sharp` the face that is compared with, `chosen` says which it is.
-        methods: all but the oracle, which there is none of.
+        methods: all but the oracle, since there is no sharp frame.
 
     Raises:
         UsageError: there is no embedder, or where methods would share their files.

@@ -80,7 +80,7 @@ class Evaluation:
         own: metrics beside those of the package; None: those that `settings` names.
 
     Raises:
-        UsageError: everything the user can mend: methods, corpus, judges, or a folder of other rows.
+        UsageError: everything the user can fix: methods, corpus, judges, or a folder of other rows.
     """
 
     def __init__(

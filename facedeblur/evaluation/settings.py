@@ -34,7 +34,7 @@ class JudgeSettings:
 
     Attributes:
         localizer: finds landmarks on the restored crop: "dlib", a trained localiser (run folder), or <file>.py:<Class>.
-        truth: says where they are in the full-resolution sharp frame, where nobody annotated it; chosen separately.
+        truth: says where they are in the full-resolution sharp frame, where it is not annotated; chosen separately.
         embedder: for the identity score: "dlib", "none", or the weight file of a FaceNet (see faces/facenet.py).
         box: "detect": the judge has to find the face in the restored crop, and a miss is a failure; "truth": it is
             given the box of the true landmarks.
@@ -175,7 +175,7 @@ def _test_data(data: Mapping[str, Any], split: str) -> dict[str, Any]:
         if not data.get("root"):
             raise SettingsError(f"data.root: the folder of {data['name']} is missing; expected is {layout(kind)}")
         known = {f.name for f in fields(CorpusSettings)}
-        # nobody is held out by chance: a test set is all of a folder, or what its layout says
+        # no person is held out by chance: a test set is all of a folder, or what its layout says
         corpus = {key: value for key, value in data.items() if key in known} | {"val_fraction": 0.0}
         build(CorpusSettings, corpus, "data.")  # its errors name the key
     return {"name": data["name"], "cache": data["cache"], "corpus": corpus, "demo": data["demo"], "split": split}

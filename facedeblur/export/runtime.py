@@ -65,7 +65,7 @@ def write_runtime(source: str, kind: str, out: Path) -> float:
     def write_checked(path: Path) -> None:
         nonlocal difference
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the tracer's, about the check of sides: it is repeated by whoever runs it
+            warnings.simplefilter("ignore")  # the tracer's, about the check of sides: it is repeated at run time
             write(network, torch.rand(1, 3, SIDE_MULTIPLE, SIDE_MULTIPLE), json.dumps(source_metadata), path)
         # smaller images than its own go through another network, where it has one in it
         side = SIDE_MULTIPLE if deblurrer.smaller is None else deblurrer.size

@@ -76,7 +76,7 @@ class FaceFinder:
         return Found(0, faces)
 
     def localize(self, picture: np.ndarray, box: Box) -> np.ndarray | None:
-        """The landmarks of a detected face, or None where they end up elsewhere: then there is none."""
+        """The landmarks of a detected face, or None where they end up elsewhere: then it is no face."""
         points = localize_twice(self.localizer, picture, box)
         return points if iou(landmark_box(points), box) >= SAME_FACE else None
 

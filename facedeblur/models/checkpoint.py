@@ -18,7 +18,7 @@ from facedeblur.errors import UsageError
 from facedeblur.models.build import Networks, build_hourglass, build_networks
 from facedeblur.models.deblurrer import Deblurrer, HourglassDeblurrer, NetworkDeblurrer
 from facedeblur.models.landmarks import LandmarkHourglass
-from facedeblur.models.registry import is_run  # noqa: F401 - whoever reads runs finds it here
+from facedeblur.models.registry import is_run  # noqa: F401 - for those who read runs
 from facedeblur.models.settings import ModelSettings
 
 FORMAT = 1

@@ -30,7 +30,7 @@ class Residual(nn.Module):
         self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        # In place is safe here and below: nobody needs the sum's first part for the gradient.
+        # In place is safe here and below: the gradient does not need the sum's first part.
         return self.branch(x).add_(self.skip(x))
 
 

@@ -22,7 +22,7 @@ def onnx_packages() -> None:
 class OnnxDeblurrer:
     """A Deblurrer from a file that `facedeblur export --format onnx` wrote, on the CPU, without gradients.
 
-    size: side of the crops the network was trained on, in pixels. Raises UsageError where the file is none of ours.
+    size: side of the crops the network was trained on, in pixels. Raises UsageError for a file that is not ours.
     """
 
     def __init__(self, file: str | Path, threads: int | None = None) -> None:

@@ -66,8 +66,8 @@ def discriminator(settings: ModelSettings) -> nn.Module:
 def try_networks(networks: nn.Module, settings: ModelSettings) -> None:
     """One pass of random images through the networks of the user's own.
 
-    Raises PluginError, one line that says what was expected, for wrong shapes, numbers that are none, and whatever the
-    code throws. Modes and random states are left as they are.
+    Raises PluginError, one line that says what was expected, for wrong shapes, values that are not finite, and whatever
+    the code throws. Modes and random states are left as they are.
     """
     modes = {module: module.training for module in networks.modules()}
     with torch.random.fork_rng(devices=[]):

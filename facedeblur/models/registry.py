@@ -92,7 +92,7 @@ def read_metadata(file: Path) -> dict[str, Any]:
     """What a file of weights says of itself, without its tensors: `format`, `model` (settings) and `provenance`.
 
     Raises:
-        WeightsError: the file is none of ours.
+        WeightsError: the file is not ours.
     """
     try:
         with open(file, "rb") as stream:

@@ -22,7 +22,7 @@ class VggFeatures(nn.Module):
 
     Images go in as they are, in [-1, 1] for DeblurGAN's loss, whose authors do not normalise them either.
 
-    path: torch.save's file of torchvision's `vgg19`. Raises WeightsError where it is none, naming the mismatch.
+    path: torch.save's file of torchvision's `vgg19`. Raises WeightsError naming the mismatch for another file.
     """
 
     def __init__(self, path: str | Path | None) -> None:

@@ -108,7 +108,7 @@ class Rows:
         return "folders" if len(people) and self._single_images().all() else "videos"
 
     def _single_images(self) -> np.ndarray:
-        """(N,) bool: the rows of images that lay in folders, of which nobody knows what video they are from."""
+        """(N,) bool: the rows of images that lay in folders, whose video is not known."""
         corpora = [source.protocol.get("corpus") for source in self.sources]
         kinds = np.array([isinstance(corpus, dict) and corpus.get("kind") == "images" for corpus in corpora])
         return kinds[self.place[:, 0]]

@@ -154,7 +154,7 @@ def _serve(settings: Settings, pipe: Connection) -> None:
     try:
         model = load(settings.weights, settings.device)
         pipe.send(None)
-        silence = os.open(os.devnull, os.O_WRONLY)  # what decoders say of visitors' files is nobody's business
+        silence = os.open(os.devnull, os.O_WRONLY)  # what decoders say of visitors' files is not to be logged
         for stream in (1, 2):
             os.dup2(silence, stream)
         while True:

@@ -1,4 +1,4 @@
-"""The run folder: a directory that is complete by itself and says in `status.json` how it fares."""
+"""The run folder: a directory that is complete by itself and says in `status.json` what state it is in."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class BlindDeblurrer(ABC):
         chunk: images at a time on a GPU.
 
     Raises:
-        ValueError: a side that is none.
+        ValueError: a side that is not odd, or too small.
     """
 
     version = 1  # a row of a table is made anew when this changes
@@ -74,7 +74,7 @@ class BlindDeblurrer(ABC):
 
     def __init__(self, device: str | torch.device | None = None, side: int | None = None, chunk: int = 16) -> None:
         if side is not None:
-            kernel_sides(side)  # raises ValueError where it is none
+            kernel_sides(side)  # raises ValueError for an impossible side
         self.device, self.side, self.chunk = device, side, chunk
 
     @abstractmethod

@@ -26,7 +26,7 @@ class Clip:
         path: the file or folder.
         corpus: name of its corpus.
         identity: who is in it; where a corpus does not say, the clip's own name.
-        split: "train", "val" or "test"; nobody is in two of them.
+        split: "train", "val" or "test"; no person is in two of them.
         category: 300VW: "1", "2", "3" of its test videos; YTF: the fold whose pairs it is in; else "".
         annotation: its landmarks; None: `<clip stem>.npz` beside it where there is one, else they are detected.
         min_frames: it is left out when fewer can be decoded.

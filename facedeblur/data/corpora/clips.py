@@ -2,7 +2,7 @@
 
     <root>/<identity>/**/<clip>.mp4                     10 % of the identities are held out, by a hash of their names
     <root>/train/<identity>/...  <root>/val/<identity>/...    or the folders say who is
-    <root>/**/<clip>.mp4                                identities=none: every video is somebody else
+    <root>/**/<clip>.mp4                                identities=none: every video is another person
     <root>/**/<clip>.mp4 + CSV                          identities=<file>.csv: file,identity[,split] says who is in what
 
 Beside a clip may lie `<clip>.npz` (its landmarks, see `facedeblur.faces.annotation`) and `<clip>.json`, whose "corpus"

@@ -3,7 +3,7 @@
     <root>/lipread_mp4/<WORD>/{train,val,test}/<WORD>_00001.mp4     29 frames of 256 x 256 each; .txt files are ignored
 
 `<root>` may be `lipread_mp4` itself. Every `every`-th video of each split counts, in the order of words and numbers.
-The corpus names nobody, so every video is its own identity, named by split and number; its own validation
+The corpus names no people, so every video is its own identity, named by split and number; its own validation
 split validates.
 """
 

@@ -6,7 +6,7 @@
 
 `gt` and `target` count as `sharp`; `blur`, `input` and, where there is no other, `blur_gamma` as `blurry`. Beside a
 sharp picture may lie its landmarks, `<name>.pts`; else its largest face is found in the sharp picture, and both are
-cut alike. The person is the sequence, or the first folder below `sharp`; without either every picture is somebody else.
+cut alike. The person is the sequence, or the first folder below `sharp`; without either each is another person.
 """
 
 from __future__ import annotations

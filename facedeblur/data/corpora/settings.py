@@ -31,7 +31,7 @@ class Selection:
         val_root: another folder of the same layout, all of it held out; then all of `root` trains.
         val_fraction: share of the identities held out, by a hash of their names, where neither layout nor folder says
             which.
-        identities: clips: "folder" (first sub-folder), "none" (every video is somebody else), or a CSV file with a
+        identities: clips: "folder" (first sub-folder), "none" (every video is another person), or a CSV file with a
             header and the columns file (relative to root), identity and, if wanted, split.
         every: lrw: every n-th video of each split; None: every 10th, as the paper does.
         min_frames: shorter clips are left out; None: those of fewer than 500 frames of 2MF2, as the paper does.

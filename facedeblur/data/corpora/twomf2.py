@@ -4,7 +4,7 @@
     <root>/landmarks/<clip>.txt    one text per clip, see `facedeblur.faces.annotation.read_menpo_text`
 
 A clip without a text is tracked by the detector. Clips of fewer than 500 frames are left out, as the paper does. The
-corpus names nobody: every clip is its own identity, but for `<root>/identities.csv` (file,identity[,split], file being
+corpus names no people: a clip is its own identity, but for `<root>/identities.csv` (file,identity[,split], file being
 relative to <root>), which wins.
 """
 

@@ -3,7 +3,7 @@
     <root>/frame_images_DB/<Name>/<video>/<video>.<frame>.jpg    3,425 videos of 1,595 people; numbers are not padded
     <root>/splits.txt                                            ten folds of 250 same and 250 other pairs; or `splits`
 
-`<root>` may be `frame_images_DB` itself. A clip's category is the fold whose pairs it is in, "" in none: nobody is in
+`<root>` may be `frame_images_DB` itself. A clip's category is the fold whose pairs it is in, "" in none; no one is in
 two folds. People of fold 10 validate, everybody else trains; without a list of pairs a tenth of the people is held out.
 """
 

@@ -105,7 +105,7 @@ class FrameIndex:
 
     @classmethod
     def read(cls, path: Path) -> FrameIndex:
-        """Raises ValueError naming the file where it is none."""
+        """Raises ValueError naming a file that is not one."""
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return cls(**{each.name: stored[each.name] for each in fields(cls)})

@@ -22,7 +22,7 @@ class Run:
     """One run folder.
 
     Attributes:
-        state: done | running | waiting (not started) | interrupted | dead (its process is gone, nobody said so) |
+        state: done | running | waiting (not started) | interrupted | dead (its process is gone without a word) |
             failed.
         rows: validation rows, one per window.
         curves: metric -> (generator steps, values).

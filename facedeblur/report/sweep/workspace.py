@@ -13,7 +13,7 @@ def save_workspace(sweep: str, project: str = "facedeblur", entity: str | None =
     """Saves the workspace of the sweep called `sweep`; returns its address.
 
     Raises:
-        UsageError: wandb-workspaces is missing, nobody is logged in, or the server refuses.
+        UsageError: wandb-workspaces is missing, wandb is not logged in, or the server refuses.
     """
     need("--wandb", "wandb", "wandb_workspaces")
     import wandb
