@@ -155,7 +155,8 @@ def list_clips(data: DataSettings, blur: BlurSettings) -> list[Clip]:
 
 
 def _check_clips(clips: list[Clip], data: DataSettings, blur: BlurSettings) -> None:
-    check_blurs(clips, (*data.schedules(blur), *blur.validation()))
+    check_blurs(clips, data.schedules(blur))
+    check_blurs(clips, blur.validation(), "blur.val_schedules")
     for split in ("train", "val"):
         if not any(clip.split == split for clip in clips):
             roots = ", ".join(source.root for source in data.sources()) or data.cache

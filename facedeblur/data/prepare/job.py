@@ -28,11 +28,11 @@ class PrepareError(UsageError):
     """A corpus that cannot be trained on; the message is one line naming its folder and the reasons."""
 
 
-def check_blurs(clips: Sequence[Clip], schedules: Iterable[Schedule]) -> None:
+def check_blurs(clips: Sequence[Clip], schedules: Iterable[Schedule], key: str = "blur") -> None:
     """Whether clips can be blurred so: photos have one frame, and only pairs of files bring their blur.
 
     Raises:
-        PrepareError: none of them can.
+        PrepareError: none of them can; it names the key that asks for the schedules.
     """
     albums = [clip for clip in clips if is_album(clip)]
 
@@ -42,9 +42,9 @@ def check_blurs(clips: Sequence[Clip], schedules: Iterable[Schedule]) -> None:
     for schedule in schedules:
         if len(albums) == len(clips) and not schedule.uses_kernels:
             remedy = "given, what the files hold" if with_partners() else "trajectory or camera_shake"
-            raise PrepareError(f"blur: {schedule.name} averages frames, but photos have one; use {remedy}")
+            raise PrepareError(f"{key}: {schedule.name} averages frames, but photos have one; use {remedy}")
         if schedule.kind == "given" and not with_partners():
-            raise PrepareError("blur: given is the blur of pairs of files alone (data=pairs); these clips are none")
+            raise PrepareError(f"{key}: given is the blur of pairs of files alone (data=pairs); these clips are none")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from facedeblur.data.corpora import CorpusSettings, find_clips, ms_celeb, stills
 from facedeblur.data.corpora.clip import CorpusError
 from facedeblur.data.pairs.pair import describe, read_pair
 from facedeblur.data.plans.report import PlanReport
-from facedeblur.data.prepare.job import PrepareError
+from facedeblur.data.prepare.job import PrepareError, check_blurs
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
 from facedeblur.faces.crop import crop, resize
@@ -84,6 +84,8 @@ def test_a_photo_is_a_source_of_one_frame_and_gives_pairs_under_kernels(photos, 
         assert np.abs(pair.blurry.astype(int) - pair.sharp).mean() > 0.1
     with pytest.raises(PrepareError, match="pravg7 averages frames, but photos have one"):
         prepare_plan(clips, [named_schedule("pravg7")], tmp_path / "cache")
+    with pytest.raises(PrepareError, match="^blur.val_schedules: vla averages frames"):
+        check_blurs(clips, [named_schedule("vla")], "blur.val_schedules")
 
 
 def test_a_photo_that_is_gone_is_a_video_error(photos, tmp_path):
