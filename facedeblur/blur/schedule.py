@@ -163,9 +163,20 @@ def kernel_for(
     settings: TrajectorySettings | CameraShakeSettings | SharpSettings,
     seed: int = 0,
 ) -> np.ndarray:
-    """The blur kernel that `kernel_seed` stands for, at an image of `size` pixels: (k, k) float32, k odd, sum 1.
+    """The blur kernel that a number stands for: of the same shape at every size, its extent in proportion.
 
-    The same `kernel_seed` gives the same shape at every size, its extent in proportion.
+    Args:
+        kind: "trajectory", "camera_shake" or "sharp".
+        kernel_seed: the number.
+        size: side of the image in pixels.
+        settings: of that kind.
+        seed: of the bank of kernels.
+
+    Returns:
+        (k, k) float32, k odd, of sum 1.
+
+    Raises:
+        ValueError: another kind.
     """
     check(kind in _KERNELS, "kind", f"one of {', '.join(_KERNELS)}", kind)
     return _KERNELS[kind](kernel_seed, size, settings, seed)

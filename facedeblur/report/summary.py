@@ -97,7 +97,14 @@ def summarise(rows: Rows, method: str, blur: str) -> Summary:
 
 
 def paired(rows: Rows, first: str, second: str, blur: str, measure: str = "auc") -> Difference:
-    """`first` minus `second` in a measure, over the images both have under `blur`."""
+    """The difference of two methods in a measure, over the images that both have under a blur.
+
+    Args:
+        rows: of an evaluation.
+        first, second: the methods; the difference is the first minus the second.
+        blur: name of the blur.
+        measure: one of `MEASURES`.
+    """
     one, two = common_images(rows, blur, first, second)
     return paired_difference(per_image(one, measure), per_image(two, measure), one.groups())
 

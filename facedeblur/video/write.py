@@ -19,11 +19,20 @@ def write_video(
     preset: str = "veryfast",
     threads: int = 1,
 ) -> int:
-    """Encode RGB uint8 frames (H, W, 3) of one size as H.264 (yuv420p) and return how many there were.
+    """Encode frames as H.264 (yuv420p).
 
-    One encoder thread, so that the same frames give the same file on every machine; 0 takes all cores. The file appears
-    under its name only when it is complete. H.264 with halved chroma wants even sides: an odd last row or column is
-    repeated once.
+    The file appears under its name only when it is complete. H.264 with halved chroma wants even sides: an odd last row
+    or column is repeated once.
+
+    Args:
+        path: of the file, an MP4.
+        frames: RGB uint8 (H, W, 3), all of one size.
+        fps: frames per second.
+        crf, preset: quality (less is better) and speed, as of x264.
+        threads: of the encoder; one, so that the same frames give the same file on every machine; 0 takes all cores.
+
+    Returns:
+        How many frames there were.
 
     Raises:
         ValueError: an empty sequence, or a frame of another shape or type than RGB uint8 or the first frame's.

@@ -29,12 +29,21 @@ def epll(
     stride: int = 1,
     iterations: int = 12,
 ) -> Tensor:
-    """Images (B, C, H, W) deconvolved with kernels (B, 1, side, side); every channel by itself; not clamped.
-
-    noise: standard deviation (B,) in the blurry images. weights: of the patches, one round each. stride: of the
-    patches; the authors take all. iterations: of the image step's conjugate gradients.
+    """Images deconvolved with their kernels under a prior of patches, every channel by itself.
 
     What the border saw of the scene beyond it is restored as well, from the image replicated and tapered, and cropped.
+
+    Args:
+        images: (B, C, H, W) in [0, 1].
+        kernels: (B, 1, side, side).
+        noise: (B,) standard deviation in the blurry images.
+        prior: of patches of 8x8 pixels.
+        weights: of the patches, one round each.
+        stride: of the patches; the authors take all.
+        iterations: of the image step's conjugate gradients.
+
+    Returns:
+        (B, C, H, W), not clamped.
     """
     height, width = images.shape[-2:]
     model = MaskedConvolution(height, width, kernels.shape[-1], images)

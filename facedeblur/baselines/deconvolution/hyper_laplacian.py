@@ -39,9 +39,16 @@ def shrink(v: Tensor, beta: float, alpha: float, iterations: int = 5) -> Tensor:
 
 
 def hyper_laplacian(blurry: Tensor, kernels: Tensor, weight: float = 2000.0, alpha: float = 2 / 3) -> Tensor:
-    """Sharp images of blurry ones (B, C, H, W) and their kernels (B, 1, side, side); the result is not clamped.
+    """Images deconvolved with their kernels under a hyper-Laplacian prior of gradients.
 
-    weight: lambda, of the data; less leaves a smoother image (the authors use 2000 to 3000). alpha: in (0, 1].
+    Args:
+        blurry: (B, C, H, W) in [0, 1].
+        kernels: (B, 1, side, side).
+        weight: lambda, of the data; less leaves a smoother image (the authors use 2000 to 3000).
+        alpha: exponent of the prior, in (0, 1].
+
+    Returns:
+        (B, C, H, W), not clamped.
     """
     padded, inside = tapered(blurry, kernels)
     transfer = transfer_function(kernels, padded.shape[-2:])

@@ -87,7 +87,14 @@ class PatchPrior:
 def fit(patches: Tensor, components: int, iterations: int = 15, seed: int = 0, floor: float = 1e-5) -> PatchPrior:
     """A mixture fitted to patches (N, 64) by expectation maximisation, their means taken off.
 
-    floor: added to every variance. The start is random: `components` patches, every other beside the one most like it.
+    The start is random: as many patches as components, every other beside the one most like it.
+
+    Args:
+        patches: (N, 64).
+        components: of the mixture.
+        iterations: of expectation and maximisation.
+        seed: of the start.
+        floor: added to every variance.
     """
     x = patches.float() - patches.float().mean(dim=1, keepdim=True)
     generator = torch.Generator().manual_seed(seed)

@@ -35,8 +35,14 @@ def remove_ringing(
 ) -> Tensor:
     """Deconvolution by total variation, less the ringing that an L0 solution does not have.
 
-    The difference between both, smoothed by a bilateral filter, is subtracted with the weight `strength`.
-    blurry: (B, C, H, W) in [0, 1], C 1 or 3. kernel: (B, 1, side, side). The result is not clamped.
+    Args:
+        blurry: (B, C, H, W) in [0, 1], C 1 or 3.
+        kernel: (B, 1, side, side).
+        tv_weight, l0_weight: of the priors of the two solutions.
+        strength: weight with which the difference of the two, smoothed by a bilateral filter, is subtracted.
+
+    Returns:
+        (B, C, H, W), not clamped.
     """
     height, width = blurry.shape[-2:]
     wrapped = wrap_boundary(blurry, wrapped_size((height, width), kernel.shape[-1]))

@@ -32,11 +32,19 @@ class Derivatives(NamedTuple):
 def sparse_deconvolution(
     blurry: Tensor, kernels: Tensor, weight: float = 0.0068, iterations: int = 70, rounds: int = 2
 ) -> Tensor:
-    """Sharp images of blurry ones (B, C, H, W) and their kernels (B, 1, side, side); channel by channel.
+    """Images deconvolved with their kernels under a sparse prior of gradients, channel by channel.
 
-    weight: of the prior; .0068 with 70 `iterations` of conjugate gradients a round in Levin's benchmark, .001 with 100
-    in Pan 2014a. A quadratic round is followed by `rounds` reweighted ones, each from the blurry image again. The
-    result is not clamped.
+    A quadratic round is followed by reweighted ones, each from the blurry image again.
+
+    Args:
+        blurry: (B, C, H, W) in [0, 1].
+        kernels: (B, 1, side, side).
+        weight: of the prior; .0068 in Levin's benchmark, .001 in Pan 2014a.
+        iterations: of conjugate gradients a round; 70 in Levin's benchmark, 100 in Pan 2014a.
+        rounds: reweighted ones.
+
+    Returns:
+        (B, C, H, W), not clamped.
     """
     model = MaskedConvolution(*blurry.shape[-2:], kernels.shape[-1], blurry)
     transfer = model.transfer(kernels)

@@ -53,10 +53,18 @@ def sparse_kernel(
     regularisers: tuple[float, ...] = REGULARISERS,
     steps: int = STEPS,
 ) -> Tensor:
-    """Kernels (B, 1, side, side) that blur `estimate` into `blurry`, both (B, 1, H, W) in [0, 1].
+    """Kernels that blur an estimate of the sharp image into the blurry one.
 
-    regularisers: weights of the L1 norm to choose from, for 16,384 kept pixels. steps: of the splitting's weight an
-    octave. Images must be at least side + 11 pixels large. An image without anything that varies gets a single tap.
+    An image without anything that varies gets a single tap.
+
+    Args:
+        blurry, estimate: (B, 1, H, W) in [0, 1], of at least side + 11 pixels each way.
+        side: of the kernels in pixels, odd.
+        regularisers: weights of the L1 norm to choose from, for 16,384 kept pixels.
+        steps: of the splitting's weight an octave.
+
+    Returns:
+        (B, 1, side, side), of sum 1.
     """
     observed, sharp, kept = _tapered(blurry, estimate, side)
     size = (observed.shape[-2], observed.shape[-1])

@@ -19,9 +19,17 @@ from facedeblur.baselines.deconvolution.hyper_laplacian import tapered
 def split_bregman(
     blurry: Tensor, kernels: Tensor, weight: float = 3000.0, penalty: float = 400.0, iterations: int = 20
 ) -> Tensor:
-    """Sharp images of blurry ones (B, C, H, W) and their kernels (B, 1, side, side); the result is not clamped.
+    """Images deconvolved with their kernels under total variation.
 
-    weight: of the data, penalty: of the gradients' own variables (it changes the speed, not the solution).
+    Args:
+        blurry: (B, C, H, W) in [0, 1].
+        kernels: (B, 1, side, side).
+        weight: of the data.
+        penalty: of the gradients' own variables; it changes the speed, not the solution.
+        iterations: alternations of image and gradients.
+
+    Returns:
+        (B, C, H, W), not clamped.
     """
     padded, inside = tapered(blurry, kernels)
     size = padded.shape[-2:]

@@ -82,10 +82,19 @@ def item_seed(seed: int, epoch: int, row: int) -> int:
 def augment(
     blurry: np.ndarray, sharp: np.ndarray, landmarks: np.ndarray, settings: AugmentSettings, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Augments one pair, uint8 (S, S, 3) each, and the (68, 2) landmarks of the sharp image.
+    """Augments one pair; equal seeds, equal results.
 
     A flipped face gets its points mirrored and renumbered, so that point 36 stays the outer corner of the eye on the
     left of the image.
+
+    Args:
+        blurry, sharp: uint8 (S, S, 3).
+        landmarks: (68, 2) of the sharp image, in its pixels.
+        settings: what is changed, and how often.
+        seed: of the draws.
+
+    Returns:
+        The three, changed.
     """
     both, degrade = _pipelines(settings)
     both.set_random_seed(seed)

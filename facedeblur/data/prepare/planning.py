@@ -62,12 +62,21 @@ class _Task:
 def plan_video(
     source: FrameSource, track: FaceTrack, schedules: Sequence[Schedule], fingerprint: str, reverse: bool = False
 ) -> VideoPlan:
-    """All windows of one video under all `schedules`, ordered by schedule, direction, start and length.
+    """All windows of one video, ordered by schedule, direction, start and length.
 
-    No window crosses a hard cut or a frame without landmarks. `fingerprint` (of the file's content) decides the kernel
-    seeds. With `reverse` the averaging schedules also look for windows from the end of every shot; those that repeat a
-    forward window are dropped. A video that ends before its track gives the windows it can. Raises VideoError when the
-    file cannot be read.
+    No window crosses a hard cut or a frame without landmarks. A video that ends before its track gives the windows it
+    can.
+
+    Args:
+        source: the video.
+        track: of one face through it.
+        schedules: under which windows are looked for.
+        fingerprint: of the file's content; it decides the kernel seeds.
+        reverse: the averaging schedules also look for windows from the end of every shot (section 5.1); those that
+            repeat a forward window are dropped.
+
+    Raises:
+        VideoError: the file cannot be read.
     """
     partners = source.blurry() if isinstance(source, AlbumSource) else None
     planner = _Planner(FrameBuffer(track, source.width, source.height), track, fingerprint, reverse, partners)

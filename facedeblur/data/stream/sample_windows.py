@@ -59,12 +59,22 @@ class _Part:
 def sample_epoch(
     plan: Plan, mixture: Sequence[MixtureRow], seed: int, epoch: int, size: int | None = None, strength: float = 1.0
 ) -> np.ndarray:
-    """Rows of the plan that make up an epoch, in random order: (n,) int64 without repetition.
+    """Rows of the plan that make up an epoch.
 
     Every row of the mixture gets its count, or its share by weight of what is left of `size`. Inside a row windows are
     drawn without replacement, with probability in proportion to RMSE ** strength, RMSE = 255 * 10 ** (-PSNR / 20) of
-    blurred against sharp. `size` None: as many as the plan allows at exactly this mixture. With a size, what a row has
-    no windows for is drawn from the others, so that a scarce row does not shorten the epoch.
+    blurred against sharp.
+
+    Args:
+        plan: of all windows.
+        mixture: what the epoch is made of.
+        seed, epoch: decide every draw.
+        size: windows of the epoch; what a row of the mixture has no windows for is drawn from the others, so that a
+            scarce row does not shorten the epoch. None: as many as the plan allows at exactly this mixture.
+        strength: exponent of the RMSE; 0 draws uniformly.
+
+    Returns:
+        (n,) int64 indices in random order, without repetition.
 
     Raises:
         ValueError: a row without candidates (but see `_parts` for reversed ones), two rows that ask for the same
