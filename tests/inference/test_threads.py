@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer, PerThread, has_dlib
+from facedeblur.faces.dlib_models import DlibDetector, DlibEmbedder, DlibLocalizer, Lent, has_dlib
 from facedeblur.inference.api import FaceDeblurrer
 
 needs_dlib = pytest.mark.skipif(not has_dlib(), reason='needs pip install "facedeblur[faces]"')
@@ -65,9 +65,24 @@ def test_every_native_object_is_safe_by_itself(pictures, kind):
             assert np.array_equal(np.asarray(got), alone)
 
 
-def test_per_thread_objects_are_made_once_in_each_thread():
-    kept = PerThread(object)
-    assert kept.own is kept.own
-    found = in_threads(lambda _: (kept.own, kept.own), range(THREADS))
-    assert all(one is other for one, other in found)
-    assert len({id(one) for one, _ in found} | {id(kept.own)}) == THREADS + 1
+def test_objects_are_lent_to_one_thread_at_a_time_and_made_only_while_all_are_in_use():
+    lent, together = Lent(object), threading.Barrier(THREADS, timeout=60)
+
+    def borrow(_):
+        with lent.one() as own:
+            together.wait()  # until every thread has one
+            return own
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        first = list(pool.map(borrow, range(THREADS)))
+    assert len({id(own) for own in first}) == THREADS
+    with ThreadPoolExecutor(THREADS) as pool:  # other threads
+        assert set(pool.map(borrow, range(THREADS))) == set(first)
+
+
+def test_what_fails_gives_back_what_it_was_lent():
+    lent = Lent(object)
+    with pytest.raises(KeyError), lent.one() as own:
+        raise KeyError
+    with lent.one() as again:
+        assert again is own
