@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from facedeblur.images import IMAGE_SUFFIXES, decode_image, read_image, register_heif
+from facedeblur.images import IMAGE_SUFFIXES, changed_part, decode_image, read_image, register_heif
 from facedeblur.inference.kinds import PHOTOS
 from facedeblur.inference.photo import read_photo
 
@@ -52,3 +52,15 @@ def test_what_is_broken_or_missing_is_none(tmp_path):
     assert decode_image(data.tobytes()[:40]) is None and decode_image(b"") is None
     assert decode_image(b"\0\0\0\x20ftypavif" + bytes(40)) is None
     assert read_image(tmp_path / "nothing.png") is None
+
+
+@pytest.mark.parametrize("shape", [(40, 50, 3), (7, 5, 3), (33, 20, 3)])
+def test_the_changed_part_is_the_smallest_rectangle_around_all_that_differs(shape):
+    rng = np.random.default_rng(0)
+    before = rng.integers(0, 255, shape, np.uint8)
+    assert changed_part(before, before.copy()) is None
+    for count in (1, 2, 5):
+        after = before.copy()
+        y, x, c = (rng.integers(0, side, count) for side in shape)
+        after[y, x, c] ^= 1
+        assert changed_part(before, after) == (slice(y.min(), y.max() + 1), slice(x.min(), x.max() + 1))

@@ -12,6 +12,7 @@ import numpy as np
 
 from facedeblur.errors import UsageError
 from facedeblur.files import write_atomic
+from facedeblur.images import changed_part
 from facedeblur.inference.deblur import DEFAULTS, DeblurOptions, check_boxes, deblur_pictures
 from facedeblur.inference.find import FaceFinder
 from facedeblur.inference.jobs import FileJob
@@ -82,8 +83,11 @@ class _Change:
         self.pixels, self.changed, self.total = 0, 0, 0.0
 
     def add(self, before: np.ndarray, after: np.ndarray) -> None:
-        most = cv2.absdiff(before, after).max(axis=2)
-        self.pixels += most.size
+        self.pixels += before.shape[0] * before.shape[1]
+        if (part := changed_part(before, after)) is None:
+            return
+        red, green, blue = cv2.split(cv2.absdiff(before[part], after[part]))
+        most = cv2.max(cv2.max(red, green), blue)
         self.changed += cv2.countNonZero(most)
         self.total += float(most.sum(dtype=np.float64)) * 255 / white_of(before.dtype)
 

@@ -1,7 +1,7 @@
 """Rewrite a video with other pictures: sound, time stamps, orientation and colour tags stay what they were.
 
-Pictures are decoded, handed over upright and encoded again as H.264; packets of sound are copied as they are. A few
-frames are in memory at any time, however long the video is.
+Pictures are decoded, handed over upright and encoded again as H.264, what did not change from the very values that were
+decoded; packets of sound are copied as they are. A few frames are in memory at any time, however long the video is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from facedeblur.files import replacing
 from facedeblur.video.orientation import Orientation
 from facedeblur.video.outline import outline
 from facedeblur.video.prefetch import prefetch
+from facedeblur.video.recode import converted, recoded
 from facedeblur.video.rewrite_reader import RewriteReader, Seconds
 from facedeblur.video.sound import SoundEncoder
 from facedeblur.video.source import VideoError
@@ -28,8 +29,6 @@ CONTAINERS = tuple(_FORMATS)
 AHEAD = 2  # decoded frames that wait for their reader
 
 Change = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
-
-_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # AVColorSpace -> swscale's number of the same matrix
 
 # What MP4 has a place for; with any other tag, as telephones write them, all go where QuickTime keeps its keys.
 _TAGS_OF_MP4 = {
@@ -83,6 +82,7 @@ def rewrite_video(
         ):
             for frame in change(frames):
                 writer.write(frame)
+            next(frames, None)  # one that `change` did not take is counted then, however slow its decoding
             writer.finish()
     return reader.count
 
@@ -132,7 +132,7 @@ class _Writer:
             self._start(frame)
         if frame.dtype != np.uint8 or frame.shape != self.shape:
             raise ValueError(f"change: frame {self.count} is {frame.dtype} {frame.shape}, not uint8 {self.shape}")
-        if not self.reader.stamps:
+        if not self.reader.pending:
             raise ValueError(f"change: more frames out than the {self.reader.count} in")
         self._copy_sound()
         self._mux(self.video.encode(self._stored(frame)))
@@ -215,14 +215,13 @@ class _Writer:
             self.container.mux(packet)
 
     def _stored(self, upright: np.ndarray) -> Any:
-        import av
-
-        stored = even(self.reader.facts.orientation.stored(upright))
+        stored = self.reader.facts.orientation.stored(upright)
         matrix, spread, curve, primaries = self.reader.facts.colour
-        frame = av.VideoFrame.from_ndarray(stored, format="rgb24").reformat(
-            format=self.video.pix_fmt, dst_colorspace=_SWSCALE.get(matrix), dst_color_range=spread or None
-        )
+        stamp, decoded = self.reader.pending.popleft()
+        frame = recoded(decoded, stored, matrix, spread) if decoded.format.name == self.video.pix_fmt else None
+        if frame is None:
+            frame = converted(even(stored), self.video.pix_fmt, matrix, spread)
         frame.color_trc, frame.color_primaries = curve, primaries
-        self.last = self.reader.stamps.popleft()
-        frame.pts, frame.time_base = self.last[0], self.reader.video.time_base
+        self.last = stamp
+        frame.pts, frame.time_base = stamp.time, self.reader.video.time_base
         return frame

@@ -28,10 +28,10 @@ class Stamp(NamedTuple):
 
 
 class RewriteReader:
-    """Decodes in whatever thread iterates `frames()`; `stamps` and `packets` are left for the writer.
+    """Decodes in whatever thread iterates `frames()`; `pending` and `packets` are left for the writer.
 
     Attributes:
-        stamps: of the frames that are not written yet.
+        pending: of the frames that are not written yet, when each is shown, and PyAV's frame as it was decoded.
         packets: of sound that is not written yet.
         count: frames so far.
     """
@@ -41,7 +41,7 @@ class RewriteReader:
         self.container, self.video = open_container(path)
         self.video.thread_type = "AUTO"
         self.audio = list(self.container.streams.audio)
-        self.stamps: deque[Stamp] = deque()
+        self.pending: deque[tuple[Stamp, Any]] = deque()
         self.packets: deque[Any] = deque()
         self.count = 0
         self.part = part
@@ -76,9 +76,10 @@ class RewriteReader:
                         continue
                     if self._end is not None and last * base >= self._end:
                         return
-                    self.stamps.append(Stamp(last - begin, frame.duration or usual))
+                    upright = self._upright(frame)  # before the writer may use the frame, which serves one thread
+                    self.pending.append((Stamp(last - begin, frame.duration or usual), frame))
                     self.count += 1
-                    yield self._upright(frame)
+                    yield upright
         except av.FFmpegError as error:
             raise VideoError(self.path, f"frame {decoded} cannot be decoded: {said(error)}") from None
         self._check_end(float((end - (first or 0)) * base))
@@ -111,5 +112,6 @@ class RewriteReader:
         height, width = self.facts.height, self.facts.width
         if self.facts.orientation.transposed:
             height, width = width, height
-        array = frame.to_ndarray(format="rgb24", width=width, height=height)  # a stream may change its size on the way
+        # a stream may change its size on the way; swscale would start threads for every frame
+        array = frame.to_ndarray(format="rgb24", width=width, height=height, threads=1)
         return np.array(self.facts.orientation.upright(array), order="C")  # not a view of FFmpeg's own rows
