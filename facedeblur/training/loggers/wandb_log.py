@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import netrc
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -197,7 +198,7 @@ class WandbLog(Logger):
         self._run.finish(exit_code=0 if succeeded else 1)
         self._run = None
         if self.mode == "offline":
-            print(f"wandb was offline; to send this run: wandb sync {place}", file=sys.stderr)
+            print(f"wandb was offline; to send this run: wandb sync {shlex.quote(str(place))}", file=sys.stderr)
 
     def _log_checkpoints(self) -> None:
         import wandb

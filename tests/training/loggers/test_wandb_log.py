@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from facedeblur.training.loggers.csv_log import MetricsCsv
 from facedeblur.training.loggers.wandb_log import WandbLog, identity, score_tables, wandb_mode
@@ -37,6 +39,17 @@ def attempt(folder: Path, values, succeeded: bool) -> Path:
     log.finish(succeeded)
     (made,) = set((folder / "wandb").glob("offline-run-*")) - before
     return made
+
+
+def to_sync(line: str) -> list[str]:
+    """The names of the files that wandb's own command line would send for `line`."""
+    from wandb.cli.cli import cli
+
+    done = CliRunner().invoke(cli, [*shlex.split(line)[1:], "--dry-run"])
+    assert done.exit_code == 0, done.output
+    listed = [word for text in done.output.splitlines() for word in [text.split("/")[-1]] if word.endswith(".wandb")]
+    assert f"Would sync {len(listed)} run(s)" in done.output, done.output
+    return listed
 
 
 def test_identity_of_jobs_stages_and_single_runs():
@@ -81,9 +94,16 @@ def test_tables_are_means_over_windows():
 def test_the_file_of_a_resumed_offline_run_is_the_whole_run(tmp_path, monkeypatch, capsys, inspect_wandb):
     """A failed attempt, then one resumed at step 20: the printed line sends all of it, and no other file is there."""
     monkeypatch.delenv("WANDB_MODE", raising=False)
+    tmp_path = tmp_path / "a run"
+    tmp_path.mkdir()
     first = attempt(tmp_path, [(10, 20.0), (20, 25.0), (30, 24.0)], succeeded=False)
     second = attempt(tmp_path, [(21, 24.0), (40, 23.0)], succeeded=True)
-    assert f"wandb sync {second}" in capsys.readouterr().err.splitlines()[-1]
+    line = capsys.readouterr().err.splitlines()[-1].partition("to send this run: ")[2]
+    assert shlex.split(line) == ["wandb", "sync", str(second)]
+    assert to_sync(line) == [f"run-{identity(CONFIG, tmp_path)['id']}.wandb"]
+    assert to_sync(f"wandb sync {shlex.quote(str(tmp_path / 'wandb'))}") == to_sync(line), (
+        "the earlier part is not sent"
+    )
     assert list((tmp_path / "wandb").glob("offline-run-*")) == [second]
     first = tmp_path / "wandb" / "earlier" / first.name
     job, config = identity(CONFIG, tmp_path), json.loads(json.dumps(CONFIG))
