@@ -15,7 +15,7 @@ from PIL import Image
 from facedeblur.cli import main
 from facedeblur.errors import UsageError
 from facedeblur.inference.api import FaceDeblurrer
-from facedeblur.inference.files import Outcome
+from facedeblur.inference.files import Outcome, _Change
 
 STAMPS = [0, 40, 80, 200, 240, 250, 400, 440, 480, 520, 1000, 1040]  # milliseconds: no constant frame rate
 
@@ -344,3 +344,18 @@ def test_from_python(deblur, video, unsharp, finder):
     assert len(decoded("b.mp4")) == 15 and told[-1] == (15, 15) and len(told) > 10
     with pytest.raises(UsageError, match="gone.mp4: file not found"):
         model.video("gone.mp4", "c.mp4")
+
+
+@pytest.mark.parametrize("kind, white", [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1)])
+def test_what_changed_is_counted_as_by_hand(kind, white):
+    rng = np.random.default_rng(0)
+    before = (rng.random((60, 50, 3)) * white).astype(kind)
+    after = before.copy()
+    after[40:50, 3:9, 1] = white - after[40:50, 3:9, 1]
+    after[7, 20] = 0
+    change = _Change()
+    change.add(before, after)
+    change.add(before, before.copy())
+    by_hand = np.abs(before.astype(np.float64) - after).max(axis=2)
+    assert change.share == np.count_nonzero(by_hand) / (2 * by_hand.size)
+    assert change.levels == pytest.approx(255 / white * by_hand[by_hand > 0].mean(), rel=1e-5)
