@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -142,10 +143,13 @@ def _inputs(picture: Path, folder: Path) -> tuple[list[bytes], bytes, list[tuple
 
 
 def _memory(pid: int) -> float:
-    """Resident megabytes of a process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    pages = [int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in (pid, *children)]
-    return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Resident megabytes of a process and its children, of whichever of its threads: the worker is started anew."""
+    children = [child for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+    pages = 0
+    for one in (pid, *children):
+        with suppress(OSError):  # it has ended since
+            pages += int(Path(f"/proc/{one}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":

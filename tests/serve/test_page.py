@@ -155,6 +155,16 @@ def test_a_visitor_deblurs_a_photo(chromium, server, photo, tmp_path):
             right = await page.value("parseFloat(document.getElementById('cover').style.clipPath.split(' ')[1])")
             assert right == pytest.approx(60, abs=0.5)
             await page.screenshot(tmp_path / "zoomed.png")
+            # less strength is asked for as soon as it is chosen
+            await page.value(
+                "(s => { s.value = 0.4; s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change')) })"
+                "(document.getElementById('strength'))"
+            )
+            assert await page.value("document.getElementById('share').value") == "40 %"
+            await page.until(
+                "performance.getEntriesByType('resource').some(r => r.name.includes('strength=0.4')) "
+                "&& document.body.dataset.state === 'done'"
+            )
 
             await page.choose("#file", clip(tmp_path / "film.mp4", photo, frames=30, codec="libx264"))
             await page.until("['done', 'error'].includes(document.body.dataset.state)")
