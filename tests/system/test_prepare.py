@@ -24,4 +24,4 @@ def test_prepare_writes_a_report_once(facedeblur, tmp_path):
 
 def test_a_wrong_value_is_one_line(facedeblur):
     done = facedeblur("prepare", "prepare.faces=smallest", status=2)
-    assert "prepare.faces: one of largest, all, got 'smallest'" in done.stderr
+    assert "prepare.faces: must be one of largest, all, got 'smallest'" in done.stderr
