@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .forked import Origin
+
 TINY = [
     "scale.base_width=4",
     "scale.hourglass_features=8",
@@ -26,6 +28,8 @@ TINY = [
     "trainer.precision='32'",
     "trainer.threads=1",
     "trainer.grid_faces=2",
+    "data.workers=0",
+    "hourglass.data.workers=0",
 ]
 
 
@@ -41,20 +45,35 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture
-def facedeblur(tmp_path, cache):
-    """`facedeblur("train", "key=value", ...)` in a folder of its own; returns the finished process."""
+@pytest.fixture(scope="session")
+def origin():
+    made = Origin()
+    yield made
+    made.end()
 
-    def run(*arguments, status=0, tiny=True, wait=True, timeout=240):
-        command = [sys.executable, "-m", "facedeblur", *arguments, *(TINY if tiny else [])]
+
+@pytest.fixture
+def facedeblur(tmp_path, tmp_path_factory, cache, request):
+    """`facedeblur("train", "key=value", ...)` in a folder of its own; returns the finished process.
+
+    fresh: a process of its own from the start; else one forked from where torch is imported.
+    """
+
+    def run(command, *words, status=0, tiny=True, wait=True, timeout=240, fresh=sys.platform != "linux"):
+        words = [command, *(TINY if tiny else []), *words]
         environment = {**os.environ, "FACEDEBLUR_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-        options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(command, text=True, **options)
+        if fresh:
+            options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            process = subprocess.Popen([sys.executable, "-m", "facedeblur", *words], text=True, **options)
+        else:
+            said = tmp_path_factory.mktemp("said")
+            origin = request.getfixturevalue("origin")
+            process = origin.start(words, tmp_path, environment, (said / "out", said / "err"))
         if not wait:
             return process
         out, err = process.communicate(timeout=timeout)
         assert process.returncode == status, f"exit {process.returncode}\n{out}\n{err}"
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     return run
 

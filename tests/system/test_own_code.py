@@ -74,7 +74,7 @@ def test_own_code_from_training_to_a_photo(site, elsewhere, cache, tiny):
         return done
 
     own = ["--config-dir", "my_conf", "experiment=mine"]
-    facedeblur("train", *own, *tiny, "scale.epochs=1")
+    facedeblur("train", *own, *tiny, "data.workers=1", "scale.epochs=1")
     run = elsewhere / "outputs" / "mine" / "interviews-s0"
     code = json.loads((run / "plugins.json").read_text())
     assert code["model.plugins.pair"]["target"] == PLUGIN and set(code) >= {"data.kind", "loss.terms.pyramid"}

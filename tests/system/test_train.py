@@ -43,7 +43,7 @@ def same_weights(first, second) -> bool:
 
 
 def test_final_leaves_a_complete_run_folder_and_reuses_its_hourglass(facedeblur, tmp_path):
-    done = facedeblur("train")
+    done = facedeblur("train", "data.workers=auto")
     run = tmp_path / "outputs" / "final" / "demo-s0"
     assert status(run)["state"] == "done"
     assert re.search(r"final: epoch 1 validated  .*psnr", done.stderr), done.stderr
@@ -101,7 +101,7 @@ def test_kill_and_resume_is_bit_equal(facedeblur, tmp_path):
     step = load_checkpoint(run / "checkpoints" / "last.ckpt")["generator_step"]
     assert 2 <= step < 12, "killed too late to prove anything"
     assert status(run)["state"] == "running"  # nobody could say otherwise
-    facedeblur("train", "name=killed", "resume=auto", *common)
+    facedeblur("train", "name=killed", "resume=auto", *common, fresh=True)  # where sets have another order
     assert status(run)["state"] == "done"
     assert same_weights(
         run / "checkpoints/last.ckpt", tmp_path / "outputs/identity_nohg/straight-s0/checkpoints/last.ckpt"
@@ -187,8 +187,7 @@ def test_minutes_bound_the_whole_run_and_what_they_end_is_neither_done_nor_share
 
 
 def test_minutes_end_the_planning_too_and_keep_what_is_planned(facedeblur, tmp_path):
-    fresh = ("data.cache=fresh", "data.demo.identities=30", "data.demo.frames=100")
-    ended = facedeblur("train", *fresh, "trainer.minutes=0.05", status=2)
+    ended = facedeblur("train", "data.cache=fresh", "trainer.minutes=0.05", status=2)
     assert "trainer.minutes=0.05 were over before its videos were planned" in ended.stderr.splitlines()[-1]
     assert list((tmp_path / "fresh").rglob("*.mp4")), "what was rendered is kept"
 

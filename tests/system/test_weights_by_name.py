@@ -67,7 +67,7 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture
 def inside(checkout, monkeypatch):
-    """What the test starts imports the package of that checkout, which it returns."""
+    """What the test starts afresh imports the package of that checkout, which it returns."""
     monkeypatch.setenv("PYTHONPATH", str(checkout))
     return checkout
 
@@ -75,8 +75,8 @@ def inside(checkout, monkeypatch):
 def test_the_last_is_used_unasked(facedeblur, inside, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    facedeblur("deblur", "a.png", "-o", "b.png", "--aligned", tiny=False)
-    facedeblur("deblur", "a.png", "-o", "c.png", "--aligned", "--weights", FIRST, tiny=False)
+    facedeblur("deblur", "a.png", "-o", "b.png", "--aligned", tiny=False, fresh=True)
+    facedeblur("deblur", "a.png", "-o", "c.png", "--aligned", "--weights", FIRST, tiny=False, fresh=True)
     images = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
     for name, file in ((LAST, "b.png"), (FIRST, "c.png")):
         deblurrer = load_weights(inside / "facedeblur" / "weights" / f"{name}.safetensors").deblurrer()
@@ -93,11 +93,11 @@ def test_they_are_evaluated_by_name(facedeblur, inside, tmp_path):
     judge = ["judge.localizer=judge.py:Localizer", "judge.embedder=none", "judge.box=truth"]
     demo = ["data.demo.identities=1", "data.demo.val_identities=1", "data.demo.clips_per_identity=1"]
     words = ["evaluate", f"method={FIRST}", "blur=pravg7", "jobs=1", "data.demo.frames=30"]
-    facedeblur(*words, *demo, *judge, tiny=False)
+    facedeblur(*words, *demo, *judge, tiny=False, fresh=True)
     protocol = json.loads((tmp_path / "outputs/evaluation/demo/protocol.json").read_text())
     assert FIRST in json.dumps(protocol["methods"])
 
 
 def test_they_are_fine_tuned_by_name(facedeblur, inside):
-    done = facedeblur("train", f"init={LAST}", "trainer.max_steps=4")
+    done = facedeblur("train", f"init={LAST}", "trainer.max_steps=4", fresh=True)
     assert f"{LAST}: generator and hourglass, discriminator and identity stream" in done.stdout + done.stderr
