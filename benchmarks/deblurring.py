@@ -19,7 +19,7 @@ from skimage import data
 
 from benchmarks.command_line import parser, show
 from benchmarks.timing import busy_program, paired, ratio_line
-from facedeblur.blur.photo_motion import Path as MotionPath
+from facedeblur.blur.face_fields import displacement_fields
 from facedeblur.blur.photo_motion import moving
 from facedeblur.cores import usable_cores
 from facedeblur.data.demo import DemoSettings, render_demo
@@ -148,7 +148,7 @@ def _portrait(folder: Path) -> Path:
     points = FaceFinder.dlib().find(photo)[0]
     time = 2 * np.pi * np.arange(2 * FRAMES)[:, None] / 48
     amounts = np.hstack([0.15 * np.sin(time), 0.05 * np.cos(time), 0.05 * np.sin(2 * time), np.zeros((2 * FRAMES, 3))])
-    frames = moving(photo, points, MotionPath(amounts, camera=True))
+    frames = moving(photo, amounts.astype(np.float32), displacement_fields(photo.shape[:2], points, True))
     path = folder / "portrait.mp4"
     pairs = zip(frames, frames, strict=True)  # two positions of an exposure
     write_video(path, (cv2.addWeighted(first, 0.5, second, 0.5, 0) for first, second in pairs), fps=25)

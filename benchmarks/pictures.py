@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 from skimage import data
 
 from facedeblur.blur.kernels import apply_kernel
+from facedeblur.blur.face_fields import displacement_fields
 from facedeblur.blur.photo_motion import MotionSettings, motion_blur, moving
-from facedeblur.blur.photo_motion import Path as MotionPath
 from facedeblur.blur.trajectory import TrajectorySettings, trajectory_kernel_at
 from facedeblur.faces.crop import crop, crop_box
 from facedeblur.files import write_atomic
@@ -55,12 +55,13 @@ def _strong(pictures: list[np.ndarray], photo: np.ndarray, points: np.ndarray) -
 
 def clip(photo: np.ndarray, points: np.ndarray) -> Iterator[np.ndarray]:
     """A head that sways and nods, filmed with a long exposure: frames (H, W, 3) uint8, the last leads to the first."""
+    fields = displacement_fields(photo.shape[:2], points, False)
     for frame in range(FRAMES):
         time = 2 * np.pi * (frame + EXPOSURE * np.linspace(-0.5, 0.5, STEPS)) / FRAMES
         none = np.zeros_like(time)
         amounts = [0.13 * np.sin(time), 0.05 * np.sin(2 * time), 0.05 * np.sin(time + 1)]
         amounts += [0.05 * np.sin(time + 0.5), none, 0.03 - 0.03 * np.cos(2 * time)]
-        frames = list(moving(photo.astype(np.float32), points, MotionPath(np.stack(amounts, axis=1), camera=False)))
+        frames = list(moving(photo.astype(np.float32), np.stack(amounts, axis=1).astype(np.float32), fields))
         yield np.rint(np.mean(frames, axis=0)).astype(np.uint8)
 
 
