@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from skimage import data
 
-from facedeblur.blur.kernels import apply_kernel
 from facedeblur.blur.face_fields import displacement_fields
+from facedeblur.blur.kernels import apply_kernel
 from facedeblur.blur.photo_motion import MotionSettings, motion_blur, moving
 from facedeblur.blur.trajectory import TrajectorySettings, trajectory_kernel_at
 from facedeblur.faces.crop import crop, crop_box
