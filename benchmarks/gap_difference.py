@@ -43,10 +43,13 @@ def shares(folders: Sequence[Rows], blurs: Sequence[str], methods: Sequence[str]
 def report(folders: Sequence[Path], new: str, old: str) -> None:
     """Prints a line for each blur and one for the mean, for the networks alone and for the front door."""
     pooled = [read_rows([folder]) for folder in folders]
-    blurs = [blur for blur in ordered_blurs(pooled[0]) if all(blur in rows.distinct("blur") for rows in pooled)]
     for label in ("", LABEL):
         methods = (old + label, new + label)
         if not all(set(methods) <= set(rows.distinct("method")) for rows in pooled):
+            continue
+        both = (BLURRED, ORACLE, *methods)
+        blurs = [b for b in ordered_blurs(pooled[0]) if all(len(common_images(r, b, *both)[0]) for r in pooled)]
+        if not blurs:
             continue
         now, draws = shares(pooled, blurs, methods)
         lines = [*zip(map(blur_title, blurs), now, np.moveaxis(draws, 1, 0), strict=True)]
