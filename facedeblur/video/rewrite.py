@@ -1,7 +1,7 @@
 """Rewrite a video with other pictures: sound, time stamps, orientation and colour tags stay what they were.
 
-Pictures are decoded, handed over upright and encoded again as H.264, what did not change from the very values that were
-decoded; packets of sound are copied as they are. A few frames are in memory at any time, however long the video is.
+Pictures are decoded, handed over upright and encoded again as H.264; packets of sound are copied as they are. A few
+frames are in memory at any time, however long the video is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from facedeblur.files import replacing
 from facedeblur.video.orientation import Orientation
 from facedeblur.video.outline import outline
 from facedeblur.video.prefetch import prefetch
-from facedeblur.video.recode import converted, recoded
+from facedeblur.video.recode import converted
 from facedeblur.video.rewrite_reader import RewriteReader, Seconds
 from facedeblur.video.sound import SoundEncoder
 from facedeblur.video.source import VideoError
@@ -217,10 +217,8 @@ class _Writer:
     def _stored(self, upright: np.ndarray) -> Any:
         stored = self.reader.facts.orientation.stored(upright)
         matrix, spread, curve, primaries = self.reader.facts.colour
-        stamp, decoded = self.reader.pending.popleft()
-        frame = recoded(decoded, stored, matrix, spread) if decoded.format.name == self.video.pix_fmt else None
-        if frame is None:
-            frame = converted(even(stored), self.video.pix_fmt, matrix, spread)
+        stamp, _ = self.reader.pending.popleft()
+        frame = converted(even(stored), self.video.pix_fmt, matrix, spread)
         frame.color_trc, frame.color_primaries = curve, primaries
         self.last = stamp
         frame.pts, frame.time_base = stamp.time, self.reader.video.time_base

@@ -77,7 +77,7 @@ class RewriteReader:
                     if self._end is not None and last * base >= self._end:
                         return
                     upright = self._upright(frame)  # before the writer may use the frame, which serves one thread
-                    self.pending.append((Stamp(last - begin, frame.duration or usual), frame))
+                    self.pending.append((Stamp(last - begin, frame.duration or usual), None))
                     self.count += 1
                     yield upright
         except av.FFmpegError as error:
