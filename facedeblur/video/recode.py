@@ -31,7 +31,7 @@ def converted(picture: np.ndarray, pixels: str, matrix: int, spread: int) -> Any
 
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     matrix = _SWSCALE.get(matrix)
-    return frame.reformat(format=pixels, dst_colorspace=matrix, dst_color_range=spread or None, threads=1)
+    return frame.reformat(format=pixels, dst_colorspace=matrix, dst_color_range=spread or None)
 
 
 def recoded(decoded: Any, picture: np.ndarray, matrix: int, spread: int) -> Any | None:

@@ -112,6 +112,5 @@ class RewriteReader:
         height, width = self.facts.height, self.facts.width
         if self.facts.orientation.transposed:
             height, width = width, height
-        # a stream may change its size on the way; swscale would start threads for every frame
-        array = frame.to_ndarray(format="rgb24", width=width, height=height, threads=1)
+        array = frame.to_ndarray(format="rgb24", width=width, height=height)  # a stream may change its size on the way
         return np.array(self.facts.orientation.upright(array), order="C")  # not a view of FFmpeg's own rows
