@@ -92,7 +92,7 @@ class PyAVSource(SequentialSource):
                 for frame in self._frames_from(container, stream, start, stop):
                     # A stream may change its size on the way; its readers rely on one. The array is a view of FFmpeg's
                     # padded rows, which the caller shall not own.
-                    image = frame.to_ndarray(format="rgb24", width=width, height=height, threads=1)
+                    image = frame.to_ndarray(format="rgb24", width=width, height=height)
                     yield np.array(self._orientation.upright(image), order="C")
                     index += 1
             except self._decoder_errors() as error:
