@@ -17,7 +17,6 @@ from facedeblur.files import replacing
 from facedeblur.video.orientation import Orientation
 from facedeblur.video.outline import outline
 from facedeblur.video.prefetch import prefetch
-from facedeblur.video.recode import converted
 from facedeblur.video.rewrite_reader import RewriteReader, Seconds
 from facedeblur.video.sound import SoundEncoder
 from facedeblur.video.source import VideoError
@@ -27,6 +26,8 @@ from facedeblur.video.write import even
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # they hold H.264
 CONTAINERS = tuple(_FORMATS)
 AHEAD = 2  # decoded frames that wait for their reader
+
+_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # AVColorSpace -> swscale's number of the same matrix
 
 Change = Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]
 
@@ -215,10 +216,14 @@ class _Writer:
             self.container.mux(packet)
 
     def _stored(self, upright: np.ndarray) -> Any:
-        stored = self.reader.facts.orientation.stored(upright)
+        import av
+
+        stored = even(self.reader.facts.orientation.stored(upright))
         matrix, spread, curve, primaries = self.reader.facts.colour
         stamp, _ = self.reader.pending.popleft()
-        frame = converted(even(stored), self.video.pix_fmt, matrix, spread)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(stored), format="rgb24").reformat(
+            format=self.video.pix_fmt, dst_colorspace=_SWSCALE.get(matrix), dst_color_range=spread or None
+        )
         frame.color_trc, frame.color_primaries = curve, primaries
         self.last = stamp
         frame.pts, frame.time_base = stamp.time, self.reader.video.time_base
