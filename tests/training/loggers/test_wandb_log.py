@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,7 @@ def test_the_file_of_a_resumed_offline_run_is_the_whole_run(tmp_path, monkeypatc
     tmp_path = tmp_path / "a run"
     tmp_path.mkdir()
     first = attempt(tmp_path, [(10, 20.0), (20, 25.0), (30, 24.0)], succeeded=False)
+    time.sleep(1.0)  # wandb names a run's folder by the second
     second = attempt(tmp_path, [(21, 24.0), (40, 23.0)], succeeded=True)
     line = capsys.readouterr().err.splitlines()[-1].partition("to send this run: ")[2]
     assert shlex.split(line) == ["wandb", "sync", str(second)]
