@@ -109,7 +109,7 @@ def fit_stage(
     if state is not None:
         _continue(stage, module, state, batches)
     announce(run.title, stage, module, devices, accelerator, precision, threads, folder, run.deadline)
-    owed = owes_validation(state, batches, trainer.validate_every)
+    owed = owes_validation(state, batches, trainer.validate_every, steps)
     grid = FaceGrid(folder, draw) if draw else None
     checkpointer = Checkpointer(folder, trainer.checkpoint_minutes)
 

@@ -11,12 +11,19 @@ from facedeblur.training.run_folder import RunFolder
 from facedeblur.training.stages.stage import Stage
 
 
-def owes_validation(state: dict | None, batches: int, every: int) -> bool:
-    """Whether the run was ended after the last batch of an epoch, before its validation was over."""
+def owes_validation(state: dict | None, batches: int, every: int, steps: int) -> bool:
+    """Whether the run was ended after an epoch's last batch, or its own last step, before the validation was over.
+
+    Args:
+        state: of the checkpoint that is resumed.
+        batches, every: of an epoch, and epochs between two validations.
+        steps: that are planned.
+    """
     if state is None or state.get("validated", True):
         return False
     position = state["position"]
-    return position["batch"] >= batches and (position["epoch"] + 1) % every == 0
+    over = position["batch"] >= batches or state["generator_step"] >= steps
+    return over and (position["epoch"] + 1) % every == 0
 
 
 def validate_epoch(
@@ -24,9 +31,9 @@ def validate_epoch(
 ) -> None:
     """The validation that the last epoch of a resumed run did not come to; its weights are those of `last.ckpt`."""
     loop.validate(stage, datamodule=module, verbose=False)
-    if grid is not None:
-        grid.draw_epoch(loop, stage, stage.position["epoch"])
     state = stage.resumed_from
+    if grid is not None:
+        grid.draw_epoch(loop, stage, state["position"]["epoch"] + 1)
     state["validated"] = True
     better = bool(stage.validation_rows) and stage.monitored_score() > state["best"]
     if better:
