@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,10 +43,10 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError(f"{', '.join(map(str, flags.clips))}: no videos")
     infos = index_videos(videos, flags.cache, flags.jobs, progress=StepProgress("index"))
     tracks = track_videos(infos, flags.cache, flags.jobs, progress=StepProgress("track"))
-    runs, unusable = [], Counter()
+    runs, unusable = [], 0
     for video, track in tracks.items():
         if isinstance(track, str):
-            unusable[track] += 1
+            unusable += 1
             print(f"facedeblur: left out: {shown(video)}: {track}", file=sys.stderr)
             continue
         for person in load_people(track):
@@ -57,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     except ValueError as error:
         raise UsageError(f"{', '.join(map(str, flags.clips))}: {error}") from None
     found.write(flags.out)
-    left = f"; {unusable.total()} of {len(videos)} videos left out" if unusable else ""
+    left = f"; {unusable} of {len(videos)} videos left out" if unusable else ""
     print(
         f"facedeblur: {len(found.landmarks)} frames of {len(found.rows) - 1} runs in {flags.out}{left}", file=sys.stderr
     )
