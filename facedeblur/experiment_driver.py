@@ -12,9 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from facedeblur import cli
 from facedeblur.errors import UsageError
 from facedeblur.models.registry import weight_names
+from facedeblur.overrides import LIST_KEYS, conf_dir
 from facedeblur.report.bundle import Report
 from facedeblur.report.protocol import protocol_sentence
 from facedeblur.report.rows import Rows, common_protocol, read_rows
@@ -67,7 +70,23 @@ def parse(doc: str, argv: Sequence[str] | None, add=lambda parser: None) -> Opti
     for override in given.overrides:
         if "=" not in override:
             parser.error(f"{override}: no key=value; methods follow --methods")
-    return Options(given.runs, given.output, given.name, tuple(given.methods), tuple(given.overrides), given)
+    keys = _evaluation_keys()  # `--methods final data=clips`: argparse takes both for methods
+    overrides = [*given.overrides, *(word for word in given.methods if _key(word) in keys)]
+    methods = [word for word in given.methods if _key(word) not in keys]
+    return Options(given.runs, given.output, given.name, tuple(methods), tuple(overrides), given)
+
+
+def _key(word: str) -> str | None:
+    """ "data" of "data.root=x", "ours" of "ours=run"; None where there is no equal sign."""
+    key, equals, _ = word.partition("=")
+    return key.lstrip("+~").split(".")[0] if equals else None
+
+
+def _evaluation_keys() -> set[str]:
+    """The first words of the keys that `facedeblur evaluate` knows."""
+    conf = yaml.safe_load((conf_dir() / "evaluate.yaml").read_text())
+    groups = (group for entry in conf["defaults"] if isinstance(entry, dict) for group in entry)
+    return {*conf, *groups, *LIST_KEYS}
 
 
 def trained_runs(options: Options, variants: Iterable[str]) -> dict[str, list[Path]]:

@@ -95,6 +95,15 @@ def test_a_word_that_is_no_override_is_refused(capsys):
     assert "methods follow --methods" in capsys.readouterr().err
 
 
+def test_overrides_may_follow_the_methods():
+    words = "all ours=run=1 data=clips data.root=x my.py:Method blur=vla +data.corpora.a=b images=9".split()
+    options = parse("doc", ["--methods", *words])
+    assert options.methods == ("all", "ours=run=1", "my.py:Method")
+    assert options.overrides == ("data=clips", "data.root=x", "blur=vla", "+data.corpora.a=b", "images=9")
+    mixed = parse("doc", ["split=val", "--methods", "all", "jobs=1", "--output", "out"])
+    assert mixed.methods == ("all",) and set(mixed.overrides) == {"split=val", "jobs=1"}
+
+
 def test_table_4_has_the_variants_that_are_trained(runs, evaluate, tmp_path, capsys):
     assert driver("self_evaluation").main(["--runs", str(runs), "--output", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
