@@ -96,10 +96,10 @@ def test_a_word_that_is_no_override_is_refused(capsys):
 
 
 def test_overrides_may_follow_the_methods():
-    words = "all ours=run=1 data=clips data.root=x my.py:Method blur=vla +data.corpora.a=b images=9".split()
-    options = parse("doc", ["--methods", *words])
+    overrides = ["data=clips", "data.root=x", "blur=vla", "+data.corpora.a=b", "images=9"]
+    options = parse("doc", ["--methods", "all", "ours=run=1", *overrides, "my.py:Method"])
     assert options.methods == ("all", "ours=run=1", "my.py:Method")
-    assert options.overrides == ("data=clips", "data.root=x", "blur=vla", "+data.corpora.a=b", "images=9")
+    assert options.overrides == tuple(overrides)
     mixed = parse("doc", ["split=val", "--methods", "all", "jobs=1", "--output", "out"])
     assert mixed.methods == ("all",) and set(mixed.overrides) == {"split=val", "jobs=1"}
 
