@@ -6,17 +6,16 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facedeblur.errors import UsageError
 from facedeblur.faces.dlib_models import FacesExtraError
-from facedeblur.files import shown
+from facedeblur.files import check_place, shown
 from facedeblur.inference.jobs import STDIN, FileJob, check_writable, find_inputs, stdin_as_file, with_targets
 from facedeblur.signals import sigterm_as_interrupt
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from facedeblur.inference.api import FaceDeblurrer
     from facedeblur.inference.files import FileDeblurrer, Outcome
     from facedeblur.inference.kernel_picture import KernelRecorder
@@ -61,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--weights",
         metavar="NAME|RUN",
-        help="shipped weights by name, a run folder, a checkpoint, or pan16 and its like",
+        help="shipped weights by name, a run folder, a checkpoint, or a compared method: pan16, nah17:FILE, ...",
     )
     made.add_argument("--kernel", metavar="PNG", help="write the kernels that a blind method (pan16...) found, too")
     made.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces (default: all)")
@@ -99,8 +98,8 @@ def main(argv: Sequence[str]) -> int:
         if not jobs:
             print("facedeblur: all results exist already", file=sys.stderr)
             return 0
-        if flags.kernel and (len(jobs) > 1 or jobs[0].video):
-            raise UsageError("--kernel: takes one picture")
+        if flags.kernel:
+            _check_kernel(flags, jobs)
         if flags.box and len(jobs) > 1:
             raise UsageError(f"--box: for one input, but there are {len(jobs)}")
         if (flags.start or flags.stop) and not any(job.video for job in jobs):
@@ -108,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
         deblur = _deblurrer(flags)
         recorder = _recorder(deblur.model) if flags.kernel else None
         outcomes, skipped = _run(jobs, deblur, flags.json)
-        if recorder and recorder.kernels:
+        if recorder:
             _write_kernels(flags.kernel, recorder)
     if skipped and len(jobs) == 1:
         raise skipped[0]
@@ -151,6 +150,19 @@ def _check(flags: argparse.Namespace) -> None:
         raise UsageError(f"--to {flags.stop:g}: must come after --from {flags.start:g}")
 
 
+def _check_kernel(flags: argparse.Namespace, jobs: Sequence[FileJob]) -> None:
+    place = Path(flags.kernel).expanduser()
+    if len(jobs) > 1 or jobs[0].video:
+        raise UsageError("--kernel: takes one picture")
+    if place.suffix.lower() != ".png":
+        raise UsageError(f"--kernel {place}: is written as PNG; name a file that ends in .png")
+    if place.resolve() in {file.resolve() for file in (jobs[0].source, jobs[0].target) if file}:
+        raise UsageError(f"--kernel {place}: is the picture itself, or its result; name another file")
+    if place.exists() and not flags.force:
+        raise UsageError(f"--kernel {place}: exists; --force overwrites")
+    check_place(place, "--kernel")
+
+
 def seconds(text: str) -> float:
     """Of `12.5`, `1:05` or `1:02:03`."""
     total = 0.0
@@ -175,12 +187,13 @@ def _recorder(model: FaceDeblurrer) -> KernelRecorder:
 
 
 def _write_kernels(path: str, recorder: KernelRecorder) -> None:
-    from pathlib import Path
-
     from facedeblur.inference.kernel_picture import write_kernels
 
+    if not recorder.kernels:
+        print(f"facedeblur: --kernel: no face was deblurred, so that there is none for {path}", file=sys.stderr)
+        return
     try:
-        write_kernels(Path(path), recorder.kernels)
+        write_kernels(Path(path).expanduser(), recorder.kernels)
     except OSError as error:
         raise UsageError(f"--kernel: {error.strerror or error} ({path})") from None
 

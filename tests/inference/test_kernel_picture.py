@@ -26,6 +26,34 @@ def test_a_compared_method_deblurs_by_its_name(tmp_path):
         main([str(given), str(other), "-o", str(tmp_path / "many"), "--weights", "l0", "--kernel", "kernel.png"])
 
 
+@pytest.mark.parametrize(
+    ("kernel", "flags", "message"),
+    [
+        ("face.png", ["--force"], "is the picture itself, or its result"),
+        ("out.png", [], "is the picture itself, or its result"),
+        ("there.png", [], "exists; --force overwrites"),
+        ("kernel.jpg", [], "ends in .png"),
+        ("face.png/kernel.png", [], "cannot be written to"),
+    ],
+)
+def test_a_picture_of_the_kernel_takes_no_other_files_place(tmp_path, kernel, flags, message):
+    for name in ("face.png", "there.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((48, 48, 3), 90, np.uint8))
+    before = (tmp_path / "face.png").read_bytes()
+    arguments = [str(tmp_path / "face.png"), "-o", str(tmp_path / "out.png"), "--aligned", "--weights", "l0", *flags]
+    with pytest.raises(UsageError, match=message):
+        main([*arguments, "--kernel", str(tmp_path / kernel)])
+    assert (tmp_path / "face.png").read_bytes() == before and not (tmp_path / "out.png").exists()
+
+
+def test_a_face_that_is_left_alone_has_no_kernel_and_a_line_says_so(tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)  # as sharp as a picture can be
+    cv2.imwrite(str(tmp_path / "face.png"), noise)
+    arguments = [str(tmp_path / "face.png"), "-o", str(tmp_path / "out.png"), "--box", "30,30,60,60"]
+    assert main([*arguments, "--weights", "l0", "--kernel", str(tmp_path / "kernel.png")]) == 0
+    assert "--kernel: no face was deblurred" in capsys.readouterr().err and not (tmp_path / "kernel.png").exists()
+
+
 def test_kernels_stand_side_by_side_scaled_to_their_largest_tap(tmp_path):
     kernels = [np.diag([0.5, 0.25, 0.25]).astype(np.float32), np.zeros((3, 3), np.float32)]
     write_kernels(tmp_path / "kernels.png", kernels)
