@@ -6,6 +6,7 @@ plain containers are read: a file that holds code is refused, never run.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +103,14 @@ def _read(path: Path) -> Mapping:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
-    except Exception as error:  # of torch, pickle, zipfile or safetensors
-        reason = str(error).splitlines()[0] if str(error) else ""
+    except pickle.UnpicklingError as error:  # torch's long text is about how to run the code all the same
         raise WeightsError(
-            f"{path}: not readable as a file of tensors ({type(error).__name__}: {reason[:120]}); "
-            "a file that holds more than tensors must be saved anew as safetensors"
+            f"{path}: not readable as a file of tensors: it is none, or holds code, which is never run; "
+            "where it comes from, its tensors can be saved anew as safetensors"
         ) from error
+    except Exception as error:  # of torch, zipfile or safetensors
+        reason = (str(error).splitlines() or ["nothing in it"])[0]
+        raise WeightsError(f"{path}: not readable as a file of tensors, perhaps cut short ({reason[:120]})") from error
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not tensors by name")
     return content

@@ -7,6 +7,8 @@ the set that ships with the package is rendered (data/exemplars.md).
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,8 +43,10 @@ class Exemplars:
             content = self.path.read_bytes()
             with np.load(self.path, allow_pickle=False) as file:
                 self.faces, self.landmarks = file["faces"], file["landmarks"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise UsageError(f"{self.path}: no set of exemplars ({error}); `facedeblur exemplars` makes one") from error
+        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            # a ValueError of NumPy's, for a file of anything else, is about how to run the code in it all the same
+            why = error if isinstance(error, OSError | KeyError) else "it is another file, or damaged"
+            raise UsageError(f"{self.path}: no set of exemplars ({why}); `facedeblur exemplars` makes one") from error
         count = len(self.faces)
         square = self.faces.ndim == 3 and self.faces.shape[1] == self.faces.shape[2]
         if not count or not square or self.faces.dtype != np.uint8 or self.landmarks.shape != (count, 68, 2):

@@ -48,7 +48,11 @@ class NetworkBaseline(ABC):
 
     def __init__(self, path: str | Path, device: str | torch.device | None = None) -> None:
         file = read_network(path, self.name)
-        self.network = self.build(file).requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        try:
+            network = self.build(file)
+        except (IndexError, ValueError) as error:  # no widths or depths to be read off such tensors
+            raise WeightsError(f"{file.path}: of another architecture: {error}") from error
+        self.network = network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
         self.device, self.path, self.retrained = device, file.path, file.retrained
         self.fingerprint = fingerprint(self.network.state_dict())
         if device is not None:

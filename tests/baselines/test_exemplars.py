@@ -67,6 +67,18 @@ def test_a_missing_file_is_refused(tmp_path):
         Exemplars(tmp_path / "nothing.npz")
 
 
+@pytest.mark.parametrize("length", [0, 3, 400, 5000, 60000])
+def test_a_file_cut_short_or_of_something_else_is_refused_in_plain_words(tmp_path, length):
+    whole = exemplars.PACKAGED.read_bytes()
+    damaged = bytearray(whole)
+    damaged[length : length + 2000] = bytes(2000)
+    for content in (whole[:length], bytes(damaged), b"a photo" + whole[:length]):
+        (tmp_path / "set.npz").write_bytes(content)
+        with pytest.raises(UsageError, match=r"set.npz: no set of exemplars \(.*\); `facedeblur exemplars`") as refusal:
+            Exemplars(tmp_path / "set.npz")
+        assert "pickle" not in str(refusal.value)
+
+
 def test_the_command_cuts_sharp_faces_out_of_photos(tmp_path, packaged, capsys):
     folder = tmp_path / "photos"
     folder.mkdir()

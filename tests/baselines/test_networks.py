@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from facedeblur.baselines.authors_files import identify, read_network
+from facedeblur.baselines.chakrabarti16 import Chakrabarti16
 from facedeblur.baselines.networks import Kupyn17, Nafnet, Nah17
 from facedeblur.errors import UsageError
 from facedeblur.models.kupyn17 import Critic, ResnetGenerator
@@ -185,8 +188,47 @@ def test_files_that_are_none(tmp_path):
 
 def test_code_in_a_file_is_refused_not_run(tmp_path):
     torch.save(nafnet_network(), tmp_path / "pickled.pth")
-    with pytest.raises(UsageError, match="safetensors"):
+    with pytest.raises(UsageError, match="holds code, which is never run; .* safetensors") as refusal:
         Nafnet(tmp_path / "pickled.pth")
+    assert "weights_only" not in str(refusal.value)  # torch's advice is to run the code
+
+    class Touch:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "touched",)
+
+    torch.save({"G": Touch()}, tmp_path / "model-1000.pt")
+    for cls in (Nah17, Kupyn17, Nafnet, Chakrabarti16):
+        with pytest.raises(UsageError, match="holds code, which is never run"):
+            cls(tmp_path / "model-1000.pt")
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_file_cut_short_is_refused(tmp_path, name):
+    cls, _, write = METHODS[name]
+    write(tmp_path / "whole.pt")
+    whole = (tmp_path / "whole.pt").read_bytes()
+    for length in (0, 1, len(whole) // 2, len(whole) - 10):
+        (tmp_path / "cut.pt").write_bytes(whole[:length])
+        with pytest.raises(UsageError, match=r"cut.pt: not readable as a file of tensors"):
+            cls(tmp_path / "cut.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "tensor"),
+    [
+        ("nah17", "body_models.0.body.0.weight", torch.tensor(1.0)),
+        ("nah17", "body_models.0.body.last.weight", torch.zeros(4)),
+        ("kupyn17", "model.1.weight", torch.tensor(1.0)),
+        ("nafnet", "intro.weight", torch.tensor(1.0)),
+        ("nafnet", "downs.2.weight", torch.zeros(4)),
+    ],
+)
+def test_a_file_whose_sizes_cannot_be_read_off_is_of_another_architecture(tmp_path, name, key, tensor):
+    cls, network, _ = METHODS[name]
+    torch.save({**network().state_dict(), key: tensor}, tmp_path / "odd.pt")
+    with pytest.raises(UsageError, match="odd.pt: of another architecture: "):
+        cls(tmp_path / "odd.pt")
 
 
 def test_safetensors_and_wrappers(tmp_path):
