@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facedeblur.baselines.authors_files import read_network
+from facedeblur.baselines.authors_files import NetworkFile, read_network
 from facedeblur.baselines.deconvolution.driver import BlindDeblurrer, gray
 from facedeblur.baselines.deconvolution.epll import epll
 from facedeblur.baselines.deconvolution.kernel_cleanup import centred
@@ -45,6 +45,7 @@ class Chakrabarti16(BlindDeblurrer):
     """
 
     name = "chakrabarti16"
+    smallest = 14  # of the derivatives that a kernel of 3 taps is fitted to, see sparse_kernel
 
     def __init__(
         self,
@@ -60,12 +61,11 @@ class Chakrabarti16(BlindDeblurrer):
     ) -> None:
         super().__init__(device, side, chunk)
         self.stride, self.patch_stride, self.regularisers, self.steps = stride, patch_stride, regularisers, steps
-        self.path = Path(path).expanduser()
-        self.retrained = self.path.suffix != ".mat"
-        tensors = read_matlab(self.path) if not self.retrained else read_network(path, self.name).tensors
-        units = tensors["layers.l1_1.bias"].shape[0] if "layers.l1_1.bias" in tensors else 1
+        file = read_chakrabarti16(path)
+        self.path, self.retrained = file.path, file.retrained
+        units = len(file.tensors.get("layers.l1_1.bias", torch.zeros(1)).flatten())
         self.network = PatchNet(units)
-        fill(self.network.state_dict(), tensors, self.path)
+        fill(self.network.state_dict(), file.tensors, self.path)
         self.network.requires_grad_(False).eval()
         if device is not None:
             self.network.to(device)
@@ -103,6 +103,12 @@ class Chakrabarti16(BlindDeblurrer):
         return epll(images.float(), kernels.float(), noise, self.prior, stride=self.patch_stride).to(images)
 
 
+def read_chakrabarti16(path: str | Path) -> NetworkFile:
+    """The author's `model.mat`, or a run folder, checkpoint or file of tensors. Raises WeightsError."""
+    path = Path(path).expanduser()
+    return NetworkFile(path, read_matlab(path)) if path.suffix == ".mat" else read_network(path, "chakrabarti16")
+
+
 def read_matlab(path: str | Path) -> dict[str, Tensor]:
     """The tensors of PatchNet from the author's `model.mat`, structures `tfm` and `wts`.
 
@@ -115,13 +121,15 @@ def read_matlab(path: str | Path) -> dict[str, Tensor]:
         transform, weights = content["tfm"], content["wts"]
         cells = hasattr(transform, "inp")
         bands = list(transform.inp) if cells else [getattr(transform, f"inp{n}") for n in range(1, len(BANDS) + 1)]
-        full = _by_rows(transform.full)
+        bands, full = [_by_rows(band) for band in bands], _by_rows(transform.full)
         layers = [list(layer) for layer, _ in zip(weights, LAYERS, strict=False)]
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: is not the author's model.mat: {type(error).__name__} {error}") from error
+    except KeyError as error:
+        raise WeightsError(f"{path}: is not the author's model.mat: it has no {error.args[0]}") from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: is not the author's model.mat: {error}") from error
     if len(bands) != len(BANDS) or len(layers) != len(LAYERS):
         raise WeightsError(f"{path}: {len(bands)} bands and {len(layers)} layers, not {len(BANDS)} and {len(LAYERS)}")
-    tensors = {f"band{number}": _by_rows(band) for number, band in enumerate(bands, 1)}
+    tensors = {f"band{number}": band for number, band in enumerate(bands, 1)}
     for (name, before), layer in zip(LAYERS.items(), layers, strict=True):
         if len(layer) != len(before) + 1:
             raise WeightsError(f"{path}: wts of {name}: {len(layer)} arrays, not {len(before)} matrices and a bias")
@@ -138,8 +146,10 @@ def read_matlab(path: str | Path) -> dict[str, Tensor]:
 
 
 def _by_rows(rows: np.ndarray) -> Tensor:
-    """(n, 65 * 65), a patch's pixels from column by column to row by row."""
+    """(n, 65 * 65), a patch's pixels from column by column to row by row. Raises ValueError for another shape."""
     values = torch.as_tensor(np.asarray(rows, dtype=np.float32))
+    if values.ndim != 2 or values.shape[1] != PATCH**2:
+        raise ValueError(f"a transform is {tuple(values.shape)}, not (n, {PATCH**2})")
     return values.unflatten(1, (PATCH, PATCH)).mT.flatten(1).contiguous()
 
 

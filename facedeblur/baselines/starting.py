@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from facedeblur.baselines.authors_files import read_network
-from facedeblur.baselines.chakrabarti16 import read_matlab
+from facedeblur.baselines.chakrabarti16 import read_chakrabarti16
 from facedeblur.baselines.networks import kupyn17_tensors
 
 
@@ -17,8 +17,7 @@ def generator_tensors(network: str, path: str | Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: no such file, not readable, or of another network, which is named where it is known.
     """
-    path = Path(path).expanduser()
-    if network == "chakrabarti16" and path.suffix == ".mat":
-        return read_matlab(path)
+    if network == "chakrabarti16":
+        return read_chakrabarti16(path).tensors
     file = read_network(path, network)
     return kupyn17_tensors(file.tensors, file.path) if network == "kupyn17" else file.tensors

@@ -103,6 +103,14 @@ def test_degenerate_images_are_finite_and_leave_the_others_alone(deblurrer):
     assert torch.isfinite(deblurrer(torch.rand(1, 3, 1, 9))).all()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 40), (10, 10), (12, 14)])
+def test_tiny_images_come_back_with_the_kernels_that_suit_them(model_mat, size):
+    method = Chakrabarti16(model_mat, **{**QUICK, "side": None})
+    images = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    restored = method(images)
+    assert restored.shape == images.shape and torch.isfinite(restored).all()
+
+
 def test_the_kernels_side_follows_the_image(deblurrer):
     assert [deblurrer.default_side((side, side + 7)) for side in (128, 256, 10)] == [25, 51, 3]
 
@@ -112,6 +120,9 @@ def test_a_run_of_ours(network, tmp_path):
     state = {"format": 1, "stage": "chakrabarti16", "networks": tensors, "average": None}
     torch.save(state, tmp_path / "last.ckpt")
     assert Chakrabarti16(tmp_path / "last.ckpt").origin == "retrained"
+    # the author's tensors, saved anew under the names used here, are still the author's
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    assert Chakrabarti16(tmp_path / "model.pt").origin == "authors' weights"
 
 
 def test_files_that_are_none(network, tmp_path):
@@ -122,7 +133,12 @@ def test_files_that_are_none(network, tmp_path):
     with pytest.raises(UsageError, match="not readable as a MATLAB file"):
         Chakrabarti16(path)
     savemat(path, {"x": 1})
-    with pytest.raises(UsageError, match="not the author's model.mat"):
+    with pytest.raises(UsageError, match="not the author's model.mat: it has no tfm"):
+        Chakrabarti16(path)
+    told = content(network)
+    told["tfm"]["inp"][1, 0] = np.zeros((208, 100), np.float32)
+    save(path, told)
+    with pytest.raises(UsageError, match=r"a transform is \(208, 100\), not \(n, 4225\)"):
         Chakrabarti16(path)
     told = content(network)
     told["tfm"]["full"] = told["tfm"]["full"][:2]

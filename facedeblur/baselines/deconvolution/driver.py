@@ -70,6 +70,7 @@ class BlindDeblurrer(ABC):
     """
 
     version = 1  # a row of a table is made anew when this changes
+    smallest = 1  # side of images in pixels that the steps take; smaller ones are replicated beyond their border
     given: Mapping[str, str] = MappingProxyType({})  # what else decides a row, for its protocol
 
     def __init__(self, device: str | torch.device | None = None, side: int | None = None, chunk: int = 16) -> None:
@@ -112,7 +113,8 @@ class BlindDeblurrer(ABC):
         precision = images.dtype if images.dtype == torch.float64 else torch.float32
         usable = torch.nan_to_num(images.to(self.device or images.device, precision), 0.0, 1.0, 0.0).clamp(0, 1)
         usable = usable.contiguous()  # the planes of an image, whatever order of its memory it came in
-        lacking = max(0, 3 * side - height), max(0, 3 * side - width)
+        least = max(3 * side, self.smallest)
+        lacking = max(0, least - height), max(0, least - width)
         padded = F.pad(usable, (lacking[1] // 2, lacking[1] - lacking[1] // 2, lacking[0] // 2,
                                 lacking[0] - lacking[0] // 2), mode="replicate")  # fmt: skip
         size = 1 if padded.device.type == "cpu" else self.chunk
