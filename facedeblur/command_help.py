@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from facedeblur.baselines.names import CLASSICAL, LEARNED
 from facedeblur.overrides import conf_dir
 
 SUMMARIES = {
@@ -39,8 +40,11 @@ facedeblur evaluate: {what}
 
 usage: facedeblur evaluate [method=...] [data=...] [blur=...] [key=value ...]
 
-  method=<a>,<b>   each of them a run folder of `facedeblur train`, the name of shipped weights, a .safetensors file or
-                   <file>.py:<Class>; <label>=<any of these> names its row
+  method=<a>,<b>   each of them a run folder of `facedeblur train`, the name of shipped weights, a .safetensors or .onnx
+                   file, <file>.py:<Class>, or a compared method (docs/methods.md):
+                   {classical},
+                   {learned}; all: those without <file>
+                   <label>=<any but all> names its row
   data=<corpus>    {data}; data.root=<folder> where it lies
   blur=<a>,<b>     of pravg7, pravg9, pravg11, pravg15, pravg21, vla, trajectory (default: all of these), camera_shake
 
@@ -59,6 +63,7 @@ examples:
   facedeblur evaluate method=outputs/final/demo-s0,outputs/no_identity/demo-s0
   facedeblur evaluate method=ours=outputs/final/demo-s0 data=stills data.root=~/photos blur=trajectory
   facedeblur evaluate data=vw300 data.root=~/300VW method=mine.py:Deblurrer blur=pravg7,vla
+  facedeblur evaluate method=all,nah17:GOPRO_L1.pt data=clips data.root=~/videos images=40
   facedeblur report outputs/evaluation/demo                then tables, plots, galleries and one page
 
   --cfg job                 print the composed configuration and stop
@@ -71,7 +76,8 @@ def command_help(command: str) -> str:
         # one corpus at a time, not the mixtures of them that training draws from
         single = {path.stem for path in (conf_dir() / "data").glob("*.yaml")} - {"mixture", "paper"}
         data = ", ".join(sorted(single))
-        return EVALUATE_HELP.format(what=SUMMARIES[command], data=data)
+        classical, learned = ", ".join(CLASSICAL), ", ".join(f"{name}:<file>" for name in LEARNED)
+        return EVALUATE_HELP.format(what=SUMMARIES[command], data=data, classical=classical, learned=learned)
     groups = []
     for folder in sorted(path for path in conf_dir().iterdir() if path.is_dir()):
         options = sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "base")

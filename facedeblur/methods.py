@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from facedeblur.baselines.names import CLASSICAL, LEARNED, is_baseline, load_baseline
+from facedeblur.baselines.names import CLASSICAL, LEARNED, is_baseline, load_baseline, network_of
 from facedeblur.errors import UsageError
 from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
 from facedeblur.models.deblurrer import Blurred, Deblurrer
@@ -82,15 +82,16 @@ def load_methods(specs: Sequence[str], device: str | torch.device = "cpu") -> li
     ['blurred', 'oracle', 'krishnan11']
     """
     if ALL in specs:
-        named = {spec.rpartition("=")[2].partition(":")[0] for spec in specs}
-        print(f"method=all leaves out what has no weights: {', '.join(n for n in LEARNED if n not in named)}; "
-              "<name>:<file> adds one", file=sys.stderr)  # fmt: skip
+        given = {network_of(_split(spec)[1]) for spec in specs}
+        if missing := [name for name in LEARNED if name not in given]:
+            print(f"method=all leaves out what has no weights: {', '.join(missing)}; <name>:<file> adds one",
+                  file=sys.stderr)  # fmt: skip
         specs = [spec for given in specs for spec in (CLASSICAL if given == ALL else [given])]
         specs = list(dict.fromkeys(specs))
     wanted = [*ALWAYS, *(spec for spec in specs if spec not in ALWAYS)]
     methods = [load_method(spec, device) for spec in wanted]
     names = [method.name for method in methods]
-    methods = [replace(m, name=m.source.get("path", m.name)) if names.count(m.name) > 1 else m for m in methods]
+    methods = [replace(m, name=_by_place(m)) if names.count(m.name) > 1 else m for m in methods]
     names = [method.name for method in methods]
     for name in names:
         if names.count(name) > 1:
@@ -115,9 +116,9 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
     >>> load_method("mine=xu13").name
     'mine'
     """
-    labelled = None if Path(spec).exists() else LABEL.fullmatch(spec)
-    if labelled:
-        return replace(load_method(labelled[2], device), name=labelled[1].strip())
+    label, unlabelled = _split(spec)
+    if label:
+        return replace(load_method(unlabelled, device), name=label)
     path = Path(spec).expanduser()
     if spec in ALWAYS:
         return Method(spec, Blurred(), {"kind": "registered", "fingerprint": spec}, sharp=spec == "oracle")
@@ -155,6 +156,18 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
         return _plugin(spec, device)
     names = ", ".join([*ALWAYS, *CLASSICAL, *LEARNED, *weight_names()])
     raise UsageError(f"method: {spec} is no run folder, no <file>.py:<Class> and none of {names}")
+
+
+def _split(spec: str) -> tuple[str, str]:
+    """The label, or "", and what it names."""
+    labelled = None if Path(spec).exists() else LABEL.fullmatch(spec)
+    return (labelled[1].strip(), labelled[2]) if labelled else ("", spec)
+
+
+def _by_place(method: Method) -> str:
+    """What a method is called beside another of its name; a compared one still says whose weights it has."""
+    place = method.source.get("path", method.name)
+    return f"{method.name}, {place}" if method.source.get("kind") == "baseline" and place != method.name else place
 
 
 def _network(settings: ModelSettings) -> dict[str, Any]:

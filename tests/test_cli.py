@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from facedeblur import __version__
+from facedeblur.baselines.names import CLASSICAL, LEARNED
 from facedeblur.cli import main
 
 
@@ -29,6 +30,14 @@ def test_train_help_lists_every_group(capsys):
     text = capsys.readouterr().out
     for word in ("experiment", "identity_nohg_only2mf2", "scale", "paper", "camera_shake", "resume=auto"):
         assert word in text
+
+
+def test_evaluate_help_lists_every_compared_method(capsys):
+    assert main(["evaluate", "--help"]) == 0
+    text = capsys.readouterr().out
+    for word in (*CLASSICAL, *(f"{name}:<file>" for name in LEARNED), "method=all,", "camera_shake"):
+        assert word in text
+    assert max(map(len, text.splitlines())) <= 128
 
 
 def test_unknown_command(capsys):

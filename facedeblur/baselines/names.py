@@ -61,6 +61,12 @@ def trained_network(run: str) -> str | None:
     return stage if stage in LEARNED else None
 
 
+def network_of(spec: str) -> str | None:
+    """Which of the networks `spec` is of, with a file or by a run of ours; None for anything else."""
+    name = spec.partition(":")[0]
+    return name if name in LEARNED else trained_network(spec)
+
+
 def load_baseline(spec: str, device: str | torch.device = "cpu") -> tuple[str, Deblurrer, dict[str, Any]]:
     """The method that `spec` names, on the device: the name of its row, itself, and its source for the protocol.
 
@@ -75,9 +81,7 @@ def load_baseline(spec: str, device: str | torch.device = "cpu") -> tuple[str, D
         source = {"kind": "baseline", "version": made.version, **given}
         return name, made, {**source, "fingerprint": _fingerprint(name, made.version, *given.values())}
     if not path:
-        raise UsageError(
-            f"method: {name} needs its weights: {name}:FILE; docs/networks.md says where they are to be had"
-        )
+        raise UsageError(f"{name} needs its weights: {name}:FILE; docs/networks.md says where they are to be had")
     made = _class(LEARNED[name])(path, device=device)
     source = {"kind": "baseline", "version": made.version, "path": str(made.path), "weights": made.origin}
     source |= getattr(made, "given", {})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from facedeblur.baselines.names import is_baseline, load_baseline
+from facedeblur.baselines.names import CLASSICAL, LEARNED, is_baseline, load_baseline
 from facedeblur.errors import UsageError
 from facedeblur.inference.api import FaceDeblurrer
 from facedeblur.models.checkpoint import best_checkpoint, is_run, load_run
@@ -14,7 +14,7 @@ from facedeblur.models.deblurrer import Blurred, NetworkDeblurrer
 from facedeblur.models.devices import torch_device
 from facedeblur.models.fast import accelerated
 from facedeblur.models.onnx_runtime import OnnxDeblurrer
-from facedeblur.models.registry import weight_names
+from facedeblur.models.registry import UnknownWeightsError, weight_names
 from facedeblur.models.weights import load_weights
 
 BASELINE_SIZE = 256  # of the crops that compared methods are given, in pixels: the paper's
@@ -46,7 +46,11 @@ def load(weights: str | Path | None = None, device: str | torch.device = "auto")
     if str(weights).endswith(".onnx"):
         exported = OnnxDeblurrer(weights)
         return FaceDeblurrer(exported, exported.size, str(weights))
-    found = load_run(best_checkpoint(weights)) if is_run(weights) else load_weights(weights)
+    try:
+        found = load_run(best_checkpoint(weights)) if is_run(weights) else load_weights(weights)
+    except UnknownWeightsError as error:
+        compared = ", ".join([*CLASSICAL, *(f"{name}:FILE" for name in LEARNED)])
+        raise UsageError(f"{error}, or a compared method: {compared}") from None
     deblurrer = found.deblurrer(device)
     if isinstance(deblurrer, NetworkDeblurrer):
         deblurrer = accelerated(deblurrer)

@@ -32,6 +32,10 @@ class WeightsError(UsageError):
     """A file of weights is unknown, damaged, or of another architecture than it is asked to serve."""
 
 
+class UnknownWeightsError(WeightsError):
+    """No weights are registered by this name, and no file has it."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of the registry: SHA-256 of the shipped file, and of the training file where there is one."""
@@ -70,7 +74,8 @@ def locate(name: str | os.PathLike, folder: Path = PACKAGED, beside: Path = BESI
     """The files of registered weights, or of a `.safetensors` file given by its path; not yet verified.
 
     Raises:
-        WeightsError: listing the known names.
+        UnknownWeightsError: listing the known names.
+        WeightsError: registered weights whose file is missing.
     """
     name = os.fspath(name)
     entries = weight_names(folder)
@@ -85,7 +90,7 @@ def locate(name: str | os.PathLike, folder: Path = PACKAGED, beside: Path = BESI
         stem = file.name.removesuffix(SUFFIX)
         return Located(stem, file, _first(file.with_name(f"{stem}{TRAINING_SUFFIX}")))
     names = ", ".join(entries) or "none yet"
-    raise WeightsError(f"{name}: no such weights; known names: {names}; or give the path of a {SUFFIX} file")
+    raise UnknownWeightsError(f"{name}: no such weights; known names: {names}; or give the path of a {SUFFIX} file")
 
 
 def read_metadata(file: Path) -> dict[str, Any]:

@@ -49,14 +49,40 @@ def test_another_name_is_answered_with_those_there_are(spec):
 
 
 def test_all_is_every_method_that_needs_no_file(monkeypatch, capsys):
-    monkeypatch.setattr(names, "_class", lambda target: lambda device: _Stub())
+    monkeypatch.setattr(names, "_class", lambda target: _Stub)
     methods = [method.name for method in load_methods(["all", "l0", "ours=blurred"])]
     assert methods == ["blurred", "oracle", *names.CLASSICAL, "ours"]
     assert "leaves out what has no weights: nah17, kupyn17, chakrabarti16, nafnet;" in capsys.readouterr().err
 
 
+def test_all_names_only_what_is_left_out(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(names, "_class", lambda target: _StubOfFile if target in names.LEARNED.values() else _Stub)
+    run = tmp_path / "clips-s0"
+    run.mkdir()
+    (run / "config.yaml").write_text("stage: kupyn17\n")
+    specs = ["all", f"theirs=nah17:{tmp_path / 'a=b.pt'}", str(run)]
+    assert [m.name for m in load_methods(specs)][-2:] == ["theirs", "kupyn17 (retrained)"]
+    assert "leaves out what has no weights: chakrabarti16, nafnet;" in capsys.readouterr().err
+    load_methods([*specs, "chakrabarti16:model.mat", "nafnet:n.pth"])
+    assert capsys.readouterr().err == ""
+
+
+def test_two_files_of_one_network_say_whose_weights_they_are(monkeypatch):
+    monkeypatch.setattr(names, "_class", lambda target: _StubOfFile)
+    called = [method.name for method in load_methods(["nah17:GOPRO.pt", "nah17:REDS.pt"])[2:]]
+    assert called == ["nah17 (authors' weights), GOPRO.pt", "nah17 (authors' weights), REDS.pt"]
+
+
 class _Stub:
     version = 1
 
+    def __init__(self, device) -> None: ...
+
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         return images
+
+
+class _StubOfFile(_Stub):
+    def __init__(self, path, device) -> None:
+        self.path = self.fingerprint = path
+        self.origin = "authors' weights" if path.endswith((".pt", ".pth", ".mat")) else "retrained"

@@ -72,6 +72,11 @@ def test_the_recorder_gives_what_the_method_gives_and_keeps_the_kernels():
     np.testing.assert_array_equal(np.stack(recorder.kernels), expected.kernels[:, 0])
 
 
+def test_a_name_that_is_none_is_answered_with_the_compared_methods_too():
+    with pytest.raises(UsageError, match=r"pan17: no such weights; .* compared method: krishnan11, .*, nah17:FILE"):
+        load("pan17")
+
+
 def test_a_method_without_kernels_is_named():
     with pytest.raises(UsageError, match="--kernel: blurred estimates no kernel"):
         KernelRecorder(load("blurred").deblurrer, "blurred")
