@@ -124,7 +124,8 @@ class BlindDeblurrer(ABC):
             count = len(chunk)
             # a copy: where in memory an image lies must not decide which path its transforms take
             chunk = torch.cat((chunk, chunk[-1:].expand(size - count, -1, -1, -1)))
-            images_of_chunk, kernels_of_chunk = self.solve(chunk, side)
+            with torch.inference_mode():  # a fifth faster than no_grad: thousands of operations on small planes
+                images_of_chunk, kernels_of_chunk = self.solve(chunk, side)
             restored.append(images_of_chunk[:count])
             kernels.append(kernels_of_chunk[:count])
         if not restored:

@@ -2,7 +2,7 @@
 
     S = argmin |S * k - B|² + beta |grad S - (h, v)|² + gamma |S - u|²
 
-Spectra are kept as real tensors (B, C, H, 2 (W // 2 + 1)), real and imaginary parts next to each other, so that scaling
+Spectra are kept as real tensors (B, C, H, W // 2 + 1, 2), real and imaginary parts next to each other, so that scaling
 by real denominators needs no complex arithmetic: twice as fast on a CPU.
 """
 
@@ -15,13 +15,13 @@ from facedeblur.baselines.deconvolution.fourier import difference_power, psf2otf
 
 
 def spectrum(image: Tensor) -> Tensor:
-    """rfft2, as a real tensor (..., H, 2 (W // 2 + 1))."""
-    return torch.view_as_real(torch.fft.rfft2(image)).flatten(-2)
+    """rfft2, as a real tensor (..., H, W // 2 + 1, 2)."""
+    return torch.view_as_real(torch.fft.rfft2(image))
 
 
 def from_spectrum(values: Tensor, size: tuple[int, int]) -> Tensor:
     """Undoes `spectrum` for images of `size`."""
-    return torch.fft.irfft2(torch.view_as_complex(values.unflatten(-1, (-1, 2))), s=size)
+    return torch.fft.irfft2(torch.view_as_complex(values), s=size)
 
 
 class QuadraticStep:
@@ -39,15 +39,14 @@ class QuadraticStep:
         """Solves with `kernel` from now on."""
         otf = psf2otf(kernel, self.size)
         self._power = _twice(squared_modulus(otf))
-        self._data = torch.view_as_real(otf.conj() * self._blurry).flatten(-2)
+        self._data = torch.view_as_real(otf.conj() * self._blurry)
         self._right, self._left = self._data, self._power
         self._divisor = torch.empty_like(self._power)  # of every solve, in one place
 
-    def set_pull(self, image: Tensor | None, gamma: Tensor | float = 0) -> None:
-        """Pulls S towards `image` (B, C, H, W) with the weight gamma, a number or (B, 1, 1, 1); None ends that."""
-        self._right, self._left = self._data, self._power
-        if image is not None:
-            self._right, self._left = self._data + gamma * spectrum(image), self._power + gamma
+    def set_pull(self, image: Tensor, gamma: Tensor) -> None:
+        """Pulls S towards `image` (B, C, H, W) with the weights gamma (B, 1, 1, 1), until there is another kernel."""
+        gamma = gamma[..., None]
+        self._right, self._left = self._data + gamma * spectrum(image), self._power + gamma
 
     def solve(self, divergence: Tensor, beta: float) -> Tensor:
         """S for the gradients (h, v), given as their divergence (B, C, H, W), and their weight beta > 0."""
@@ -58,4 +57,5 @@ class QuadraticStep:
 
 
 def _twice(plane: Tensor) -> Tensor:
-    return plane.repeat_interleave(2, dim=-1)
+    """The plane (..., H, W // 2 + 1) for both parts of a spectrum, in memory: broadcasting would be slower."""
+    return torch.stack((plane, plane), dim=-1)

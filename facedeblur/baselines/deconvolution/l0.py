@@ -58,7 +58,6 @@ class LatentStep:
             made = sparse_gradients(self.problem, latent, weight)
             latent = made if bool(active.all()) else torch.where(active, made, latent)
             gamma = gamma * GROWTH
-        self.problem.set_pull(None)
         return self._cropped(latent)
 
     def _cropped(self, latent: Tensor) -> Tensor:

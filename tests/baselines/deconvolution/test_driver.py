@@ -61,6 +61,15 @@ def test_images_come_back_in_their_type_clamped_and_in_chunks(dtype):
     assert torch.equal(method(images.to(memory_format=torch.channels_last)), done.images)
 
 
+def test_results_can_be_used_in_training_and_in_place():
+    done = Recorded(side=5).deconvolve(torch.rand(2, 3, 20, 20))
+    assert not done.images.is_inference() and not done.kernels.is_inference()
+    done.images.mul_(0.5)
+    weight = torch.ones(1, requires_grad=True)
+    (weight * done.images).sum().backward()
+    assert weight.grad.item() == pytest.approx(done.images.sum().item(), rel=1e-5)
+
+
 def test_pixels_that_are_no_numbers_are_black_and_results_that_are_none_are_the_input():
     images = torch.full((2, 3, 30, 30), 0.5)
     images[0, :, 4, 4] = float("nan")

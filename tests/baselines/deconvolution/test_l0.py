@@ -32,7 +32,7 @@ def test_solutions_satisfy_the_normal_equations(dtype):
     misfit = circular_convolve(circular_convolve(made, kernel) - blurry, kernel.flip(-2, -1))
     residual = misfit + beta * divergence(dh - h, dv - v) + gamma * (made - pull)
     assert residual.norm() / (beta * divergence(h, v)).norm() < 1e-5
-    problem.set_pull(None)
+    problem.set_kernel(kernel)  # ends the pull
     without = problem.solve(divergence(h, v), beta)
     assert not torch.allclose(without, made)
 
