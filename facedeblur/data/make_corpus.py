@@ -16,7 +16,7 @@ from facedeblur.data.find_clips import clips_of
 from facedeblur.data.frames.index import FrameIndex
 from facedeblur.data.frames.pack import needed_runs, read_pack, read_plans, write_pack
 from facedeblur.data.frames.runs import find_runs
-from facedeblur.data.frames.store import FrameStore, does_not_fit, open_frames
+from facedeblur.data.frames.store import FrameStore, does_not_fit, open_frames, shared_memory
 from facedeblur.data.frames.tiles import TileSettings
 from facedeblur.data.pairs.files import PairFormat, write_pairs
 from facedeblur.data.pairs.store import PairStore, open_store
@@ -25,7 +25,7 @@ from facedeblur.data.plans.report import PlanReport
 from facedeblur.data.prepare.job import PrepareError, check_blurs
 from facedeblur.data.prepare.prepare import prepare_plan
 from facedeblur.data.prepare.settings import PrepareSettings
-from facedeblur.data.settings import DataSettings, plans_mark
+from facedeblur.data.settings import OF_STORED, DataSettings, plans_mark
 from facedeblur.data.stream.sample_windows import MixtureRow, validation_windows
 from facedeblur.progress import StageProgress, StepProgress
 
@@ -87,18 +87,22 @@ def pair_stores(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) 
 def frame_store(data: DataSettings, corpus: Corpus, size: int, jobs: int | str) -> FrameStore | None:
     """The stored faces of training, decoded now where they are not there; None where videos are read every epoch.
 
-    That is so, too, where they would take more than the limit or what is free: then one line says by how much.
+    That is so, too, where they would take more than the limit or what is free: then one line says by how much, and what
+    else cannot be done then. A later process of a DDP group has those of the first.
     """
     if data.frames == "stream":
         return None
     if corpus.packed is not None:
-        return _name_missing(read_pack(Path(corpus.packed) / "train"))
+        return _name_missing(read_pack(Path(corpus.packed) / "train", size))
     count = job_count(jobs)
     tiles = TileSettings(size, data.frames_oversample, data.frames_margin)
     runs = find_runs(corpus.train, corpus.clips, data.cache, corpus.prepare, count)
     index = FrameIndex.of(runs, tiles)
+    if data.frames != "disk" and (shared := shared_memory(index, tiles)) is not None:
+        return shared
     if reason := does_not_fit(index, tiles, data.frames, data.cache, data.frames_limit):
-        print(reason, file=sys.stderr)
+        without = ", ".join(f"data.{name}" for name in OF_STORED if getattr(data, name))
+        print(reason + (f", without {without}" if without else ""), file=sys.stderr)
         return None
     return _name_missing(open_frames(index, tiles, data.frames, data.cache, count, StepProgress("storing faces")))
 

@@ -17,6 +17,7 @@ from facedeblur.plugins import as_plugins
 from facedeblur.settings import ADDED, check, check_count, check_range, hashed, is_positive
 
 KEEP = ("stream", "memory", "disk", "device")  # where training's faces are
+OF_STORED = ("redraw", "zoom", "shift", "turn", "drift")  # settings that need stored frames
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class DataSettings(Selection):
             )
         if self.frames != "stream" and self.cache_pairs is not None:
             raise ValueError(f"cache_pairs: not beside frames={self.frames}, which keeps faces; set it to null")
-        for name in ("redraw", "zoom", "shift", "turn", "drift"):
+        for name in OF_STORED:
             if self.frames == "stream" and getattr(self, name):
                 raise ValueError(f"{name}: needs stored frames: data.frames=memory, disk or device")
 

@@ -60,7 +60,7 @@ def pair_module(data: DataSettings, corpus: Corpus, size: int, seed: int, jobs: 
         augment = replace(augment, zoom=data.zoom, shift=data.shift, turn=data.turn, drift=data.drift)
     kept = {"frames": frames, "redraw": data.redraw, "on_device": data.frames == "device"}
     if corpus.packed is not None:
-        kept["val_frames"] = read_pack(Path(corpus.packed) / "val")
+        kept["val_frames"] = read_pack(Path(corpus.packed) / "val", size)
     return PairDataModule(corpus.train, corpus.val, corpus.mixture, loader, augment, corpus.schedules, stores, **kept)
 
 

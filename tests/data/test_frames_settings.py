@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from facedeblur.data.make_corpus import mixture_rows
+from facedeblur.data.make_corpus import Corpus, frame_store, mixture_rows
 from facedeblur.settings import SettingsError
 from facedeblur.training.settings import run_settings
 
@@ -75,3 +77,15 @@ def test_blur_of_no_row_is_planned_for_none(compose):
 def test_an_unknown_schedule_of_a_row_is_named(compose):
     with pytest.raises(SettingsError, match="zoom_blur"):
         compose("data.mixture=[{corpus: A, weight: 1, blur: {zoom_blur: 1}}]")
+
+
+def test_what_needs_stored_frames_is_named_where_these_do_not_fit(compose, stored, monkeypatch, capsys):
+    words = ("data.frames=memory", "data.frames_limit=1e-6", "data.redraw=true", "data.drift=0.5")
+    data = run_settings(compose(*words)).data
+    monkeypatch.setattr("facedeblur.data.make_corpus.find_runs", lambda *given: list(stored.runs))
+    corpus = Corpus(stored.plan, stored.plan, (), None, (), {})
+    assert frame_store(data, corpus, 16, 1) is None
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and told.endswith("(stream), without data.redraw, data.drift\n")
+    assert frame_store(dataclasses.replace(data, redraw=False, drift=0.0), corpus, 16, 1) is None
+    assert capsys.readouterr().err.endswith("(stream)\n")

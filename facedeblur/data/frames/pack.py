@@ -21,7 +21,8 @@ import numpy as np
 
 from facedeblur.cores import usable_cores
 from facedeblur.data.frames.index import FaceRun, FrameIndex
-from facedeblur.data.frames.store import FrameStore, anonymous, mapped
+from facedeblur.data.frames.memory import free_memory
+from facedeblur.data.frames.store import FrameStore, bytes_needed, in_memory, mapped
 from facedeblur.data.frames.tiles import TileSettings
 from facedeblur.data.plans.plan import Plan
 from facedeblur.data.plans.report import PlanReport
@@ -91,18 +92,33 @@ def read_plans(root: str | Path) -> tuple[dict[str, Plan], dict[str, PlanReport]
     return plans, reports
 
 
-def read_pack(folder: Path) -> FrameStore:
-    """The tiles of one split, decoded into memory. Raises PackError where there is none."""
+def read_pack(folder: Path, size: int) -> FrameStore:
+    """The tiles of one split, decoded into memory, for images of `size` pixels.
+
+    Raises:
+        PackError: there is none, it has fewer pixels than the images, or it takes more than the free memory.
+    """
     header = _header(folder)
     try:
         index, settings = FrameIndex.read(folder / "index.npz"), TileSettings(**header["tiles"])
         data = np.fromfile(folder / "tiles.jpegs", np.uint8)
     except (OSError, ValueError, TypeError) as error:
         raise PackError(f"{folder}: not packed frames ({error})") from None
+    if len(header["sizes"]) != len(index):
+        raise PackError(f"{folder}: pack.json counts {len(header['sizes'])} faces, index.npz {len(index)}")
+    if size > settings.face:
+        raise PackError(
+            f"{folder}: its faces have {settings.face:.0f} pixels, too few for images of {size}; pack them again with "
+            f"model.image_size={size}"
+        )
+    return in_memory(index, settings, lambda path: _decoded(path, index, settings, header, data), kind="packed-")
+
+
+def _decoded(path: str, index: FrameIndex, settings: TileSettings, header: dict, data: np.ndarray) -> dict[str, str]:
+    """Fills the file `path` with the tiles whose JPEGs are `data`; the videos whose tiles are not there, and why."""
+    if (needed := bytes_needed(index, settings)) > (free := free_memory()):
+        raise PackError(f"{len(index)} packed faces take {needed / 1e9:.2f} GB, more than the free {free / 1e9:.2f} GB")
     ends = np.cumsum(header["sizes"])
-    if len(ends) != len(index):
-        raise PackError(f"{folder}: pack.json counts {len(ends)} faces, index.npz {len(index)}")
-    path, owner = anonymous(len(index) * settings.bytes)
     tiles = mapped(path, index, settings, "r+")
     missing: dict[str, str] = {}
 
@@ -125,7 +141,7 @@ def read_pack(folder: Path) -> FrameStore:
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         list(pool.map(decode, range(len(index.videos))))
-    return FrameStore(path, index, settings, missing, _owner=owner)
+    return missing
 
 
 def _tiles_of(index: FrameIndex, video: int) -> int:
@@ -140,7 +156,7 @@ def _header(folder: Path) -> dict:
     try:
         header = json.loads((folder / "pack.json").read_text())
         if header["format"] == FORMAT:
-            return header
+            return {name: header[name] for name in ("tiles", "checksums", "sizes")}
         reason = f"of format {header['format']}, not {FORMAT}"
     except OSError as error:
         reason = error.strerror or "cannot be read"

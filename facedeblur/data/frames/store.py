@@ -5,17 +5,15 @@
     <cache>/frames/<key>/state.json   per video: checksum of its tiles, or why it has none
 
 A video counts as stored once its checksum is written down, and every opening compares all checksums: what is missing,
-cut off or changed is decoded again. In memory the same file is an anonymous one, which ends with the process.
+cut off or changed is decoded again. In memory the same file is one of `frames.memory`, which ends with the process.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import time
-import weakref
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from filelock import FileLock
 
 from facedeblur.data.frames.fill import Progress, fill
 from facedeblur.data.frames.index import FrameIndex
+from facedeblur.data.frames.memory import anonymous, complete, free_memory, of_parent
 from facedeblur.data.frames.tiles import TileSettings
 from facedeblur.files import read_json, write_json
 
@@ -68,7 +67,7 @@ def bytes_needed(index: FrameIndex, settings: TileSettings) -> int:
 def bytes_free(keep: str, cache: str | Path) -> int:
     """What a store may take of the memory or of the disk now, beside any limit that was set."""
     if keep in ("memory", "device"):
-        return int(SHARE * _free_memory())
+        return int(SHARE * free_memory())
     folder = Path(cache)
     while not folder.exists():
         folder = folder.parent
@@ -114,9 +113,10 @@ def open_frames(
     Videos that cannot be read are named in `missing`, and tried again by the next call.
     """
     if keep in ("memory", "device"):
-        path, owner = anonymous(bytes_needed(index, settings))
-        missing = fill(path, index, settings, list(range(len(index.videos))), jobs, progress, lambda video, crc: None)
-        return FrameStore(path, index, settings, missing, _owner=owner)
+        every = list(range(len(index.videos)))
+        return in_memory(
+            index, settings, lambda path: fill(path, index, settings, every, jobs, progress, lambda video, crc: None)
+        )
     folder = store_folder(index, settings, cache)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
@@ -140,6 +140,29 @@ def open_frames(
         if waiting:
             _save(folder, sums)
     return FrameStore(str(path), index, settings, missing)
+
+
+def in_memory(
+    index: FrameIndex, settings: TileSettings, make: Callable[[str], dict[str, str]], kind: str = ""
+) -> FrameStore:
+    """A store in memory that `make(path)` fills, returning what is missing and why.
+
+    In a later process of a DDP group it is the store of the process that started it.
+
+    kind: how the tiles were made, where that is not decided by the index alone.
+    """
+    if (shared := shared_memory(index, settings, kind)) is not None:
+        return shared
+    path, owner = anonymous(bytes_needed(index, settings), kind + index.fingerprint(settings))
+    missing = make(path)
+    complete(path, missing)
+    return FrameStore(path, index, settings, missing, _owner=owner)
+
+
+def shared_memory(index: FrameIndex, settings: TileSettings, kind: str = "") -> FrameStore | None:
+    """The store that the process which started this one has in memory."""
+    found = of_parent(bytes_needed(index, settings), kind + index.fingerprint(settings))
+    return FrameStore(found[0], index, settings, found[2], _owner=found[1]) if found else None
 
 
 def damaged(path: Path, index: FrameIndex, settings: TileSettings, sums: dict[str, int]) -> list[int]:
@@ -172,33 +195,6 @@ def _sized(path: Path, size: int) -> None:
     with open(path, "ab") as file:
         if file.tell() != size:
             file.truncate(size)
-
-
-def anonymous(size: int) -> tuple[str, object]:
-    """A file of `size` bytes in memory that other processes can open while this one lives, and what keeps it there."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("facedeblur-frames")
-        os.truncate(descriptor, size)
-        owner = _Owner(descriptor)
-        return f"/proc/{os.getpid()}/fd/{descriptor}", owner
-    file = tempfile.NamedTemporaryFile(prefix="facedeblur-frames-")  # noqa: SIM115 - lives as long as the store
-    file.truncate(size)
-    return file.name, file
-
-
-class _Owner:
-    """Closes a file descriptor when it goes."""
-
-    def __init__(self, descriptor: int) -> None:
-        weakref.finalize(self, os.close, descriptor)
-
-
-def _free_memory() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _state(folder: Path) -> dict[str, int]:

@@ -20,7 +20,7 @@ def pack(stored, store, tmp_path):
 
 
 def test_a_pack_holds_the_faces_and_their_windows(stored, store, pack):
-    again = read_pack(pack / "train")
+    again = read_pack(pack / "train", 16)
     assert np.abs(again.tiles.astype(int) - store.tiles).mean() < 3 and not again.missing  # JPEG
     plans, reports = read_plans(pack)
     assert plans["train"].fingerprint() == stored.plan.fingerprint() and reports["val"].videos == 3
@@ -44,25 +44,42 @@ def test_damaged_videos_are_left_out_and_told(store, pack, damage):
         data = bytearray(file.read_bytes())
         data[-50] ^= 0x10
         file.write_bytes(data)
-    again = read_pack(pack / "train")
+    again = read_pack(pack / "train", 16)
     last = str(store.index.videos[-1])
     assert set(again.missing) == {last} and "damaged" in again.missing[last]
 
 
-@pytest.mark.parametrize("damage", ["no folder", "pack.json cut off", "another format", "index.npz cut off"])
+@pytest.mark.parametrize(
+    "damage", ["no folder", "pack.json cut off", "pack.json without sizes", "another format", "index.npz cut off"]
+)
 def test_a_folder_that_is_no_pack_is_refused_in_one_line(pack, damage):
     told = pack / "train" / "pack.json"
     if damage == "no folder":
         told.unlink()
     elif damage == "pack.json cut off":
         told.write_text(told.read_text()[:30])
+    elif damage == "pack.json without sizes":
+        told.write_text(json.dumps({"format": 1, "tiles": {}}))
     elif damage == "another format":
         told.write_text(json.dumps(json.loads(told.read_text()) | {"format": 99}))
     else:
         os.truncate(pack / "train" / "index.npz", 100)
     with pytest.raises(PackError) as error:
-        read_pack(pack / "train")
+        read_pack(pack / "train", 16)
     assert "\n" not in str(error.value) and str(pack / "train") in str(error.value)
+
+
+def test_faces_are_not_enlarged_unasked(pack):
+    """They have 1.5 pixels for one of the 16 they were packed for."""
+    assert len(read_pack(pack / "train", 24).index)
+    with pytest.raises(PackError, match=r"train: its faces have 24 pixels, too few for images of 25; .*image_size=25"):
+        read_pack(pack / "train", 25)
+
+
+def test_faces_that_do_not_fit_into_the_memory_are_refused_with_the_figure(pack, store, monkeypatch):
+    monkeypatch.setattr("facedeblur.data.frames.pack.free_memory", lambda: store.tiles.nbytes - 1)
+    with pytest.raises(PackError, match=rf"{len(store.index)} packed faces take \S+ GB, more than the free"):
+        read_pack(pack / "train", 16)
 
 
 def test_runs_are_cut_to_what_windows_need(stored):
