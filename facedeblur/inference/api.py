@@ -170,6 +170,8 @@ def _of_list(images: Sequence[Any]) -> tuple[list[np.ndarray], Any]:
 def _of_tensor(image: Tensor) -> tuple[list[np.ndarray], Any]:
     if image.ndim not in (3, 4) or image.shape[-3] != 3:
         raise ValueError(f"image: must be {SHAPES}; got a tensor {tuple(image.shape)}")
+    if image.dtype != torch.uint8 and not image.is_floating_point():
+        raise ValueError(f"image: must be {SHAPES}; got a tensor of {image.dtype}")
     plain = image.detach().cpu()
     array = (plain if plain.dtype in (torch.uint8, torch.float64) else plain.float()).movedim(-3, -1).numpy()
     pictures, rebuild = _of_array(np.ascontiguousarray(array))
@@ -183,7 +185,8 @@ def _of_array(image: np.ndarray) -> tuple[list[np.ndarray], Any]:
         if not np.issubdtype(image.dtype, np.floating):
             raise ValueError(f"image: must be {SHAPES}; got {image.dtype}")
         if not (image.min() >= -ROUNDING and image.max() <= 1 + ROUNDING):
-            raise ValueError(f"image: floats must be in [0, 1], got {image.min():.3g} to {image.max():.3g}")
+            found = "NaN" if np.isnan(image).any() else f"{image.min():.3g} to {image.max():.3g}"
+            raise ValueError(f"image: floats must be in [0, 1], got {found}")
     kind = image.dtype if image.dtype in (np.uint8, np.uint16) else np.float32
     given = image.astype(kind, copy=False)
     if kind == np.float32:

@@ -44,8 +44,9 @@ class DeblurOptions:
 
     def __post_init__(self) -> None:
         for box in self.boxes:
-            valid = len(box) == 4 and all(math.isfinite(value) for value in box) and min(box[2:]) > 0
-            check(valid, "box", "x,y,width,height in pixels", ",".join(map(str, box)))
+            values = tuple(box) if np.iterable(box) else (box,)
+            valid = len(values) == 4 and all(math.isfinite(value) for value in values) and min(values[2:]) > 0
+            check(valid, "box", "x,y,width,height in pixels", ",".join(map(str, values)))
         if self.boxes and self.aligned:
             raise ValueError("box: an aligned picture is one face; give either")
         check(self.faces in FACES, "faces", f"one of {', '.join(FACES)}", self.faces)

@@ -118,6 +118,16 @@ def test_other_images_are_refused(deblur, bad):
         deblur(bad)
 
 
+def test_a_refusal_says_what_was_given(deblur, image):
+    whole = torch.from_numpy(image).permute(2, 0, 1)
+    with pytest.raises(ValueError, match="got a tensor of torch.int64"):
+        deblur(whole.long())
+    with pytest.raises(ValueError, match="floats must be in .0, 1., got NaN"):
+        deblur(np.full((8, 8, 3), np.nan))
+    with pytest.raises(ValueError, match="box: must be x,y,width,height in pixels, got '20'"):
+        deblur(image, boxes=(20, 10, 40, 40))  # one box where a list of boxes is wanted
+
+
 def test_load_gives_the_copy_and_names_what_is_missing():
     loaded = facedeblur.load("blurred")
     tensor = torch.rand(1, 3, 128, 128)
