@@ -25,6 +25,7 @@ from facedeblur.models.deblurrer import NetworkDeblurrer
 from facedeblur.models.fast import accelerated
 
 LABEL = " (front door)"
+VERSION = 2  # of how faces are found, chosen and pasted: rows of another front door are other rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ def front_doors(methods: Sequence[Method], size: int) -> list[FrontDoor]:
             fast = accelerated(deblurrer) if isinstance(deblurrer, NetworkDeblurrer) else deblurrer
             door = FaceDeblurrer(fast, method.image_size or size, method.name)
         source = {"kind": "front_door", "of": dict(method.source)}
-        source["fingerprint"] = f"front door, {method.source.get('fingerprint')}"
+        source["fingerprint"] = f"front door {VERSION}, {method.source.get('fingerprint')}"
         found.append(FrontDoor(method.name + LABEL, method.deblurrer, source, method.image_size, door=door))
     return found
 

@@ -15,8 +15,9 @@ import numpy as np
 from facedeblur.faces.crop import CropBox, crop, resize
 
 # Width of the mask's soft edge, as a share of the crop's side. The crop ends 0.19 of its side below the chin: what the
-# network does to the whole face, and to what lies just behind it, is pasted in full.
-FEATHER = 0.06
+# network does to the whole face, and to what lies just behind it, is pasted in full. At 0.06 the edge cost 2 to 15 % of
+# what the network gains in PSNR, half of it regained at 0.03; at 0.02 one sees where hair turns from sharp to blurred.
+FEATHER = 0.03
 
 
 def white_of(dtype: np.dtype) -> float:

@@ -103,9 +103,14 @@ def test_what_the_network_leaves_alone_stays_beside_a_strong_change(noise):
 def test_the_mask_is_one_inside_and_falls_smoothly_to_nothing():
     mask, margin = feather(100), int(np.ceil(100 * FEATHER))
     assert np.all(mask[margin:-margin, margin:-margin] == 1) and mask.max() == 1
-    assert mask[0].max() < 0.02 and mask[:, -1].max() < 0.02
+    assert mask[0].max() < 0.07 and mask[:, -1].max() < 0.07
     assert np.abs(np.diff(mask, axis=0)).max() < 2 / margin  # half a cosine is at most pi / 2 times as steep as a line
     assert np.array_equal(mask, mask[::-1, ::-1])
+
+
+def test_the_mask_costs_little_of_what_the_network_gains():
+    """Of a correction that is right everywhere, the error that the mask leaves is less than a twentieth."""
+    assert np.mean((1 - feather(128)) ** 2) < 0.05
 
 
 def test_masks_of_many_sizes_are_not_kept():

@@ -35,7 +35,7 @@ def test_every_frame_comes_back_with_its_face_changed_alone(walk, unsharp, finde
     for before, after in done:
         x, y, side = crop_box(finder.find(before)[0])
         outside = np.ones(before.shape[:2], bool)
-        outside[max(y - 2, 0) : y + side + 2, max(x - 2, 0) : x + side + 2] = False
+        outside[max(y - 4, 0) : y + side + 4, max(x - 4, 0) : x + side + 4] = False  # tracks are smoothed
         assert np.array_equal(before[outside], after[outside]) and not np.array_equal(before, after)
     counts = change.counts
     assert (counts.frames, counts.with_face, counts.faces, counts.sharp) == (20, 20, 1, 0)
