@@ -78,6 +78,9 @@ class L0Deblurrer(BlindDeblurrer):
 class Pan14Text(L0Deblurrer):
     """L0Deblurrer with a second L0 norm, of the pixels themselves: text is black on a background.
 
+    The authors' code lowers both weights to the coarsest level's threshold of gradients where this is below a tenth of
+    them; that rule is left out.
+
     Args:
         device: where it runs; None is that of the images.
         pixel_weight: lambda of the L0 norm of the pixels, which falls like that of the gradients.
