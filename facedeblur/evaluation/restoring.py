@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -40,6 +41,7 @@ class Restored:
         return not self.flags & {"nan", "error"}
 
 
+WARM_UP_SIDE = 16  # of the image that warms a slow method up, in pixels
 CALL_SECONDS = 5.0  # of a call at most: what an image that a method fails on costs the others of its batch
 
 
@@ -138,7 +140,10 @@ def _restore_one(task: tuple[str, np.ndarray]) -> Restored:
 @cache
 def _restorer(spec: str) -> Restorer:
     torch.set_num_threads(1)
-    return Restorer(load_method(spec), "cpu", batch=1, warm=True)
+    method = load_method(spec)
+    with suppress(Exception, SystemExit), torch.no_grad():  # what is imported at the first call is no image's time
+        method.deblurrer(torch.zeros(1, 3, WARM_UP_SIDE, WARM_UP_SIDE))
+    return Restorer(method, "cpu", batch=1, warm=True)
 
 
 def _as_files(output: Tensor, size: tuple[int, int]) -> list[tuple[np.ndarray, frozenset[str]]]:

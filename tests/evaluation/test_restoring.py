@@ -1,13 +1,14 @@
 """A method over images: how many at a time, what it is warmed up with, and what an error costs."""
 
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 from facedeblur.evaluation import restoring
-from facedeblur.evaluation.restoring import Restorer
+from facedeblur.evaluation.restoring import PooledRestorer, Restorer
 from facedeblur.methods import Method
 
 IMAGES = [np.full((8, 8, 3), value, np.uint8) for value in range(20)]
@@ -106,3 +107,26 @@ def test_a_bad_image_costs_a_slow_method_a_few_others_at_most(restore, capsys):
     assert restored[13].flags == {"error"} and not restored[13].image.any()
     assert sum(method.calls) == 1 + 20 + 2  # the first to warm up, every image once, and one small call again
     assert "recorded: RuntimeError: bad image; the image counts as black" in capsys.readouterr().err
+
+
+class FirstCallImports(Recorded):
+    """Takes ten seconds more at its first call."""
+
+    def __call__(self, images):
+        self.now += 10 if not self.calls else 0
+        return super().__call__(images)
+
+
+@pytest.mark.parametrize("bad", [None, 0, 2])
+def test_what_a_slow_method_imports_is_no_images_time(monkeypatch, bad):
+    """In the judges' processes, which this one stands in for here; an image that fails costs itself alone."""
+    method, images, done = FirstCallImports(seconds=2.0, bad=bad), IMAGES[:4], []
+    monkeypatch.setattr(restoring, "load_method", lambda spec: Method(spec, method))
+    monkeypatch.setattr(restoring.time, "perf_counter", lambda: method.now)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    loaded = restoring._restorer.__wrapped__("slow")
+    monkeypatch.setattr(restoring, "_restorer", lambda spec: loaded)
+    pool = Mock(run=lambda function, task: Mock(result=lambda: function(task)))
+    restored = PooledRestorer(Method("slow", method, spec="slow"), pool)(images, done.append)
+    assert [r.seconds for r in restored] == [None if n == bad else pytest.approx(2.0) for n in range(4)]
+    assert [bool(r.flags) for r in restored] == [n == bad for n in range(4)] and done == [1, 2, 3, 4]
