@@ -41,6 +41,11 @@ class NetworkFile:
     tensors: dict[str, Tensor]
     retrained: bool = False
 
+    @property
+    def origin(self) -> str:
+        """What a row says of the weights."""
+        return "retrained" if self.retrained else "authors' weights"
+
 
 def read_network(path: str | Path, network: str) -> NetworkFile:
     """The tensors of `network`, a name of FINGERPRINTS, from the authors' file, or a run folder or checkpoint of ours.

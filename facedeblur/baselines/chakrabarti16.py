@@ -24,7 +24,6 @@ from facedeblur.models.chakrabarti16 import BANDS, LAYERS, PATCH, PatchNet, four
 from facedeblur.models.checkpoint import fill
 from facedeblur.models.registry import WeightsError
 
-SIDE_OF_IMAGE = 0.2  # kernel side per image side: 25 taps at 128 px, 51 at 256, the author's
 LEAST_NOISE = 0.01  # of the deconvolution, the author's
 
 
@@ -45,6 +44,7 @@ class Chakrabarti16(BlindDeblurrer):
     """
 
     name = "chakrabarti16"
+    side_of_image = 0.2  # 25 taps at 128 px, 51 at 256, the author's
     smallest = 14  # of the derivatives that a kernel of 3 taps is fitted to, see sparse_kernel
 
     def __init__(
@@ -62,7 +62,7 @@ class Chakrabarti16(BlindDeblurrer):
         super().__init__(device, side, chunk)
         self.stride, self.patch_stride, self.regularisers, self.steps = stride, patch_stride, regularisers, steps
         file = read_chakrabarti16(path)
-        self.path, self.retrained = file.path, file.retrained
+        self.path, self.origin = file.path, file.origin
         units = len(file.tensors.get("layers.l1_1.bias", torch.zeros(1)).flatten())
         self.network = PatchNet(units)
         fill(self.network.state_dict(), file.tensors, self.path)
@@ -72,14 +72,6 @@ class Chakrabarti16(BlindDeblurrer):
         self.prior = load_prior(prior)
         self.given = {"prior": self.prior.source}
         self.fingerprint = fingerprint(self.network.state_dict() | {"prior": self.prior.variances})
-
-    @property
-    def origin(self) -> str:
-        """What a row says of the weights."""
-        return "retrained" if self.retrained else "authors' weights"
-
-    def default_side(self, size: tuple[int, int]) -> int:
-        return max(3, 2 * round((SIDE_OF_IMAGE * min(size) - 1) / 2) + 1)
 
     def solve(self, images: Tensor, side: int) -> tuple[Tensor, Tensor]:
         blurry = gray(images).float()

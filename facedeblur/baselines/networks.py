@@ -38,8 +38,8 @@ class NetworkBaseline(ABC):
         path: the authors' file, or a run folder or checkpoint of ours.
         device: where it runs; None is that of the images.
 
-    `retrained` tells whether the weights come from a run of ours; `fingerprint` is of the weights only. Raises
-    WeightsError for a file that cannot be read or holds another network; the mismatch is named.
+    `origin` says whose weights they are, "authors' weights" or "retrained"; `fingerprint` is of the weights only.
+    Raises WeightsError for a file that cannot be read or holds another network; the mismatch is named.
     """
 
     name = ""
@@ -53,15 +53,10 @@ class NetworkBaseline(ABC):
         except (IndexError, ValueError) as error:  # no widths or depths to be read off such tensors
             raise WeightsError(f"{file.path}: of another architecture: {error}") from error
         self.network = network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-        self.device, self.path, self.retrained = device, file.path, file.retrained
+        self.device, self.path, self.origin = device, file.path, file.origin
         self.fingerprint = fingerprint(self.network.state_dict())
         if device is not None:
             self.network.to(device)
-
-    @property
-    def origin(self) -> str:
-        """What a row says of the weights."""
-        return "retrained" if self.retrained else "authors' weights"
 
     @abstractmethod
     def build(self, file: NetworkFile) -> nn.Module:

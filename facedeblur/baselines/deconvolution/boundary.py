@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facedeblur.baselines.deconvolution.fourier import circular_convolve, good_size
+from facedeblur.baselines.deconvolution.fourier import circular_convolve, good_size, squared_modulus
 
 
 def wrapped_size(size: tuple[int, int], side: int) -> tuple[int, int]:
@@ -111,6 +111,6 @@ def edge_taper(image: Tensor, kernel: Tensor, times: int = 1) -> Tensor:
 def _taper(profile: Tensor, length: int) -> Tensor:
     """Weights along an axis of `length` pixels for a kernel whose sums along it are `profile` (B, 1, h)."""
     spectrum = torch.fft.rfft(profile, n=length - 1)
-    z = torch.fft.irfft(spectrum.real.square() + spectrum.imag.square(), n=length - 1)
+    z = torch.fft.irfft(squared_modulus(spectrum), n=length - 1)
     z = torch.cat((z, z[..., :1]), dim=-1)
     return 1 - z / z.amax(-1, keepdim=True).clamp_min(torch.finfo(z.dtype).tiny)

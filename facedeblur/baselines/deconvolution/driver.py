@@ -15,12 +15,6 @@ from facedeblur.baselines.deconvolution.kernel_cleanup import centred, drop_fain
 from facedeblur.baselines.deconvolution.pyramid import RATIO, downsample, kernel_sides, starting_kernel, upsample_kernel
 
 LUMINANCE = (0.2989, 0.5870, 0.1140)  # MATLAB's rgb2gray
-SIDE_OF_IMAGE = 0.12  # kernel side per image side: 15 taps at 128 px, 31 at 256
-
-
-def kernel_side(size: tuple[int, int]) -> int:
-    """The odd kernel side for images of `size` that is used where none is asked for."""
-    return max(3, 2 * round((SIDE_OF_IMAGE * min(size) - 1) / 2) + 1)
 
 
 def gray(images: Tensor) -> Tensor:
@@ -62,7 +56,7 @@ class BlindDeblurrer(ABC):
 
     Args:
         device: where it runs; None is that of the images.
-        side: of the kernels in pixels, odd; None: by the size of the images, see `kernel_side`.
+        side: of the kernels in pixels, odd; None: by the size of the images, see `default_side`.
         chunk: images at a time on a GPU.
 
     Raises:
@@ -70,6 +64,7 @@ class BlindDeblurrer(ABC):
     """
 
     version = 1  # a row of a table is made anew when this changes
+    side_of_image = 0.12  # kernel side per image side: 15 taps at 128 px, 31 at 256
     smallest = 1  # side of images in pixels that the steps take; smaller ones are replicated beyond their border
     given: Mapping[str, str] = MappingProxyType({})  # what else decides a row, for its protocol
 
@@ -93,7 +88,7 @@ class BlindDeblurrer(ABC):
 
     def default_side(self, size: tuple[int, int]) -> int:
         """The odd kernel side for images of `size` where none was asked for."""
-        return kernel_side(size)
+        return max(3, 2 * round((self.side_of_image * min(size) - 1) / 2) + 1)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Blurry images (B, 3, H, W) in [0, 1] -> restored ones, same shape, type and device."""

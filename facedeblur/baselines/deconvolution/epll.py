@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from facedeblur.baselines.deconvolution.boundary import crop, edge_taper, replicate
 from facedeblur.baselines.deconvolution.conjugate_gradient import conjugate_gradient
+from facedeblur.baselines.deconvolution.fourier import squared_modulus
 from facedeblur.baselines.deconvolution.masked import MaskedConvolution
 from facedeblur.baselines.deconvolution.paired_fft import filter_planes
 from facedeblur.baselines.deconvolution.patch_prior import PIXELS, SIDE, PatchPrior
@@ -57,7 +58,7 @@ def epll(
     scene = F.pad(torch.ones_like(start[:1, :1]), (0, beside, 0, below))  # 1 where something is to be restored
     counts = F.pad(_together(_patches(torch.ones_like(start[:1, :1]), stride), model.scene, stride),
                    (0, beside, 0, below))  # fmt: skip
-    power = transfer.real.square() + transfer.imag.square()
+    power = squared_modulus(transfer)
     latent = F.pad(start, (0, beside, 0, below))
     for weight in weights:
         patches = _patches(latent[..., : model.scene[0], : model.scene[1]], stride)

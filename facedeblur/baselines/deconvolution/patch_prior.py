@@ -8,6 +8,8 @@ says which. The authors' own (`GSModel_8x8_200_2M_noDC_zeromean.mat`, of 200 com
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,8 +139,8 @@ def load_prior(path: str | Path | None = None) -> PatchPrior:
         try:
             with np.load(path) as content:
                 weights, triangles, source = content["weights"], content["triangles"], str(content["source"])
-        except (OSError, ValueError, KeyError) as error:
-            raise PriorError(f"{path}: holds no mixture of patches ({error})") from error
+        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise PriorError(f"{path}: holds no mixture of patches, or is damaged") from error
         rows, columns = np.tril_indices(PIXELS)
         covariances = np.zeros((len(weights), PIXELS, PIXELS))
         covariances[:, rows, columns] = covariances[:, columns, rows] = triangles

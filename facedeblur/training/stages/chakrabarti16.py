@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from facedeblur.baselines.deconvolution.driver import gray
 from facedeblur.models.chakrabarti16 import PATCH, PatchNet, neural_average, patch_loss
 from facedeblur.training.compared_settings import ComparedSettings
 from facedeblur.training.stages.compared import ComparedStage
 
 UNITS = 1024
-LUMINANCE = (0.2989, 0.5870, 0.1140)
 WHITENED_BY = 8  # pixels between the patches of the first batch, whose covariance whitens the bands
 VALIDATED_BY = 16  # pixels between patches in validation
 
@@ -36,7 +36,7 @@ class Chakrabarti16Stage(ComparedStage):
         return [torch.optim.SGD(self.generator.parameters(), self.settings.learning_rate, self.settings.beta1)]
 
     def update(self, batch: dict) -> dict[str, Tensor]:
-        blurry, sharp = (_gray(batch[key]) for key in ("blurry", "sharp"))
+        blurry, sharp = (gray(batch[key])[:, 0] for key in ("blurry", "sharp"))
         if not self._whitened:
             self.whiten(blurry)
         pairs = self.random_patches(torch.stack([blurry, sharp], dim=1))
@@ -70,7 +70,3 @@ class Chakrabarti16Stage(ComparedStage):
     def restore(self, blurry: Tensor) -> dict[str, Tensor]:
         planes = neural_average(self.generator, blurry.float().flatten(0, 1)[:, None], VALIDATED_BY)
         return {"deblurred": planes.view_as(blurry)}
-
-
-def _gray(images: Tensor) -> Tensor:
-    return sum(weight * images[:, channel] for channel, weight in enumerate(LUMINANCE))

@@ -28,7 +28,7 @@ class Recorded(driver.BlindDeblurrer):
 
 @pytest.mark.parametrize(("size", "side"), [((128, 128), 15), ((256, 256), 31), ((256, 300), 31), ((8, 8), 3)])
 def test_kernel_side_by_image_size(size, side):
-    assert driver.kernel_side(size) == side
+    assert Recorded().default_side(size) == side
 
 
 def test_levels_come_coarsest_first_and_hand_their_kernels_on():

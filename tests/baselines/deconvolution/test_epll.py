@@ -15,6 +15,7 @@ from skimage.restoration import unsupervised_wiener
 
 from facedeblur.baselines.deconvolution.epll import WEIGHTS, _patches, _tapered, _together, epll
 from facedeblur.baselines.deconvolution.patch_prior import (
+    PACKAGED,
     PatchPrior,
     PriorError,
     fit,
@@ -157,6 +158,9 @@ def test_other_files_are_refused(tmp_path, name):
     with pytest.raises(PriorError, match="no such file"):
         load_prior(tmp_path / name)
     (tmp_path / name).write_bytes(b"hello")
+    with pytest.raises(PriorError, match=name):
+        load_prior(tmp_path / name)
+    (tmp_path / name).write_bytes(PACKAGED.read_bytes()[:5000])
     with pytest.raises(PriorError, match=name):
         load_prior(tmp_path / name)
     savemat(tmp_path / "b.mat", {"GS": {"covs": np.zeros((9, 9, 2)), "mixweights": [0.5, 0.5]}})
