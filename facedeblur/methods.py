@@ -10,7 +10,7 @@
     pan16, krishnan11, nah17:<file>...  a compared method, see `facedeblur.baselines.names`
     all                                 every compared method that needs no file
 
-and `<label>=` before any of them but "all" names its row.
+and `<label>=` before any of them but "all" names its row; that of a network of others still says whose weights it has.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def load_method(spec: str, device: str | torch.device = "cpu") -> Method:
     """
     label, unlabelled = _split(spec)
     if label:
-        return replace(load_method(unlabelled, device), name=label)
+        method = load_method(unlabelled, device)
+        origin = method.source.get("weights", "")  # of a network of others; a label must not hide whose they are
+        return replace(method, name=label if origin in label else f"{label} ({origin})")
     path = Path(spec).expanduser()
     if spec in ALWAYS:
         return Method(spec, Blurred(), {"kind": "registered", "fingerprint": spec}, sharp=spec == "oracle")

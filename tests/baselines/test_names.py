@@ -61,7 +61,7 @@ def test_all_names_only_what_is_left_out(monkeypatch, tmp_path, capsys):
     run.mkdir()
     (run / "config.yaml").write_text("stage: kupyn17\n")
     specs = ["all", f"theirs=nah17:{tmp_path / 'a=b.pt'}", str(run)]
-    assert [m.name for m in load_methods(specs)][-2:] == ["theirs", "kupyn17 (retrained)"]
+    assert [m.name for m in load_methods(specs)][-2:] == ["theirs (authors' weights)", "kupyn17 (retrained)"]
     assert "leaves out what has no weights: chakrabarti16, nafnet;" in capsys.readouterr().err
     load_methods([*specs, "chakrabarti16:model.mat", "nafnet:n.pth"])
     assert capsys.readouterr().err == ""
@@ -71,6 +71,12 @@ def test_two_files_of_one_network_say_whose_weights_they_are(monkeypatch):
     monkeypatch.setattr(names, "_class", lambda target: _StubOfFile)
     called = [method.name for method in load_methods(["nah17:GOPRO.pt", "nah17:REDS.pt"])[2:]]
     assert called == ["nah17 (authors' weights), GOPRO.pt", "nah17 (authors' weights), REDS.pt"]
+
+
+def test_a_label_does_not_hide_whose_weights_a_network_has(monkeypatch):
+    monkeypatch.setattr(names, "_class", lambda target: _StubOfFile)
+    for label in ("nah17", "nah17 (retrained)"):
+        assert load_method(f"{label}=nah17:run").name == "nah17 (retrained)"
 
 
 class _Stub:
