@@ -63,7 +63,7 @@ examples:
   facedeblur evaluate method=outputs/final/demo-s0,outputs/no_identity/demo-s0
   facedeblur evaluate method=ours=outputs/final/demo-s0 data=stills data.root=~/photos blur=trajectory
   facedeblur evaluate data=vw300 data.root=~/300VW method=mine.py:Deblurrer blur=pravg7,vla
-  facedeblur evaluate method=all,nah17:GOPRO_L1.pt data=clips data.root=~/videos images=40
+  facedeblur evaluate method=all,nah17:model-1000.pt data=clips data.root=~/videos images=40
   facedeblur report outputs/evaluation/demo                then tables, plots, galleries and one page
 
   --cfg job                 print the composed configuration and stop
