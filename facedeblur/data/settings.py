@@ -163,6 +163,8 @@ class DataSettings(Selection):
             )
         if self.frames != "stream" and self.cache_pairs is not None:
             raise ValueError(f"cache_pairs: not beside frames={self.frames}, which keeps faces; set it to null")
+        if self.frames == "device" and self.augmentation is not None:
+            raise ValueError("augmentation: not with frames=device, which makes whole batches; frames=memory or disk")
         for name in OF_STORED:
             if self.frames == "stream" and getattr(self, name):
                 raise ValueError(f"{name}: needs stored frames: data.frames=memory, disk or device")

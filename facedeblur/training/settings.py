@@ -213,9 +213,11 @@ class RunSettings:
             ("hourglass.", self.hourglass.trainer, self.hourglass.data, self.hourglass.blur),
         ):
             try:
-                data.schedules(blur)
+                own = [schedule.name for schedule in data.schedules(blur) if schedule.kind == "plugin"]
             except ValueError as error:
                 raise ValueError(f"{prefix}data.mixture: {error}") from None
+            if own and data.frames == "device":
+                raise ValueError(f"{prefix}data.frames: device has no blur of your own ({own[0]}); memory or disk")
             ranks = trainer.nodes * (trainer.devices if isinstance(trainer.devices, int) else 1)
             if data.batch % ranks or data.batch // ranks < 2:
                 raise ValueError(

@@ -37,6 +37,18 @@ def test_what_cannot_be_is_refused_in_one_line(compose, override, told):
     assert told in str(error.value) and "\n" not in str(error.value)
 
 
+def test_what_a_device_does_not_make_is_refused(compose, tmp_path):
+    """It would be left out, or fail when training has begun."""
+    (code := tmp_path / "my.py").write_text("def haze(sharp, seed, landmarks):\n    return sharp\n")
+    augmented = (f"data.augmentation={code}:haze",)
+    blurred = (f"+blur.plugins.mine={code}:haze", "+blur.schedules.mine=1")
+    reasons = "data.augmentation: not with frames=device", "device has no blur of your own .mine.; memory or disk"
+    for words, told in zip((augmented, blurred), reasons, strict=True):
+        run_settings(compose(*words, "data.frames=memory"))
+        with pytest.raises(SettingsError, match=told):
+            run_settings(compose(*words, "data.frames=device"))
+
+
 def test_finished_pairs_are_not_cached_beside_stored_frames(compose):
     with pytest.raises(SettingsError, match="data.cache_pairs: not beside frames=disk"):
         compose("data.frames=disk", "data.cache_pairs=png")
