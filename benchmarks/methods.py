@@ -132,7 +132,7 @@ def _tile(image: torch.Tensor, kernel: torch.Tensor | None) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__)
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write the pictures instead")
-    parser.add_argument("--methods", nargs="+", default=list(CLASSICAL), help="default: all")
+    parser.add_argument("--methods", nargs="+", default=list(CLASSICAL), choices=CLASSICAL, help="default: all")
     parser.add_argument("--rounds", type=int, default=2, help="runs over the batch, of which the fastest counts")
     arguments = parser.parse_args()
     if arguments.pictures:

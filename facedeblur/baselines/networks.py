@@ -43,7 +43,7 @@ class NetworkBaseline(ABC):
     """
 
     name = ""
-    version = 1  # a row of a table is made anew when this changes
+    version = 1  # of what it computes: rows of another version do not stand beside this one's
     multiple, smallest = 1, 1  # of the sides
 
     def __init__(self, path: str | Path, device: str | torch.device | None = None) -> None:

@@ -40,6 +40,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="pictures, or folders of them")
     parser.add_argument("-o", "--out", required=True, type=Path, metavar="NPZ", help="the set to write")
     flags = parser.parse_args(argv)
+    if flags.out.suffix != ".npz":  # a photo that is named here by mistake stays what it is
+        raise UsageError(f"--out {flags.out}: is written as NPZ; name a file that ends in .npz")
     check_place(flags.out, "--out")
     faces, landmarks, blurred = [], [], 0
     for photo in files_among(flags.photos, IMAGE_SUFFIXES):

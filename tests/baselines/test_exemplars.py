@@ -94,6 +94,10 @@ def test_the_command_cuts_sharp_faces_out_of_photos(tmp_path, packaged, capsys):
     made = Exemplars(tmp_path / "set.npz")
     assert len(made) == 1 and made.name == "set.npz" and made.fingerprint != packaged.fingerprint
     assert np.abs(made.landmarks[0] - packaged.landmarks[0]).max() < 2  # the crop rule, again
+    photo = (folder / "sharp.png").read_bytes()
+    with pytest.raises(UsageError, match="ends in .npz"):
+        main([str(folder), "-o", str(folder / "sharp.png")])
+    assert (folder / "sharp.png").read_bytes() == photo
     with pytest.raises(UsageError, match="no sharp face found"):
         main([str(folder / "blurred.png"), "-o", str(tmp_path / "none.npz")])
     with pytest.raises(UsageError, match="nowhere: no such file or folder"):

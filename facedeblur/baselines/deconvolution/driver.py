@@ -63,7 +63,7 @@ class BlindDeblurrer(ABC):
         ValueError: a side that is not odd, or too small.
     """
 
-    version = 1  # a row of a table is made anew when this changes
+    version = 1  # of what it computes: rows of another version do not stand beside this one's
     side_of_image = 0.12  # kernel side per image side: 15 taps at 128 px, 31 at 256
     smallest = 1  # side of images in pixels that the steps take; smaller ones are replicated beyond their border
     given: Mapping[str, str] = MappingProxyType({})  # what else decides a row, for its protocol
