@@ -103,19 +103,13 @@ class BlindDeblurrer(ABC):
         """
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(f"images must be (B, 3, H, W) floats in [0, 1], got {tuple(images.shape)} {images.dtype}")
-        height, width = images.shape[-2:]
-        side = self.default_side((height, width)) if self.side is None else self.side
-        precision = images.dtype if images.dtype == torch.float64 else torch.float32
-        usable = torch.nan_to_num(images.to(self.device or images.device, precision), 0.0, 1.0, 0.0).clamp(0, 1)
-        usable = usable.contiguous()  # the planes of an image, whatever order of its memory it came in
-        least = max(3 * side, self.smallest)
-        lacking = max(0, least - height), max(0, least - width)
-        padded = F.pad(usable, (lacking[1] // 2, lacking[1] - lacking[1] // 2, lacking[0] // 2,
-                                lacking[0] - lacking[0] // 2), mode="replicate")  # fmt: skip
-        size = 1 if padded.device.type == "cpu" else self.chunk
+        side = self.default_side((images.shape[-2], images.shape[-1])) if self.side is None else self.side
+        usable = self._usable(images)
+        grown, place = self._grown(usable, side)
+        size = 1 if grown.device.type == "cpu" else self.chunk
         restored, kernels = [], []
-        for first in range(0, len(padded), size):
-            chunk = padded[first : first + size]
+        for first in range(0, len(grown), size):
+            chunk = grown[first : first + size]
             count = len(chunk)
             # a copy: where in memory an image lies must not decide which path its transforms take
             chunk = torch.cat((chunk, chunk[-1:].expand(size - count, -1, -1, -1)))
@@ -125,10 +119,25 @@ class BlindDeblurrer(ABC):
             kernels.append(kernels_of_chunk[:count])
         if not restored:
             return Deconvolved(images.clone(), images.new_zeros(0, 1, side, side))
-        result = torch.cat(restored)[..., lacking[0] // 2 :, lacking[1] // 2 :][..., :height, :width]
+        result = torch.cat(restored)[place]
         finite = torch.isfinite(result).flatten(1).all(1)[:, None, None, None]
         result = torch.where(finite, result, usable).clamp(0, 1)
         return Deconvolved(result.to(images), torch.cat(kernels).to(images))
+
+    def _usable(self, images: Tensor) -> Tensor:
+        """The images on the device, float32 or float64: nothing that is no number, nothing outside [0, 1]."""
+        precision = images.dtype if images.dtype == torch.float64 else torch.float32
+        usable = torch.nan_to_num(images.to(self.device or images.device, precision), 0.0, 1.0, 0.0).clamp(0, 1)
+        return usable.contiguous()  # the planes of an image, whatever order of its memory it came in
+
+    def _grown(self, images: Tensor, side: int) -> tuple[Tensor, tuple]:
+        """Images replicated beyond their border to what the steps take, and the index that cuts the originals out."""
+        height, width = images.shape[-2:]
+        least = max(3 * side, self.smallest)
+        rows, columns = max(0, least - height), max(0, least - width)
+        top, left = rows // 2, columns // 2
+        grown = F.pad(images, (left, columns - left, top, rows - top), mode="replicate")
+        return grown, (..., slice(top, top + height), slice(left, left + width))
 
 
 class CoarseToFine(BlindDeblurrer):
