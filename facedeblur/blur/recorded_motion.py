@@ -72,9 +72,14 @@ class Recording:
                 read = cls(stored["landmarks"], stored["rows"])
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: no recorded motion ({error}); `facedeblur motion` writes it") from None
-        shaped = read.landmarks.ndim == 3 and read.landmarks.shape[1:] == (68, 2) and len(read.rows) > 1
-        if not shaped or read.rows[-1] != len(read.landmarks) or not np.isfinite(read.landmarks).all():
+        if read.landmarks.shape[1:] != (68, 2) or not np.isfinite(read.landmarks).all():
             raise ValueError(f"{path}: no recorded motion (landmarks of {read.landmarks.shape})")
+        rows = read.rows
+        lengths = np.diff(rows) if rows.ndim == 1 and rows.dtype.kind == "i" and len(rows) else np.zeros(0)
+        if not lengths.size or (rows[0], rows[-1]) != (0, len(read.landmarks)) or lengths.min() < SPANS[0]:
+            raise ValueError(
+                f"{path}: no recorded motion (its rows do not part it into runs of {SPANS[0]} frames or more)"
+            )
         return read
 
     def draw(self, rng: np.random.Generator, frames: int) -> np.ndarray:

@@ -112,3 +112,12 @@ def test_what_is_no_recording_is_named(face, tmp_path):
     Recording.of([following(points, turning)]).write(file)
     with pytest.raises(ValueError, match="motion.npz: recorded motion has changed"):
         recording(str(file), "of another file")
+
+
+@pytest.mark.parametrize("rows", [[0, 5], [0, 34, 40], [3, 40], [0, 30], [0, 30, 20, 40], [0.0, 40.0], 40, []])
+def test_runs_that_hold_no_window_are_refused_before_training(face, tmp_path, rows):
+    file = tmp_path / "motion.npz"
+    landmarks = following(face[1], turning)[:5] if rows == [0, 5] else following(face[1], turning)
+    np.savez(file, landmarks=landmarks.astype(np.float32), rows=np.array(rows))
+    with pytest.raises(ValueError, match="motion.npz: no recorded motion .its rows do not part it into runs of 7"):
+        MotionSettings(recorded=str(file))
