@@ -99,7 +99,7 @@ def test_a_photo_becomes_a_png_that_differs_in_its_faces_alone(deblur, photo, ca
     done = read("out/a.png")
     changed = (done != given).any(axis=2)
     assert changed[60:80, 50:70].any() and changed[70:90, 140:160].any()
-    assert not changed[:5].any() and not changed[-5:].any() and not changed[:, -3:].any()
+    assert not changed[:5].any() and not changed[-5:].any() and not changed[:, -1:].any()
     line = one_line(capsys, "a.jpg -> out/a.png: 2 faces; ", " % of the pixels changed, by ")
     share = changed.mean()
     assert f"; {100 * share:.2g} % of" in line and 0.01 < share < 0.6
@@ -298,7 +298,7 @@ def test_programs_are_told_in_json(deblur, photo, video, here, capsys):
     a, b, c = map(json.loads, capsys.readouterr().out.splitlines())
     assert (a["input"], a["output"], a["faces"], a["sharp"], a["frames"]) == ("in/a.png", "out/a.png", 2, 0, 0)
     assert (b["input"], b["output"], b["faces"], b["frames"], b["with_face"]) == ("in/b.mp4", "out/b.mp4", 1, 12, 12)
-    assert 0 < a["changed"] < 0.5 and a["levels"] > 1
+    assert 0 < a["changed"] < 0.6 and a["levels"] > 1
     assert c == {"input": "in/c.jpg", "error": "in/c.jpg: not a picture"}
 
 
