@@ -68,7 +68,8 @@ class IdentityStream(DeblurGenerator):
     """G_s, the stream that learns the face: sharp image (B, 3, H, W) in [-1, 1] -> its reconstruction.
 
     It serves training only. Its encoder is its own; give it G_bl's decoder, the very object, to tie the two (section
-    3.2), and G_bl's `global_residual`, so that the tied decoder means the same thing in both.
+    3.2), and G_bl's `global_residual`, so that the tied decoder means the same thing in both. With it the
+    stream's input is its answer and its loss begins near 0: it has a face to learn only where the decoder draws one.
 
     Args:
         encoder, decoder, global_residual, residual_on: as of `DeblurGenerator`.
