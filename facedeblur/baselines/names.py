@@ -1,7 +1,7 @@
 """The compared methods by name; a method's module is imported when it is asked for.
 
     krishnan11, babacan12, zhang13, xu13, pan14_text, pan14_faces, pan16, l0    by their equations: the name is enough
-    pan14_faces:NPZ                          the same with exemplars of yours, see `facedeblur exemplars`
+    pan14_faces:NPZ                          with exemplars of yours, see `facedeblur exemplars`; or "none"
     nah17:FILE, kupyn17:FILE, chakrabarti16:FILE, nafnet:FILE    networks: FILE holds the authors' weights, or is a run
                                                                  of experiment=nah17 ..., which needs no name before it
 
