@@ -9,12 +9,18 @@ import re
 import secrets
 import tempfile
 import time
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from facedeblur.errors import UsageError
+
+# what NumPy raises for a file that is no .npz, lacks an array or is damaged
+NPZ_ERRORS = (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
 
 _TEMPORARY = re.compile(r"\.([0-9]+)-[0-9a-f]{8}-.+", re.DOTALL)  # as `replacing` names them
 NAME_BYTES = 255  # that the name of a file may have on the file systems of today

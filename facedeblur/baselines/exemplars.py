@@ -7,8 +7,6 @@ the set that ships with the package is rendered (data/exemplars.md).
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from torch.nn import functional as F
 
 from facedeblur.baselines.deconvolution.fourier import good_size, valid_differences
 from facedeblur.errors import UsageError
-from facedeblur.files import write_atomic
+from facedeblur.files import NPZ_ERRORS, write_atomic
 
 PACKAGED = Path(__file__).parent / "data" / "exemplars.npz"
 SHIFT = 16  # pixels at half size: how far an exemplar is moved to match
@@ -43,7 +41,7 @@ class Exemplars:
             content = self.path.read_bytes()
             with np.load(self.path, allow_pickle=False) as file:
                 self.faces, self.landmarks = file["faces"], file["landmarks"]
-        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except NPZ_ERRORS as error:
             # a ValueError of NumPy's, for a file of anything else, is about how to run the code in it all the same
             why = error if isinstance(error, OSError | KeyError) else "it is another file, or damaged"
             raise UsageError(f"{self.path}: no set of exemplars ({why}); `facedeblur exemplars` makes one") from error

@@ -8,7 +8,6 @@ and the rest, the face's own motion, which is spread around the landmarks. Not i
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +18,7 @@ import numpy as np
 
 from facedeblur.blur.face_fields import face_box, head_mask, pixel_grid
 from facedeblur.faces.mirror import MIRRORED_POINT
-from facedeblur.files import write_atomic
+from facedeblur.files import NPZ_ERRORS, write_atomic
 
 SPANS = (7, 9, 11, 13, 15, 21, 27, 35)  # frames of a window, each as likely
 _FARTHEST = 0.16  # sides of the face that it may move from the middle frame; windows of longer ways are scaled down
@@ -70,7 +69,7 @@ class Recording:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 read = cls(stored["landmarks"], stored["rows"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except NPZ_ERRORS as error:
             raise ValueError(f"{path}: no recorded motion ({error}); `facedeblur motion` writes it") from None
         if read.landmarks.shape[1:] != (68, 2) or not np.isfinite(read.landmarks).all():
             raise ValueError(f"{path}: no recorded motion (landmarks of {read.landmarks.shape})")

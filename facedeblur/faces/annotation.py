@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from facedeblur.faces.pts import PtsError, read_pts
+from facedeblur.files import NPZ_ERRORS
 from facedeblur.video.fingerprint import fingerprint
 from facedeblur.video.source import VideoError
 
@@ -152,7 +153,7 @@ def _read_npz(path: Path) -> np.ndarray:
     try:
         with np.load(path) as stored:
             landmarks = stored["landmarks"].astype(np.float32)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except NPZ_ERRORS as error:
         raise VideoError(path, f"annotation without a readable array 'landmarks' ({error})") from None
     if landmarks.ndim != 3 or landmarks.shape[1:] != (POINTS, 2):
         raise VideoError(path, f"annotation 'landmarks' must have shape (frames, 68, 2), got {landmarks.shape}")

@@ -220,7 +220,7 @@ class _Writer:
 
         stored = even(self.reader.facts.orientation.stored(upright))
         matrix, spread, curve, primaries = self.reader.facts.colour
-        stamp, _ = self.reader.pending.popleft()
+        stamp = self.reader.pending.popleft()
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(stored), format="rgb24").reformat(
             format=self.video.pix_fmt, dst_colorspace=_SWSCALE.get(matrix), dst_color_range=spread or None
         )

@@ -31,7 +31,7 @@ class RewriteReader:
     """Decodes in whatever thread iterates `frames()`; `pending` and `packets` are left for the writer.
 
     Attributes:
-        pending: of the frames that are not written yet, when each is shown, and PyAV's frame as it was decoded.
+        pending: when each of the frames that are not written yet is shown.
         packets: of sound that is not written yet.
         count: frames so far.
     """
@@ -41,7 +41,7 @@ class RewriteReader:
         self.container, self.video = open_container(path)
         self.video.thread_type = "AUTO"
         self.audio = list(self.container.streams.audio)
-        self.pending: deque[tuple[Stamp, Any]] = deque()
+        self.pending: deque[Stamp] = deque()
         self.packets: deque[Any] = deque()
         self.count = 0
         self.part = part
@@ -76,8 +76,8 @@ class RewriteReader:
                         continue
                     if self._end is not None and last * base >= self._end:
                         return
-                    upright = self._upright(frame)  # before the writer may use the frame, which serves one thread
-                    self.pending.append((Stamp(last - begin, frame.duration or usual), None))
+                    upright = self._upright(frame)
+                    self.pending.append(Stamp(last - begin, frame.duration or usual))
                     self.count += 1
                     yield upright
         except av.FFmpegError as error:

@@ -106,6 +106,11 @@ def test_what_is_no_recording_is_named(face, tmp_path):
     (tmp_path / "text.npz").write_text("no")
     with pytest.raises(ValueError, match="text.npz: no recorded motion"):
         MotionSettings(recorded=str(tmp_path / "text.npz"))
+    Recording.of([following(points, turning)]).write(tmp_path / "damaged.npz")
+    content = (tmp_path / "damaged.npz").read_bytes()
+    (tmp_path / "damaged.npz").write_bytes(content[:200] + bytes(400) + content[600:])
+    with pytest.raises(ValueError, match="damaged.npz: no recorded motion"):
+        MotionSettings(recorded=str(tmp_path / "damaged.npz"))
     with pytest.raises(ValueError, match="tracked over 7 frames"):
         Recording.of([following(points, turning)[:6]])
     file = tmp_path / "motion.npz"

@@ -47,6 +47,15 @@ def test_an_annotation_of_a_longer_video_is_refused_but_for_a_clip_that_was_cut_
     assert annotation.read(16).shape == (16, 68, 2)  # a few surplus rows are dropped
 
 
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:200] + bytes(400) + b[600:]])
+def test_a_damaged_npz_is_named(tmp_path, damage):
+    file = tmp_path / "clip.npz"
+    np.savez_compressed(file, landmarks=LANDMARKS)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(VideoError, match=r"clip.npz.*without a readable array 'landmarks'"):
+        Annotation(str(file)).read()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -8,14 +8,14 @@ says which. The authors' own (`GSModel_8x8_200_2M_noDC_zeromean.mat`, of 200 com
 from __future__ import annotations
 
 import math
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from facedeblur.files import NPZ_ERRORS
 
 SIDE = 8
 PIXELS = SIDE**2
@@ -139,7 +139,7 @@ def load_prior(path: str | Path | None = None) -> PatchPrior:
         try:
             with np.load(path) as content:
                 weights, triangles, source = content["weights"], content["triangles"], str(content["source"])
-        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except NPZ_ERRORS as error:
             raise PriorError(f"{path}: holds no mixture of patches, or is damaged") from error
         rows, columns = np.tril_indices(PIXELS)
         covariances = np.zeros((len(weights), PIXELS, PIXELS))

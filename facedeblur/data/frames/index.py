@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 
 from facedeblur.data.frames.tiles import TileSettings, place_tiles
 from facedeblur.faces.crop import CropBox, crop_box
-from facedeblur.files import write_atomic
+from facedeblur.files import NPZ_ERRORS, write_atomic
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +108,7 @@ class FrameIndex:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return cls(**{each.name: stored[each.name] for each in fields(cls)})
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except NPZ_ERRORS as error:
             raise ValueError(f"{path}: not an index of stored frames ({error})") from None
 
     # -- looking up -----------------------------------------------------------------------------------------------
