@@ -122,6 +122,7 @@ def with_init(overrides: list[str]) -> list[str]:
                 compared = run_compared(name)
             elif Path(name).suffix not in AUTHORS_SUFFIXES:
                 taken = run_model(name) if is_run(name) else inherited_settings(locate(name))
+                taken.pop("plugins", None)  # a run names its code itself: none is imported because a file says so
         except UsageError as error:
             raise UsageError(f"init: {error}") from error
     first = asked.get("hourglass.checkpoint", "")

@@ -73,7 +73,11 @@ def _check_branch(model: ModelSettings, name: str) -> None:
     for key in inherited:
         theirs, ours = getattr(trained, key), getattr(model, key)
         if theirs != ours:
-            raise UsageError(f"model.{key}: {name} has {theirs}, not {ours}; leave the key out, and it is taken over")
+            raise UsageError(f"model.{key}: {name} has {theirs}, not {ours}; {_remedy(key)}")
+
+
+def _remedy(key: str) -> str:
+    return "name it again" if key == "plugins" else "leave the key out, and it is taken over"
 
 
 def _check_compared_init(stage: str, compared: ComparedSettings, name: str) -> None:
@@ -108,5 +112,5 @@ def _check_init(model: ModelSettings, name: str) -> None:
     for key in ("two_step", *inherited):
         theirs, ours = getattr(trained, key), getattr(model, key)
         if theirs != ours:
-            remedy = "leave the key out, and it is taken over" if key in inherited else "choose another experiment"
+            remedy = _remedy(key) if key in inherited else "choose another experiment"
             raise UsageError(f"model.{key}: {name} was trained with {theirs}, not {ours}; {remedy}")

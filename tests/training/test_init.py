@@ -11,7 +11,7 @@ import yaml
 from facedeblur.errors import UsageError
 from facedeblur.models.build import build_networks
 from facedeblur.models.registry import WeightsError
-from facedeblur.models.settings import LossWeights, ModelSettings, half_size_settings
+from facedeblur.models.settings import NETWORK_PLUGINS, LossWeights, ModelSettings, half_size_settings
 from facedeblur.models.weights import shipped_state, write_weights
 from facedeblur.training.settings import TrainerSettings, run_settings
 from facedeblur.training.stages.adversarial import AdversarialStage, load_first_step
@@ -94,6 +94,7 @@ def run(tmp_path):
     (folder / "checkpoints").mkdir(parents=True)
     torch.save(first.run_state() | {"rng": []}, folder / "checkpoints" / "last.ckpt")
     plain = {"two_step": False, "identity": False, "base_width": 2, "image_size": 128, "unet_skips": [["E2", "F7"]]}
+    plain |= {"half_size": {}, "plugins": dict.fromkeys(NETWORK_PLUGINS)}  # as the configuration of every run has them
     (folder / "config.yaml").write_text(yaml.safe_dump({"model": plain}))
     return folder, first
 
