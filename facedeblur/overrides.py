@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from facedeblur.errors import UsageError
@@ -18,6 +19,7 @@ from facedeblur.status import trained_on
 PATH_KEYS = ("root", "val_root", "cache", "output", "resume", "checkpoint", "init")
 HIDDEN = ("base",)  # options that others are made from
 LIST_KEYS = ("method", "blur")  # of an evaluation
+HOME_INSIDE = re.compile(r"(?<=[:,\[\s])~[^,\[\]{}'\"]*")  # a path below `~` inside a mapping or list
 AUTHORS_SUFFIXES = (".pt", ".pth", ".mat")  # of the compared networks' files, which say nothing of settings
 
 
@@ -28,13 +30,23 @@ def conf_dir() -> Path:
 
 
 def quoted(override: str) -> str:
-    """A path as the value of an override: `~` expanded, and quoted, so that blanks, commas and equal signs survive."""
+    """A path as the value of an override: `~` expanded, and quoted, so that blanks, commas and equal signs survive.
+
+    Paths are the values of PATH_KEYS, and whatever begins with `~`, also inside a mapping or list.
+    """
     key, equals, value = override.partition("=")
-    plain = value and value not in ("null", "auto") and value[0] not in "'\"[{$"
-    if not equals or not plain or key.lstrip("+").rsplit(".", 1)[-1] not in PATH_KEYS:
+    if not equals or not value or value in ("null", "auto") or value[0] in "'\"$":
         return override
-    escaped = os.path.expanduser(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'{key}="{escaped}"'
+    if value[0] in "[{":
+        return f"{key}={HOME_INSIDE.sub(lambda found: _as_text(found[0].rstrip()), value)}"
+    path = key.lstrip("+").rsplit(".", 1)[-1] in PATH_KEYS or value[0] == "~"
+    return f"{key}={_as_text(value)}" if path else override
+
+
+def _as_text(path: str) -> str:
+    """A path with `~` expanded, as a quoted text of Hydra's grammar, which knows no `~` outside of quotes."""
+    escaped = os.path.expanduser(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def listed(override: str) -> str:
@@ -43,9 +55,7 @@ def listed(override: str) -> str:
     if not equals or key not in LIST_KEYS or not value:
         return quoted(override)
     if value[0] not in "[$":
-        words = (os.path.expanduser(word.strip()) for word in value.split(","))
-        escaped = (word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
-        value = f"[{','.join(f'{chr(34)}{word}{chr(34)}' for word in escaped)}]"
+        value = f"[{','.join(_as_text(word.strip()) for word in value.split(','))}]"
     return f"{key}s={value}"
 
 
@@ -211,7 +221,12 @@ def constant(overrides: list[str]) -> list[str]:
 
 def one_line(error: Exception, name: str) -> str:
     """Hydra's message without its follow-up lines, with the nearest key that exists."""
+    from hydra.errors import OverrideParseException
+
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, OverrideParseException) and "=" in error.override:
+        remedy = "a value that holds ( ) = : or a comma goes into quotes of its own, as 'name=\"a, b\"'"
+        return f"{error.override}: cannot be read; {remedy}"
     keep = []
     for line in lines:
         if line.startswith("Config search path"):

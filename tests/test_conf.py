@@ -191,6 +191,7 @@ def test_hourglass_experiment_builds_its_network(compose):
         ("hourglass.checkpoint=/no/such.ckpt", "hourglass.checkpoint"),
         ("resume=/no/such/run", "/no/such/run"),
         ("seed=", "seed"),
+        ("name=a (1)", "name=a (1): cannot be read"),
         ("trainer.devices=3", "data.batch"),
         ("hourglass.trainer.ema=0.9", "hourglass.trainer.ema"),
     ),
@@ -230,6 +231,18 @@ def test_paths_may_hold_any_character(compose, tmp_path, name):
 def test_tilde_is_the_home_folder(compose, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert settings_of(compose, "data=clips", "data.root=~").hourglass.data.root == str(tmp_path)
+
+
+def test_tilde_is_the_home_folder_inside_a_mapping_and_under_every_key(compose, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a of mine", "b of mine"):
+        (tmp_path / name).mkdir()
+    corpora = [f"+data.corpora.{name}={{kind: clips, root: ~/{name} of mine}}" for name in ("a", "b")]
+    words = [*corpora, "data.export_frames=~/faces", "data.splits=~/splits.txt"]
+    settings = settings_of(compose, "data=mixture", *words)
+    assert [corpus.root for corpus in settings.data.corpora.values()] == [f"{tmp_path}/{x} of mine" for x in "ab"]
+    assert settings.data.export_frames == f"{tmp_path}/faces"
+    assert settings.data.splits == f"{tmp_path}/splits.txt"
 
 
 @pytest.mark.parametrize("name", COMPARED)
