@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from facedeblur.errors import UsageError
@@ -28,6 +29,7 @@ EXAMPLES = """\
 examples:
   facedeblur export outputs/final/clips-s0 -o mine-small-v1.safetensors
   facedeblur export outputs/final/clips-s0/checkpoints/last.ckpt -o last.safetensors
+  facedeblur export outputs/final/sharper-s0 --average final-small-v1=0.5 -o between.safetensors
   facedeblur export mine-small-v1.safetensors --format onnx -o mine.onnx
   facedeblur deblur photo.jpg -o out/ --weights mine.onnx
   facedeblur export mine-small-v1.safetensors --format card --rows outputs/evaluation/val --notes data.md -o mine.md
@@ -48,6 +50,12 @@ def main(argv: list[str]) -> int:
         "--format", choices=("weights", *SUFFIXES, "card"), default="weights", help="what to write (default: weights)"
     )
     parser.add_argument("-o", "--output", type=Path, help=f"file to write: <name>{SUFFIX}, .onnx, .pt or .md")
+    parser.add_argument(
+        "--average",
+        metavar="WEIGHTS=SHARE",
+        type=_share,
+        help="weights: go by this share (0 to 1) of the way back to the weights that the run began from, say",
+    )
     parser.add_argument("--rows", nargs="+", metavar="FOLDER", help="card: evaluations of these weights")
     parser.add_argument("--notes", type=Path, metavar="FILE", help="card: Markdown on the footage and its terms")
     parser.add_argument("--method", help="card: what the rows call these weights, where there are several methods")
@@ -59,6 +67,8 @@ def main(argv: list[str]) -> int:
         raise UsageError("export: give the file to write, -o <file> (or --register <name>)")
     if arguments.register is not None and arguments.format != "weights":
         raise UsageError("export: --register takes weights, not other formats")
+    if arguments.average is not None and arguments.format != "weights":
+        raise UsageError("export: --average is for weights, not other formats")
     if arguments.output is not None:
         check_place(arguments.output, "export: -o")
     if arguments.format == "card":
@@ -66,15 +76,28 @@ def main(argv: list[str]) -> int:
     return _weights(arguments) if arguments.format == "weights" else _runtime(arguments)
 
 
+def _share(text: str) -> tuple[str, float]:
+    weights, _, share = text.rpartition("=")
+    try:
+        value = float(share)
+    except ValueError:
+        value = math.nan
+    if not weights or not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be <weights>=<share between 0 and 1>, got {text}")
+    return weights, value
+
+
 def _weights(arguments: argparse.Namespace) -> int:
     from facedeblur.export.weights import halving_error, register_run, write_run
 
     if arguments.register:
-        written = register_run(Path(arguments.source), arguments.register)
+        written = register_run(Path(arguments.source), arguments.register, arguments.average)
     else:
-        written = write_run(Path(arguments.source), arguments.output)
+        written = write_run(Path(arguments.source), arguments.output, arguments.average)
     for path in written:
         print(f"{path}  {path.stat().st_size / 1e6:.2f} MB  sha256 {sha256(path)}")
+    if arguments.average is not None:  # no run has this network in full precision
+        return 0
     change = halving_error(Path(arguments.source), written[0])
     print(f"half precision changes the restored image by at most {255 * change:.2f} of 255 grey levels")
     return 0

@@ -9,17 +9,27 @@ import torch
 
 from facedeblur.errors import UsageError
 from facedeblur.files import read_json, write_pieces
+from facedeblur.models.build import Networks
 from facedeblur.models.checkpoint import TrainedRun, best_checkpoint, is_run, load_run
-from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, register
+from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, WeightsError, locate, register
 from facedeblur.models.weights import load_weights, shipped_state, training_state, write_weights
 
 VERSIONS = ("facedeblur", "git_commit", "torch")
 
 
-def write_run(run: Path, out: Path) -> tuple[Path, Path]:
+def write_run(run: Path, out: Path, average: tuple[str, float] | None = None) -> tuple[Path, Path]:
     """Writes the test-time network of a run folder or checkpoint to `out`, and beside it what fine-tuning needs.
 
-    Returns both paths. Raises UsageError where there is no such run, it has no generator, or `out` has another suffix.
+    Args:
+        run: where it is.
+        out: the file, <name>.safetensors.
+        average: weights by name or file, and their share in [0, 1] of what is written: see `averaged`.
+
+    Returns:
+        Both paths.
+
+    Raises:
+        UsageError: there is no such run, it has no generator, `out` has another suffix, or the weights are others'.
     """
     if not out.name.endswith(SUFFIX) or out.name.endswith(TRAINING_SUFFIX):
         raise UsageError(f"{out}: weights are written to <name>{SUFFIX}")
@@ -30,6 +40,9 @@ def write_run(run: Path, out: Path) -> tuple[Path, Path]:
     if trained.networks is None:
         raise UsageError(f"{run}: holds only the hourglass stage; give a run of an adversarial stage")
     origin = provenance(trained)
+    if average is not None:
+        averaged(trained.networks, *average)
+        origin |= {"averaged_with": {"weights": Path(average[0]).name, "share": average[1]}}
     beside = out.with_name(f"{out.name.removesuffix(SUFFIX)}{TRAINING_SUFFIX}")
     write_weights(out, shipped_state(trained.networks), trained.settings, origin)
     write_weights(beside, training_state(trained.networks), trained.settings, origin)
@@ -42,11 +55,31 @@ def write_run_in_pieces(run: Path, megabytes: int) -> list[Path]:
     return [piece for file in written for piece in write_pieces(file, megabytes * 10**6)]
 
 
-def register_run(run: Path, name: str) -> tuple[Path, Path]:
+def averaged(networks: Networks, weights: str, share: float) -> None:
+    """Moves the test-time network by `share` of the way to `weights`, in place.
+
+    For a run that began from these weights and was trained for something else: on the straight line between the two
+    often lies a network that has most of either (Wortsman et al. 2022). Raises WeightsError where the two differ in
+    more than values.
+    """
+    from safetensors.torch import load_file
+
+    located = locate(weights)
+    located.verify()
+    ours, theirs = shipped_state(networks), load_file(located.file)
+    for name in sorted(ours.keys() | theirs.keys()):
+        if name not in ours or name not in theirs or ours[name].shape != theirs[name].shape:
+            raise WeightsError(f"{weights}: another network than the run's, they differ in {name}")
+    with torch.no_grad():
+        for name, value in ours.items():
+            value.lerp_(theirs[name].to(value.dtype), share)
+
+
+def register_run(run: Path, name: str, average: tuple[str, float] | None = None) -> tuple[Path, Path]:
     """As `write_run`, into the package under `name`, with the hashes in its registry."""
     if not NAME.fullmatch(name):
         raise UsageError(f"{name}: names of weights look like final-small-v1: <experiment>-<scale>-v<n>")
-    file, beside = write_run(run, PACKAGED / f"{name}{SUFFIX}")
+    file, beside = write_run(run, PACKAGED / f"{name}{SUFFIX}", average)
     training = BESIDE / beside.name
     training.parent.mkdir(exist_ok=True)
     beside.replace(training)
@@ -66,7 +99,7 @@ def provenance(trained: TrainedRun) -> dict[str, Any]:
         "generator_steps": trained.step,
         "images": trained.step * data["batch"] * config["trainer"]["accumulate"],
         "moving_average": config["trainer"]["ema"],
-        "blur": {"train": blur["schedules"], "val": blur["val_schedules"], "strength": data["strength"]},
+        "blur": {"train": _drawn_blurs(data, blur), "val": blur["val_schedules"], "strength": data["strength"]},
         "loss": config["loss"],
         "data": {"name": data["name"], "kind": data["kind"], **_manifests(folder / "data.json")},
         "versions": {key: value for key, value in read_json(folder / "versions.json", {}).items() if key in VERSIONS},
@@ -80,6 +113,19 @@ def halving_error(run: Path, file: Path, size: int = 256) -> float:
     images = torch.nn.functional.interpolate(noise, size=(size, size), mode="bicubic").clamp(0, 1)
     exact, halved = load_run(best_checkpoint(run)).deblurrer(), load_weights(file).deblurrer()
     return float((exact(images) - halved(images)).abs().max())
+
+
+def _drawn_blurs(data: dict[str, Any], blur: dict[str, Any]) -> dict[str, float]:
+    """Blur -> its share of the pairs, over all rows of the mixture; those without blurs of their own have the run's."""
+    rows = data.get("mixture") or [{"weight": 1.0}]
+    rows = rows[:1] if data.get("only_first_pass") else rows
+    shares: dict[str, float] = {}
+    for row in rows:
+        drawn = row.get("blur") or blur["schedules"]
+        for name, weight in drawn.items():
+            share = row["weight"] / sum(r["weight"] for r in rows) * weight / sum(drawn.values())
+            shares[name] = shares.get(name, 0.0) + share
+    return {name: round(share, 3) for name, share in shares.items()}
 
 
 def _manifests(file: Path) -> dict[str, dict]:

@@ -106,7 +106,7 @@ def _described(model: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, An
         "seed": run.get("seed", "unknown"),
         "generator_steps": f"{run['generator_steps']:,}" if "generator_steps" in run else "unknown",
         "images": f"{run['images']:,}" if "images" in run else "unknown",
-        "initialised": f", starting from {run['initialised_from']}" if run.get("initialised_from") else "",
+        "initialised": _initialised(run),
         "checkpoint": run.get("checkpoint", "unknown"),
         "facedeblur": versions.get("facedeblur", "of unknown version"),
         "git_commit": str(versions.get("git_commit", "unknown"))[:12],
@@ -114,8 +114,28 @@ def _described(model: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, An
         "videos": ", ".join(f"{data[s]['videos']} videos to {_VERB[s]}" for s in seen) or "unknown",
         "train_blur": ", ".join(f"{blur_title(k)} ({v:g})" for k, v in blur.get("train", {}).items()) or "unknown",
         "strength": f"{blur['strength']:g}" if "strength" in blur else "unknown",
-        "losses": ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in run.get("loss", {}).items()) or "unknown",
+        "losses": _losses(run.get("loss", {})) or "unknown",
     }
+
+
+def _initialised(run: Mapping[str, Any]) -> str:
+    """Where the networks began, and with what they were averaged in the end."""
+    begun = f", starting from {run['initialised_from']}" if run.get("initialised_from") else ""
+    if with_ := run.get("averaged_with"):
+        begun += f", and averaged in the end with {with_['weights']} (its share: {with_['share']:g})"
+    return begun
+
+
+def _losses(loss: Mapping[str, Any]) -> str:
+    """The terms that counted, with their weights, and by what the first of Eq. 3 was measured."""
+    words = [
+        f"{name.replace('_', ' ')} {weight:g}"
+        for name, weight in loss.items()
+        if isinstance(weight, (int, float)) and weight
+    ]
+    words += [f"{name} {term.get('weight', 1.0):g}" for name, term in (loss.get("terms") or {}).items()]
+    content = loss.get("content", "l1")
+    return ", ".join(words) + (f"; content image by {content.replace('_', ' ')}" if content != "l1" else "")
 
 
 def _table(rows: Rows, method: str) -> str:

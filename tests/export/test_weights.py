@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from facedeblur.errors import UsageError
@@ -77,6 +78,37 @@ def test_the_checkpoint_that_validation_chose_ships_with_its_average(make_run, n
     weights = load_weights(exported(folder, tmp_path)[0])
     assert {name.rpartition(".")[2] for name in tensors_differ(weights.generator, best.generator)} == SHARP
     assert weights.provenance["checkpoint"] == "best"
+
+
+def test_an_average_lies_on_the_line_between_two_networks(make_run, networks, small, tmp_path, scramble, capsys):
+    first = tmp_path / "first.safetensors"
+    file, _ = exported(make_run(networks), tmp_path)
+    file.rename(first)
+    begun = {name: value.clone() for name, value in load_file(first).items()}
+    with torch.no_grad():
+        for parameter in networks.parameters():
+            parameter.add_(1.0)
+    folder, out = make_run(networks), tmp_path / "between.safetensors"
+    assert main([str(folder), "--average", f"{first}=0.25", "-o", str(out)]) == 0
+    moved = dict(networks.named_parameters())
+    for name, value in load_file(out).items():
+        change = 0.75 if name in moved or name.removeprefix("two_step.") in moved else 0.0  # statistics stay
+        torch.testing.assert_close(value.float(), begun[name].float() + change, rtol=2e-3, atol=2e-3)
+    assert describe(out)[1]["averaged_with"] == {"weights": "first.safetensors", "share": 0.25}
+    assert "at most" not in capsys.readouterr().out, "there is no such network in full precision to compare with"
+    other = scramble(replace(small, base_width=4))
+    with pytest.raises(WeightsError, match=r"first\.safetensors: another network than the run's, they differ in gen"):
+        export.averaged(other, str(first), 0.5)
+
+
+def test_what_a_mixture_drew_is_told(make_run, networks, tmp_path):
+    folder = make_run(networks)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    rows = [{"weight": 3, "blur": {"pravg7": 1, "sharp": 1}}, {"weight": 1, "blur": {"sharp": 4}}, {"weight": 2}]
+    config["data"]["mixture"] = rows
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    file, _ = exported(folder, tmp_path)
+    assert describe(file)[1]["blur"]["train"] == {"pravg7": 0.25, "sharp": 0.417, "vla": 0.333}
 
 
 def test_training_goes_on_from_both_files(make_run, networks, tmp_path, small):

@@ -59,6 +59,22 @@ def test_the_network_is_described(settings, said, evaluation, tmp_path):
     assert ("Base width 16, images" in card) == (settings is LIGHT), "of the light pair its own width counts"
 
 
+def test_the_training_is_described(evaluation, tmp_path):
+    file = tmp_path / "some-v1.safetensors"
+    loss = {
+        "content_image": 10,
+        "adversarial": 0,
+        "fourier": 2.0,
+        "content": "log_mse",
+        "terms": {"own": {"weight": 3}},
+    }
+    told = {"loss": loss, "initialised_from": "a-v1", "averaged_with": {"weights": "b-v1", "share": 0.4}}
+    write_weights(file, shipped_state(build_networks(SETTINGS)), SETTINGS, told)
+    card = " ".join(model_card(str(file), read_rows([evaluation]), NOTES).split())
+    assert "Losses: content image 10, fourier 2, own 3; content image by log mse." in card
+    assert "starting from a-v1, and averaged in the end with b-v1 (its share: 0.4)" in card
+
+
 def test_harm_is_named(weights, make_evaluation, tmp_path):
     harmful = make_evaluation(tmp_path / "e", {"final": -0.5}, blurs=("pravg7",), images=False)
     card = model_card(str(weights), read_rows([harmful]), NOTES)
