@@ -135,15 +135,38 @@ def run_compared(run: str | Path) -> dict[str, Any]:
     return {key: compared.get(key) for key in ("width", "blocks")}
 
 
-def _run_section(run: str | Path, section: str) -> dict[str, Any]:
+def run_stage(run: str | Path) -> str:
+    """What a run folder or checkpoint has trained. Raises WeightsError where it does not say so."""
+    return _run_config(run).get("stage", "adversarial")
+
+
+def run_networks(run: str | Path) -> dict[str, Any]:
+    """All model settings of a run folder or checkpoint, also those that whoever goes on from it chooses."""
+    return _run_section(run, "model")
+
+
+def run_checkpoint(run: str | Path) -> Path:
+    """The checkpoint to go on from: the last of a run folder, or `run` itself."""
+    run = Path(run)
+    return run / "checkpoints" / "last.ckpt" if run.is_dir() else run
+
+
+def _run_config(run: str | Path) -> dict[str, Any]:
     import yaml
 
     run = Path(run)
     file = (run if run.is_dir() else run.parent.parent) / "config.yaml"
     try:
-        return dict(yaml.safe_load(file.read_text())[section])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        return dict(yaml.safe_load(file.read_text()))
+    except (OSError, yaml.YAMLError, TypeError, ValueError):
         raise WeightsError(f"{run}: no configuration of a run in {file}") from None
+
+
+def _run_section(run: str | Path, section: str) -> dict[str, Any]:
+    config = _run_config(run)
+    if not isinstance(config.get(section), dict):
+        raise WeightsError(f"{run}: its configuration has no section {section}")
+    return config[section]
 
 
 def register(name: str, file: Path, training: Path | None, folder: Path = PACKAGED) -> Entry:

@@ -101,7 +101,7 @@ def initialise(networks: Networks, name: str | Path) -> str:
     expected, tensors = training_state(networks), _read(found.training)
     brought = any(key.startswith(IDENTITY) for key in tensors)
     if networks.identity is None or not brought:  # one of the two has no G_s
-        expected, tensors = _without_identity(expected), _without_identity(tensors)
+        expected, tensors = without_identity(expected), without_identity(tensors)
     fill(expected, tensors, found.training)
     if networks.identity is None:
         return f"{found.name}: {taken}, discriminator"
@@ -110,7 +110,8 @@ def initialise(networks: Networks, name: str | Path) -> str:
     return f"{found.name}: {taken}, discriminator and identity stream"
 
 
-def _without_identity(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def without_identity(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors by name without those of G_s; its decoder is G_bl's."""
     return {key: value for key, value in tensors.items() if not key.startswith(IDENTITY)}
 
 

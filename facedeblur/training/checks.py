@@ -10,7 +10,17 @@ from pathlib import Path
 from facedeblur.data.corpora import layout
 from facedeblur.errors import UsageError
 from facedeblur.extras import need
-from facedeblur.models.registry import inherited_settings, is_run, locate, read_metadata, run_compared, run_model
+from facedeblur.models.registry import (
+    inherited_settings,
+    is_run,
+    locate,
+    read_metadata,
+    run_checkpoint,
+    run_compared,
+    run_model,
+    run_networks,
+    run_stage,
+)
 from facedeblur.models.settings import ModelSettings
 from facedeblur.training.compared_settings import COMPARED, ComparedSettings
 from facedeblur.training.settings import RunSettings
@@ -56,6 +66,8 @@ def check_files(settings: RunSettings) -> None:
     elif checkpoint and not settings.resume and not Path(checkpoint).exists():
         raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")
     if settings.init is not None and not settings.resume:
+        if is_run(settings.init) and not run_checkpoint(settings.init).is_file():
+            raise UsageError(f"init: {settings.init} has no checkpoint yet; {run_checkpoint(settings.init)} is missing")
         if settings.stage in COMPARED:
             _check_compared_init(settings.stage, settings.compared, settings.init)
         else:
@@ -68,16 +80,19 @@ def check_files(settings: RunSettings) -> None:
 
 def _check_branch(model: ModelSettings, name: str) -> None:
     """A run that another goes on from has its networks, whatever else the two differ in."""
-    inherited = run_model(name)
-    trained = ModelSettings(**inherited)
-    for key in inherited:
+    if (stage := run_stage(name)) != "adversarial":
+        raise UsageError(f"init: {name} is a run of stage={stage}, whose networks are others")
+    trained = ModelSettings(**run_networks(name))
+    for key in ("two_step", *run_model(name)):
         theirs, ours = getattr(trained, key), getattr(model, key)
         if theirs != ours:
             raise UsageError(f"model.{key}: {name} has {theirs}, not {ours}; {_remedy(key)}")
 
 
 def _remedy(key: str) -> str:
-    return "name it again" if key == "plugins" else "leave the key out, and it is taken over"
+    """What to do where a run and what it begins with differ in a model setting."""
+    other = {"plugins": "name its code again, by the same keys", "two_step": "choose another experiment"}
+    return other.get(key, "leave the key out, and it is taken over")
 
 
 def _check_compared_init(stage: str, compared: ComparedSettings, name: str) -> None:
@@ -112,5 +127,4 @@ def _check_init(model: ModelSettings, name: str) -> None:
     for key in ("two_step", *inherited):
         theirs, ours = getattr(trained, key), getattr(model, key)
         if theirs != ours:
-            remedy = _remedy(key) if key in inherited else "choose another experiment"
-            raise UsageError(f"model.{key}: {name} was trained with {theirs}, not {ours}; {remedy}")
+            raise UsageError(f"model.{key}: {name} was trained with {theirs}, not {ours}; {_remedy(key)}")

@@ -70,9 +70,9 @@ def test_the_stage_starts_from_the_weights(weights, make_stage, tmp_path, capsys
         assert torch.allclose(value, theirs[name], rtol=1e-3, atol=1e-7), name
 
 
-def stage(tmp_path, init=None, **values):
+def stage(tmp_path, init=None, identity=False, **values):
     settings = TrainerSettings(epochs=1, ema=0.9, **values)
-    model = replace(TRAINED, two_step=False, identity=False)
+    model = replace(TRAINED, two_step=False, identity=identity)
     common = {"planned_steps": 10, "batches_per_epoch": 10, "images_per_step": 2, "folder": tmp_path}
     return AdversarialStage(model, LossWeights(), None, init, settings=settings, **common)
 
@@ -126,6 +126,74 @@ def test_a_branch_takes_the_networks_of_its_run(run, compose):
     assert (settings.model.base_width, settings.model.unet_skips) == (2, (("E2", "F7"),))
     with pytest.raises(UsageError, match=r"model\.base_width: .* has 2, not 8"):
         compose(f"init={folder}", "experiment=identity_nohg", "model.base_width=8")
+
+
+def test_the_optimizers_of_a_branch_have_its_own_settings(run, tmp_path):
+    folder, _ = run
+    branch = stage(tmp_path / "branch", str(folder), optimizer="adamw", weight_decay=0.25, beta1=0.75)
+    branch.configure_optimizers()
+    group = branch.all_optimizers[0].param_groups[0]
+    assert (group["weight_decay"], group["betas"]) == (0.25, (0.75, 0.999))
+    plain = stage(tmp_path / "plain", str(folder))
+    plain.configure_optimizers()
+    assert plain.all_optimizers[0].param_groups[0]["weight_decay"] == 0 and plain.all_optimizers[0].state
+
+
+def test_optimizers_of_another_kind_start_anew(run, tmp_path, capsys):
+    momentum = {"_target_": "torch.optim.SGD", "momentum": 0.9}
+    branch = stage(tmp_path / "branch", str(run[0]), optimizer=momentum)
+    branch.configure_optimizers()
+    assert not any(optimizer.state for optimizer in branch.all_optimizers)
+    assert "init: the optimizers start anew" in capsys.readouterr().err
+
+
+def test_a_branch_of_the_whole_method_begins_an_identity_stream(run, tmp_path, capsys):
+    folder, first = run
+    branch = stage(tmp_path / "branch", str(folder), identity=True, optimizer="adamw")
+    branch.configure_optimizers()
+    for key, value in first.networks.state_dict().items():
+        torch.testing.assert_close(branch.networks.state_dict()[key], value)
+    generator, discriminator = branch.all_optimizers  # the generators' has more parameters than the run's
+    assert not generator.state and "init: an optimizer starts anew" in capsys.readouterr().err
+    assert discriminator.state_dict()["state"] == first.all_optimizers[1].state_dict()["state"]
+    (tmp_path / "branch" / "checkpoints").mkdir(parents=True)
+    checkpoint = tmp_path / "branch" / "checkpoints" / "last.ckpt"
+    torch.save(branch.run_state() | {"rng": []}, checkpoint)
+    back = stage(tmp_path / "back", str(checkpoint), optimizer="adamw")  # the stream is left out again
+    for key, value in first.networks.state_dict().items():
+        torch.testing.assert_close(back.networks.state_dict()[key], value)
+
+
+@pytest.mark.parametrize(
+    ("change", "word", "message"),
+    (
+        ({}, "experiment=final", r"model\.two_step: .* has False, not True; choose another experiment"),
+        ({"stage": "hourglass"}, "experiment=identity_nohg", r"init: .* is a run of stage=hourglass"),
+        (None, "experiment=identity_nohg", r"init: .* has no checkpoint yet; .*last\.ckpt is missing"),
+    ),
+)
+def test_a_run_that_nothing_can_go_on_from_is_refused_before_anything_starts(run, compose, change, word, message):
+    folder, _ = run
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | (change or {})))
+    if change is None:
+        (folder / "checkpoints" / "last.ckpt").unlink()
+    with pytest.raises(UsageError, match=message):
+        compose(f"init={folder}", word)
+
+
+def test_a_run_of_a_network_of_ones_own_is_gone_on_from_where_its_code_is_named(run, compose, tmp_path):
+    folder, _ = run
+    (tmp_path / "net.py").write_text("class Net:\n    pass\n")
+    code = f"{tmp_path}/net.py:Net"
+    plain = yaml.safe_load((folder / "config.yaml").read_text())
+    plain["model"]["plugins"] = {"generator": {"_target_": code}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(plain))
+    words = [f"init={folder}", "experiment=no_identity", "model.two_step=false"]
+    model = run_settings(compose(*words, f"model.plugins.generator={code}")).model
+    assert model.plugins["generator"] == {"_target_": code} and model.base_width == 2
+    with pytest.raises(UsageError, match=r"model\.plugins: .*net\.py.*; name its code again, by the same keys"):
+        compose(*words)
 
 
 def test_weight_decay_needs_adamw():

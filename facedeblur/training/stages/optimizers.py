@@ -47,3 +47,19 @@ def make_optimizer(settings: TrainerSettings, parameters: Iterable[nn.Parameter]
         decay = settings.weight_decay
         return torch.optim.AdamW(parameters, lr=rate, betas=betas, weight_decay=decay, foreach=True)
     return torch.optim.Adam(parameters, lr=rate, betas=betas, foreach=True)
+
+
+def go_on(optimizer: torch.optim.Optimizer, state: Mapping) -> bool:
+    """Gives an optimizer the moments in the state of another run's; its rate, decay and the like remain its own.
+
+    Returns:
+        False, with the optimizer as it was, where that was one of another kind or for other networks.
+    """
+    ours, theirs = optimizer.state_dict()["param_groups"], state["param_groups"]
+    if [(set(group), len(group["params"])) for group in ours] != [(set(g), len(g["params"])) for g in theirs]:
+        return False
+    own = [{key: group[key] for key in optimizer.defaults} for group in optimizer.param_groups]
+    optimizer.load_state_dict(dict(state))
+    for group, values in zip(optimizer.param_groups, own, strict=True):
+        group.update(values)
+    return True

@@ -12,6 +12,8 @@ from torchmetrics import MetricCollection
 from facedeblur.metrics.modules import CappedPSNR, MeanScore, StructuralSimilarity
 from facedeblur.metrics.own import own_metrics
 from facedeblur.models.checkpoint import CheckpointError, fill, load_checkpoint
+from facedeblur.models.registry import run_checkpoint
+from facedeblur.models.weights import without_identity
 from facedeblur.training.stages.stage import Stage
 
 
@@ -40,15 +42,20 @@ class RestorationStage(Stage):
     def branch(self, run: Path) -> dict:
         """The state of another run's last checkpoint, whose networks these become.
 
+        An identity stream that only one of the two has is left out, or starts anew.
+
         Raises:
             CheckpointError: a run of another stage or with other networks.
         """
-        file = run / "checkpoints" / "last.ckpt" if run.is_dir() else run
+        file = run_checkpoint(run)
         state = load_checkpoint(file)
         if state["stage"] != self.kind:
             raise CheckpointError(f"init: {file} is of the {state['stage']} stage, not of {self.kind}")
-        fill(self.networks.state_dict(), state["networks"], file)
-        print(f"init: {file}, after {state['generator_step']} steps, with its optimizers", file=sys.stderr)
+        ours, theirs = self.networks.state_dict(), state["networks"]
+        both = (without_identity(ours), without_identity(theirs))
+        differ = (len(ours) > len(both[0])) != (len(theirs) > len(both[1]))
+        fill(*(both if differ else (ours, theirs)), file)
+        print(f"init: {file}, after {state['generator_step']} steps", file=sys.stderr)
         return state
 
     def initialise(self, init: str) -> str:

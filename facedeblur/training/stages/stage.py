@@ -16,7 +16,7 @@ from facedeblur.training.callbacks.checkpoint import set_rng_state
 from facedeblur.training.callbacks.guards import nan_loss
 from facedeblur.training.settings import TrainerSettings
 from facedeblur.training.stages.ema import WeightAverage
-from facedeblur.training.stages.optimizers import make_optimizer, make_schedule
+from facedeblur.training.stages.optimizers import go_on, make_optimizer, make_schedule
 from facedeblur.training.stages.validated import ValidatedModule
 
 
@@ -151,10 +151,15 @@ class Stage(ValidatedModule):
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         self.all_optimizers = self.build_optimizers()
         self._full_rates = [optimizer.param_groups[0]["lr"] for optimizer in self.all_optimizers]
-        begun = self.resumed_from or self.branched_from
-        if begun is not None:
-            for optimizer, state in zip(self.all_optimizers, begun["optimizers"], strict=True):
+        if self.resumed_from is not None:
+            for optimizer, state in zip(self.all_optimizers, self.resumed_from["optimizers"], strict=True):
                 optimizer.load_state_dict(state)
+        elif self.branched_from is not None:
+            states = self.branched_from["optimizers"]
+            gone_on = [go_on(*pair) for pair in zip(self.all_optimizers, states, strict=True)]
+            if not all(gone_on):
+                what = "an optimizer starts" if any(gone_on) else "the optimizers start"
+                print(f"init: {what} anew: of another kind, or for other networks, than the run's", file=sys.stderr)
         self.branched_from = None
         self._set_rates()
         return self.all_optimizers
