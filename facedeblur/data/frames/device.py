@@ -106,7 +106,7 @@ def plan_batch(items: Sequence[Item], curves: Sequence[str], offsets: np.ndarray
         "moving": np.array(moving, np.int64),
         "amounts": [amounts for amounts, _ in paths],
         "fields": [fields for _, fields in paths],
-        "light": np.stack([draw_light(item.seed, augment) for item in items]),
+        "light": np.stack([draw_light(item.seed, augment, size) for item in items]),
         "seed": int(items[0].seed or 0),
         "size": size,
     }

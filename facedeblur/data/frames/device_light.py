@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facedeblur.data.pairs.augment import SOFT_SCALE, SOFT_SIGMA, AugmentSettings
+from facedeblur.data.pairs.augment import SOFT_SIDE, AugmentSettings, soft_ranges
 
 _LIGHT = 0x11C7  # separates this random stream from the others of the same item
 _SAME = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
 
 
-def draw_light(seed: int | None, augment: AugmentSettings) -> np.ndarray:
-    """(8,) float32 of one item: gain, contrast, saturation, gamma (1 changes nothing), the standard deviation of noise,
-    the quality of JPEG, the standard deviation of a soft focus, the scale of fewer pixels (0: none). The ranges are
-    those of `pairs.augment`."""
+def draw_light(seed: int | None, augment: AugmentSettings, side: int = SOFT_SIDE) -> np.ndarray:
+    """(8,) float32 of one item of `side` pixels: gain, contrast, saturation, gamma (1 changes nothing), the standard
+    deviation of noise, the quality of JPEG, the standard deviation of a soft focus, the scale of fewer pixels (0:
+    none). The ranges are those of `pairs.augment`."""
     values = _SAME.numpy().copy()
     if seed is None:
         return values
@@ -34,7 +34,7 @@ def draw_light(seed: int | None, augment: AugmentSettings) -> np.ndarray:
         values[5] = 40 + 55 * drawn[5]
     chance, kind, place = rng.random(3)  # drawn last: the others stay what they were without it
     if chance < augment.soft:
-        low, high = (SOFT_SIGMA, SOFT_SCALE)[int(kind < 0.5)]
+        low, high = soft_ranges(side)[int(kind < 0.5)]
         values[6 + int(kind < 0.5)] = low + (high - low) * place
     return values
 

@@ -69,9 +69,17 @@ class AugmentSettings:
         return any((self.zoom, self.shift, self.turn, self.drift))
 
 
-SOFT_SIGMA = (0.4, 1.6)  # pixels, of a Gaussian: out of focus
-SOFT_SCALE = (0.3, 0.8)  # enlarged again from an image of so many times the side
+SOFT_SIGMA = (0.4, 1.6)  # of a Gaussian, in pixels of a face of SOFT_SIDE: out of focus
+SOFT_SCALE = (0.3, 0.8)  # enlarged again from an image of so many times its side
+SOFT_SIDE = 128
 NO_AUGMENTATION = AugmentSettings(flip=0.0)
+
+
+def soft_ranges(side: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """What makes a larger face of `side` pixels as soft as one of SOFT_SIDE: standard deviations of a Gaussian in
+    pixels, and shares of the side that are left before it is enlarged again."""
+    size = max(1.0, side / SOFT_SIDE)
+    return (SOFT_SIGMA[0], SOFT_SIGMA[1] * size), (SOFT_SCALE[0] / size, SOFT_SCALE[1])
 
 
 def item_seed(seed: int, epoch: int, row: int) -> int:
@@ -96,7 +104,7 @@ def augment(
     Returns:
         The three, changed.
     """
-    both, degrade = _pipelines(settings)
+    both, degrade = _pipelines(settings, len(blurry))
     both.set_random_seed(seed)
     result = both(image=blurry, sharp=sharp, keypoints=landmarks)
     points = np.asarray(result["keypoints"], np.float32)
@@ -125,19 +133,20 @@ def _function(plugin: str, key: str) -> Callable[..., Any]:
 
 
 @lru_cache
-def _pipelines(settings: AugmentSettings) -> tuple[Any, Any]:
+def _pipelines(settings: AugmentSettings, side: int) -> tuple[Any, Any]:
     """What happens to both images, and what to the blurry one afterwards."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for its newest version otherwise
     import albumentations as A  # noqa: N812
 
     light = A.ColorJitter(brightness=(0.8, 1.2), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.03, 0.03), p=1.0)
     modes = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_CUBIC}
-    fewer = A.Downscale(scale_range=SOFT_SCALE, interpolation_pair=modes)
+    sigma, scale = soft_ranges(side)
+    fewer = A.Downscale(scale_range=scale, interpolation_pair=modes)
     both = A.Compose(
         [
             A.HorizontalFlip(p=settings.flip),
             A.Sequential([light, A.RandomGamma(gamma_limit=(80, 125), p=1.0)], p=settings.photometric),
-            A.OneOf([A.GaussianBlur(blur_limit=0, sigma_limit=SOFT_SIGMA), fewer], p=settings.soft),
+            A.OneOf([A.GaussianBlur(blur_limit=0, sigma_limit=sigma), fewer], p=settings.soft),
         ],
         additional_targets={"sharp": "image"},
         keypoint_params=A.KeypointParams(format="xy", remove_invisible=False),

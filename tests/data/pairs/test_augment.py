@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from facedeblur.data.pairs.augment import MIRRORED_POINT, AugmentSettings, augment, item_seed
+from facedeblur.data.pairs.augment import MIRRORED_POINT, AugmentSettings, augment, item_seed, soft_ranges
 
 SIZE = 32
 
@@ -65,6 +65,22 @@ def test_soft_pairs_are_soft_alike():
             np.abs(np.diff(b.astype(float), axis=1)).mean() < 0.9 * np.abs(np.diff(same.astype(float), axis=1)).mean()
         )
     assert np.array_equal(augment(same, same, points, AugmentSettings(flip=0.0, soft=0.0, noise=0.01), 2)[1], same)
+
+
+def test_larger_faces_are_made_as_soft_as_small_ones():
+    """An edge is as many times wider on a face of 256 pixels as the face is."""
+    assert soft_ranges(64) == soft_ranges(128) == ((0.4, 1.6), (0.3, 0.8))
+    (low, high), (fewest, most) = soft_ranges(256)
+    assert (high, low) == (3.2, 0.4) and (256 * fewest, most) == (pytest.approx(128 * 0.3), 0.8)
+    settings = AugmentSettings(flip=0.0, soft=1.0)
+    widths = {}
+    for side in (128, 256):
+        step = np.zeros((side, side, 3), np.uint8)
+        step[:, side // 2 :] = 255
+        points = np.full((68, 2), side / 2, np.float32)
+        soft = [augment(step, step, points, settings, seed)[0][side // 2, :, 0] for seed in range(60)]
+        widths[side] = max(int(((row > 25) & (row < 230)).sum()) for row in soft)
+    assert 1.5 * widths[128] <= widths[256] <= 3 * widths[128]
 
 
 @pytest.mark.parametrize("kind", ["noise", "jpeg"])
