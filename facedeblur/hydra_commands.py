@@ -100,6 +100,8 @@ def _run_by_hydra(command: str, config: str, words: list[str]) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    # Hydra's parser takes overrides in one piece alone, behind the flags and their values
+    words = sorted(words, key=lambda word: "=" in word and not word.startswith("-"))
     flags = {word for word in words if word.startswith("-")}
     if flags <= {"-m", "--multirun"}:  # the sweeper checks what varies, job by job
         compose_config(constant([word for word in words if word not in flags]), config, resolve=False)

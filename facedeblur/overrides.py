@@ -134,7 +134,8 @@ def with_init(overrides: list[str]) -> list[str]:
                 taken = run_model(name) if is_run(name) else inherited_settings(locate(name))
                 taken.pop("plugins", None)  # a run names its code itself: none is imported because a file says so
         except UsageError as error:
-            raise UsageError(f"init: {error}") from error
+            if asked.get("resume", "null") in ("", "null"):  # a resumed run has its settings and its networks
+                raise UsageError(f"init: {error}") from error
     first = asked.get("hourglass.checkpoint", "")
     if first in weight_names() or first.endswith(SUFFIX):  # a network of half the size, however it was trained
         try:
@@ -149,7 +150,7 @@ def _model_overrides(model: dict, prefix: str = "model.") -> list[str]:
     words = []
     for key, value in model.items():
         if key == "half_size" and value:
-            words += _model_overrides(value, f"++{prefix}half_size.")
+            words += _model_overrides(value, f"++{prefix.lstrip('+')}half_size.")
         else:
             words.append(f"{prefix}{key}={json.dumps(value)}")
     return words

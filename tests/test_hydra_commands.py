@@ -61,6 +61,13 @@ def test_training_composes_and_parses_once(counts, fitted, tmp_path):
     assert not list(tmp_path.rglob("*.log")), "Hydra's own log is empty"
 
 
+@pytest.mark.parametrize("flag", (0, 2, 4))
+def test_a_multirun_may_begin_with_weights_wherever_its_flag_stands(fitted, tmp_path, flag):
+    words = ["experiment=no_identity", "trainer=smoke", "init=no_identity-small-v1", "seed=0,1", f"output={tmp_path}"]
+    assert main(["train", *words[:flag], "-m", *words[flag:]]) == 0
+    assert fitted == ["no_identity", "no_identity"]
+
+
 def test_a_resumption_composes_twice_for_the_overrides_that_the_run_brings(counts, fitted, tmp_path):
     run = tmp_path / "no_identity" / "demo-s0"
     identity = {"experiment": "no_identity", "seed": 0}

@@ -132,7 +132,7 @@ def named_schedule(name: str, **overrides: Any) -> Schedule:
         defaults = {}
     else:
         names = ", ".join([*(f"pravg{length}" for length in PRAVG_LENGTHS), *KINDS])
-        raise ValueError(f"blur: one of {names}, got {name!r}")
+        raise ValueError(f"blur: must be one of {names}, got {name!r}")
     for key, kind in _SETTINGS.items():
         if isinstance(overrides.get(key), Mapping):
             overrides[key] = _build(kind, f"{name}.{key}", overrides[key])

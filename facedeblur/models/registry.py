@@ -145,6 +145,12 @@ def run_networks(run: str | Path) -> dict[str, Any]:
     return _run_section(run, "model")
 
 
+def run_folder(run: str | Path) -> Path:
+    """The folder of a run that is named by itself or by one of its checkpoints."""
+    run = Path(run)
+    return run if run.is_dir() else run.parent.parent
+
+
 def run_checkpoint(run: str | Path) -> Path:
     """The checkpoint to go on from: the last of a run folder, or `run` itself."""
     run = Path(run)
@@ -154,8 +160,7 @@ def run_checkpoint(run: str | Path) -> Path:
 def _run_config(run: str | Path) -> dict[str, Any]:
     import yaml
 
-    run = Path(run)
-    file = (run if run.is_dir() else run.parent.parent) / "config.yaml"
+    file = run_folder(run) / "config.yaml"
     try:
         return dict(yaml.safe_load(file.read_text()))
     except (OSError, yaml.YAMLError, TypeError, ValueError):

@@ -127,7 +127,9 @@ class ModelSettings:
             raise ValueError(f"half_size.{error}") from None
         check(self.two_step, "half_size", "left out without two_step", "the settings of a first step")
         side = self.image_size // 2
-        check(smaller.image_size == side, "half_size.image_size", f"{side}, half of image_size", smaller.image_size)
+        if (found := smaller.image_size) != side:
+            remedy = f"it is the first step of a network with image_size={2 * found}"
+            raise ValueError(f"half_size.image_size: must be {side}, half of image_size, got {found}; {remedy}")
         check(not smaller.half_size, "half_size.half_size", "empty", "a third step")
         check(not smaller.plugins, "half_size.plugins", "empty", "networks of the user's own")
 

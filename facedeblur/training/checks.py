@@ -17,6 +17,7 @@ from facedeblur.models.registry import (
     read_metadata,
     run_checkpoint,
     run_compared,
+    run_folder,
     run_model,
     run_networks,
     run_stage,
@@ -63,8 +64,8 @@ def check_files(settings: RunSettings) -> None:
         if not checkpoint:
             raise UsageError("hourglass.checkpoint: must name the weights that model.half_size describes, got null")
         locate(checkpoint).verify()
-    elif checkpoint and not settings.resume and not Path(checkpoint).exists():
-        raise UsageError(f"hourglass.checkpoint: {checkpoint} does not exist")
+    elif checkpoint and not settings.resume:
+        _check_first_step(checkpoint)
     if settings.init is not None and not settings.resume:
         if is_run(settings.init) and not run_checkpoint(settings.init).is_file():
             raise UsageError(f"init: {settings.init} has no checkpoint yet; {run_checkpoint(settings.init)} is missing")
@@ -76,6 +77,17 @@ def check_files(settings: RunSettings) -> None:
         need("logger.tensorboard", "tensorboard")
     if settings.logger.wandb != "off":
         need("logger.wandb", "wandb")
+
+
+def _check_first_step(checkpoint: str) -> None:
+    """A run of the hourglass stage, or a checkpoint of one, which may lie by itself."""
+    if not run_checkpoint(checkpoint).exists():
+        missing = "does not exist" if not Path(checkpoint).exists() else "has no checkpoint yet"
+        raise UsageError(f"hourglass.checkpoint: {checkpoint} {missing}")
+    if not (run_folder(checkpoint) / "config.yaml").is_file():
+        return
+    if (stage := run_stage(checkpoint)) != "hourglass":
+        raise UsageError(f"hourglass.checkpoint: {checkpoint} is a run of stage={stage}, not of an hourglass")
 
 
 def _check_branch(model: ModelSettings, name: str) -> None:

@@ -40,7 +40,7 @@ def test_overrides_reach_the_settings():
 @pytest.mark.parametrize(
     "name, overrides, message",
     [
-        ("gaussian", {}, "blur: one of pravg7.* got 'gaussian'"),
+        ("gaussian", {}, "blur: must be one of pravg7.* got 'gaussian'"),
         ("pravg8", {}, "length: .* got 8"),
         ("pravg", {"lengths": ()}, "lengths: must be given for pravg"),
         ("vla", {"lengths": (7,)}, "lengths: must be empty for vla"),

@@ -60,7 +60,7 @@ def test_methods_keep_their_paths():
     ("word", "message"),
     [
         ("blur=pravg8", "an odd number of frames, got 8"),
-        ("blur=blurry", "blur: one of pravg7"),
+        ("blur=blurry", "blur: must be one of pravg7"),
         ("blur=vla,vla", "blur: must be schedules of distinct names"),
         ("size=100", "size: must be a multiple of 128"),
         ("judge.box=mine", "judge.box: must be detect or truth"),

@@ -41,3 +41,16 @@ def test_folders_and_checkpoints_that_are_not_there_are_named(compose, tmp_path)
         check_files(replace(settings, hourglass=first))
     with pytest.raises(UsageError, match=rf"^hourglass.checkpoint: {gone} does not exist"):
         check_files(replace(settings, hourglass=replace(settings.hourglass, checkpoint=gone)))
+
+
+def test_a_first_step_of_another_stage_is_named_before_videos_are_planned(compose, tmp_path):
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.yaml").write_text("stage: adversarial\n")
+    with pytest.raises(UsageError, match=rf"^hourglass.checkpoint: {run} has no checkpoint yet"):
+        compose(f"hourglass.checkpoint={run}")
+    (run / "checkpoints" / "last.ckpt").touch()
+    with pytest.raises(UsageError, match=rf"^hourglass.checkpoint: {run} is a run of stage=adversarial"):
+        compose(f"hourglass.checkpoint={run}")
+    (run / "config.yaml").write_text("stage: hourglass\n")
+    compose(f"hourglass.checkpoint={run}")

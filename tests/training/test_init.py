@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 
 import pytest
@@ -196,6 +197,20 @@ def test_a_run_of_a_network_of_ones_own_is_gone_on_from_where_its_code_is_named(
         compose(*words)
 
 
+def test_a_branch_is_resumed_without_the_run_that_it_began_with(run, compose, tmp_path):
+    folder, _ = run
+    words = [f"init={folder}", "experiment=no_identity", "model.two_step=false"]
+    begun = compose(*words)
+    (folder / "config.yaml").unlink()
+    with pytest.raises(UsageError, match=f"init: {folder}: no such weights"):
+        compose(*words)
+    saved = {"overrides": ["experiment=no_identity", "model.two_step=false", "model.base_width=2"], "identity": {}}
+    place = tmp_path / "outputs" / "no_identity" / "demo-s0"
+    place.mkdir(parents=True)
+    (place / "overrides.json").write_text(json.dumps(saved))
+    assert compose(*words, "resume=auto")["model"]["base_width"] == begun["model"]["base_width"] == 2
+
+
 def test_weight_decay_needs_adamw():
     with pytest.raises(ValueError, match="weight_decay: needs optimizer=adamw"):
         TrainerSettings(epochs=1, weight_decay=0.1)
@@ -216,10 +231,19 @@ def test_weights_of_half_the_size_become_the_first_step(compose, tmp_path):
         half = torch.nn.functional.avg_pool2d(image, 2)
         change = torch.nn.functional.interpolate(networks.generator(half) - half, scale_factor=2, mode="bilinear")
         assert torch.allclose(step.restore(image), (image + change).clamp(-1, 1), atol=2e-3)  # half precision
-    with pytest.raises(UsageError, match=r"half_size.image_size: must be 64, half of image_size, got 128"):
+    with pytest.raises(UsageError, match=r"half_size.image_size: must be 64, half .* got 128; .* with image_size=256"):
         run_settings(compose(*words, "model.image_size=128"))
     with pytest.raises(UsageError, match=r"hourglass.checkpoint: .*nope.safetensors: no such weights"):
         compose("hourglass.checkpoint=nope.safetensors")
+
+
+def test_a_network_with_two_steps_is_no_first_step(compose, tmp_path):
+    smaller = ModelSettings(image_size=128, generator="light", light_width=4, identity=False, hourglass_stacks=0)
+    both = replace(smaller, image_size=256, half_size=asdict(smaller))
+    file = tmp_path / "large.safetensors"
+    write_weights(file, shipped_state(build_networks(both)), both, {})
+    with pytest.raises(UsageError, match=r"model.half_size.half_size: must be empty"):
+        compose(f"hourglass.checkpoint={file}", "experiment=no_identity", "model.image_size=512")
 
 
 def test_the_settings_of_half_the_size_and_those_of_the_weights_must_agree(tmp_path):
