@@ -25,7 +25,7 @@ keys people change most:
   data.cache_pairs=png      keep finished pairs (or jpeg: smaller) for corpora that are read many times
   name=<text> seed=<n>      the run's folder: <output>/<experiment>/<name>-s<seed>
   resume=auto|<run folder>  continue optimizer, schedule, random states and stream position
-  init=<weights>            go on from shipped weights (a name or a .safetensors file), to fine-tune them
+  init=<weights|run folder> go on from shipped weights (a name or a .safetensors file), to fine-tune them, or from a run
   trainer.minutes=<n>       stop after so long; trainer.epochs=<n> plans the length
   trainer.devices=<n>       processes (default auto: every GPU)
   model.global_residual=true, loss.projection=0, blur.stride=3, ...: any key of the tree

@@ -119,11 +119,15 @@ def _drawn_blurs(data: dict[str, Any], blur: dict[str, Any]) -> dict[str, float]
     """Blur -> its share of the pairs, over all rows of the mixture; those without blurs of their own have the run's."""
     rows = data.get("mixture") or [{"weight": 1.0}]
     rows = rows[:1] if data.get("only_first_pass") else rows
+    counted = sum(row.get("count") or 0 for row in rows)  # the other rows share what is left of an epoch, by weight
+    weights = sum(row.get("weight") or 0 for row in rows)
+    size = max(data.get("epoch_windows") or 0, counted) if weights else counted
     shares: dict[str, float] = {}
     for row in rows:
         drawn = row.get("blur") or blur["schedules"]
+        part = row["count"] / size if row.get("count") else row["weight"] / weights * (1 - counted / max(size, 1))
         for name, weight in drawn.items():
-            share = row["weight"] / sum(r["weight"] for r in rows) * weight / sum(drawn.values())
+            share = part * weight / sum(drawn.values())
             shares[name] = shares.get(name, 0.0) + share
     return {name: round(share, 3) for name, share in shares.items()}
 

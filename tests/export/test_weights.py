@@ -219,3 +219,12 @@ def test_the_command_refuses_what_it_cannot_export(make_run, tmp_path, small):
         with pytest.raises(UsageError, match=message):
             main(arguments)
     assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_the_blurs_of_passes_by_number_of_windows_are_shares_of_the_epoch():
+    blur = {"schedules": {"vla": 3, "pravg": 1}}
+    rows = [{"corpus": "a", "count": 30}, {"corpus": "b", "count": 10, "blur": {"motion": 1}}]
+    assert export._drawn_blurs({"mixture": rows}, blur) == {"vla": 0.562, "pravg": 0.188, "motion": 0.25}
+    rows = [{"count": 25, "weight": None}, {"weight": 3, "blur": {"motion": 1}}, {"weight": 2, "blur": {"sharp": 1}}]
+    shares = export._drawn_blurs({"mixture": rows, "epoch_windows": 100}, {"schedules": {"vla": 1}})
+    assert shares == {"vla": 0.25, "motion": 0.45, "sharp": 0.3}
