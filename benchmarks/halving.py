@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -99,7 +98,7 @@ def halve(output: Path, stages: Sequence[float], words: Sequence[str], slots: in
     names, earlier, pairs = list(CANDIDATES), None, dict.fromkeys(CANDIDATES, 0)
     for minutes in stages:
         with ThreadPoolExecutor(slots) as pool:
-            deque(pool.map(partial(train, output, minutes=minutes, earlier=earlier, words=words), names), maxlen=0)
+            list(pool.map(partial(train, output, minutes=minutes, earlier=earlier, words=words), names))
         scores = {name: gains(output, name, minutes) for name in names}
         names.sort(key=lambda name: -scores[name]["mean"])
         print(f"after {minutes:g} minutes of processor time, change of PSNR in dB")

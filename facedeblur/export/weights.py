@@ -11,8 +11,8 @@ from facedeblur.errors import UsageError
 from facedeblur.files import read_json, write_pieces
 from facedeblur.models.build import Networks
 from facedeblur.models.checkpoint import TrainedRun, best_checkpoint, is_run, load_run
-from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, WeightsError, locate, register
-from facedeblur.models.weights import load_weights, shipped_state, training_state, write_weights
+from facedeblur.models.registry import BESIDE, NAME, PACKAGED, SUFFIX, TRAINING_SUFFIX, locate, register
+from facedeblur.models.weights import fill_shipped, load_weights, shipped_state, training_state, write_weights
 
 VERSIONS = ("facedeblur", "git_commit", "torch")
 
@@ -59,20 +59,17 @@ def averaged(networks: Networks, weights: str, share: float) -> None:
     """Moves the test-time network by `share` of the way to `weights`, in place.
 
     For a run that began from these weights and was trained for something else: on the straight line between the two
-    often lies a network that has most of either (Wortsman et al. 2022). Raises WeightsError where the two differ in
-    more than values.
+    often lies a network that has most of either (Wortsman et al. 2022). Raises UsageError where the file is damaged, or
+    the two differ in more than values.
     """
-    from safetensors.torch import load_file
-
     located = locate(weights)
     located.verify()
-    ours, theirs = shipped_state(networks), load_file(located.file)
-    for name in sorted(ours.keys() | theirs.keys()):
-        if name not in ours or name not in theirs or ours[name].shape != theirs[name].shape:
-            raise WeightsError(f"{weights}: another network than the run's, they differ in {name}")
+    tensors = shipped_state(networks)
+    own = {name: value.clone() for name, value in tensors.items()}
+    fill_shipped(networks, located)
     with torch.no_grad():
-        for name, value in ours.items():
-            value.lerp_(theirs[name].to(value.dtype), share)
+        for name, value in tensors.items():
+            value.lerp_(own[name], 1 - share)
 
 
 def register_run(run: Path, name: str, average: tuple[str, float] | None = None) -> tuple[Path, Path]:

@@ -18,7 +18,7 @@ from facedeblur.errors import UsageError
 from facedeblur.models.build import Networks, build_hourglass, build_networks
 from facedeblur.models.deblurrer import Deblurrer, HourglassDeblurrer, NetworkDeblurrer
 from facedeblur.models.landmarks import LandmarkHourglass
-from facedeblur.models.registry import is_run  # noqa: F401 - for those who read runs
+from facedeblur.models.registry import is_run, run_checkpoint  # noqa: F401 - the first for those who read runs
 from facedeblur.models.settings import ModelSettings
 
 FORMAT = 1
@@ -129,8 +129,7 @@ def load_landmark_network(path: str | Path) -> tuple[LandmarkHourglass, ModelSet
 
 def _read_run(path: str | Path) -> tuple[Path, dict, ModelSettings, dict]:
     """The checkpoint's file, its run's configuration, the network's settings, and the checkpoint."""
-    path = Path(path)
-    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    file = run_checkpoint(path)
     config = _read_config(file.parent.parent / "config.yaml")
     try:
         settings = ModelSettings(**config["model"])

@@ -136,7 +136,8 @@ def run_compared(run: str | Path) -> dict[str, Any]:
 
 
 def run_stage(run: str | Path) -> str:
-    """What a run folder or checkpoint has trained. Raises WeightsError where it does not say so."""
+    """The stage of a run folder or checkpoint, adversarial where its configuration does not say. Raises WeightsError
+    without one."""
     return _run_config(run).get("stage", "adversarial")
 
 

@@ -20,7 +20,7 @@ from facedeblur.files import write_atomic
 from facedeblur.models.build import Networks, build_networks
 from facedeblur.models.checkpoint import fill
 from facedeblur.models.deblurrer import NetworkDeblurrer
-from facedeblur.models.registry import FORMAT, METADATA, TRAINING_SUFFIX, WeightsError, locate, read_metadata
+from facedeblur.models.registry import FORMAT, METADATA, TRAINING_SUFFIX, Located, WeightsError, locate, read_metadata
 from facedeblur.models.settings import ModelSettings
 
 IDENTITY = "identity."  # G_s, but for the tied decoder
@@ -73,7 +73,7 @@ def load_weights(name: str | Path) -> Weights:
     found.verify()
     settings, provenance = describe(found.file)
     networks = build_networks(replace(settings, identity=False))
-    fill(shipped_state(networks), _read(found.file), found.file)
+    fill_shipped(networks, found)
     networks.requires_grad_(False).eval()
     return Weights(found.name, found.file, settings, provenance, networks.generator, networks.hourglass)
 
@@ -94,7 +94,7 @@ def initialise(networks: Networks, name: str | Path) -> str:
     """
     found = locate(name)
     found.verify()
-    fill(shipped_state(networks), _read(found.file), found.file)
+    fill_shipped(networks, found)
     taken = "generator" if networks.two_step is None else "generator and hourglass"
     if found.training is None:
         return f"{found.name}: {taken}; the discriminator starts anew ({found.name}{TRAINING_SUFFIX} is not here)"
@@ -122,6 +122,11 @@ def shipped_state(networks: Networks) -> dict[str, Tensor]:
         for key, value in _named(networks)
         if key.startswith(SHIPPED_PARTS) and not key.endswith((*NEVER_READ, *TRAINING_ONLY))
     }
+
+
+def fill_shipped(networks: Networks, weights: Located) -> None:
+    """Gives `networks` the test-time network of a file. Raises UsageError naming it and the first misfit."""
+    fill(shipped_state(networks), _read(weights.file), weights.file)
 
 
 def training_state(networks: Networks) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from filelock import FileLock
 from facedeblur.data.make_corpus import Corpus, list_clips, make_corpus
 from facedeblur.data.stream.datamodule import PairDataModule
 from facedeblur.files import write_atomic
+from facedeblur.models.registry import run_checkpoint
 from facedeblur.signals import sigterm_as_interrupt
 from facedeblur.training.cache_keys import KEY_FILE, finished_stage, hourglass_home, hourglass_key, stages_data
 from facedeblur.training.callbacks.face_grid import face_grid, grid_pairs
@@ -221,7 +222,7 @@ def hourglass_checkpoint(
     if asked and settings.model.half_size:
         return Path(asked)  # weights, by their name or file
     if asked:
-        return Path(asked) / "checkpoints" / "last.ckpt" if Path(asked).is_dir() else Path(asked)
+        return run_checkpoint(asked)
     key = hourglass_key(settings)
     home = hourglass_home(settings)
     home.mkdir(parents=True, exist_ok=True)

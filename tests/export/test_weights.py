@@ -97,8 +97,11 @@ def test_an_average_lies_on_the_line_between_two_networks(make_run, networks, sm
     assert describe(out)[1]["averaged_with"] == {"weights": "first.safetensors", "share": 0.25}
     assert "at most" not in capsys.readouterr().out, "there is no such network in full precision to compare with"
     other = scramble(replace(small, base_width=4))
-    with pytest.raises(WeightsError, match=r"first\.safetensors: another network than the run's, they differ in gen"):
+    with pytest.raises(UsageError, match=r"first\.safetensors: .*generator\.\S+ is \(2, \S.*, the model wants \(4, "):
         export.averaged(other, str(first), 0.5)
+    first.write_bytes(first.read_bytes()[:-9])
+    with pytest.raises(WeightsError, match=r"first\.safetensors: not a readable safetensors file"):
+        export.averaged(networks, str(first), 0.5)
 
 
 def test_what_a_mixture_drew_is_told(make_run, networks, tmp_path):

@@ -231,7 +231,8 @@ def test_weights_of_half_the_size_become_the_first_step(compose, tmp_path):
         half = torch.nn.functional.avg_pool2d(image, 2)
         change = torch.nn.functional.interpolate(networks.generator(half) - half, scale_factor=2, mode="bilinear")
         assert torch.allclose(step.restore(image), (image + change).clamp(-1, 1), atol=2e-3)  # half precision
-    with pytest.raises(UsageError, match=r"half_size.image_size: must be 64, half .* got 128; .* with image_size=256"):
+    wrong = r"half_size.image_size: must be 64, half of image_size, got 128; .* network with image_size=256"
+    with pytest.raises(UsageError, match=wrong):
         run_settings(compose(*words, "model.image_size=128"))
     with pytest.raises(UsageError, match=r"hourglass.checkpoint: .*nope.safetensors: no such weights"):
         compose("hourglass.checkpoint=nope.safetensors")

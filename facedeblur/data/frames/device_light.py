@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facedeblur.data.pairs.augment import SOFT_SIDE, AugmentSettings, soft_ranges
+from facedeblur.data.pairs.augment import AugmentSettings, soft_ranges
 
 _LIGHT = 0x11C7  # separates this random stream from the others of the same item
 _SAME = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
 
 
-def draw_light(seed: int | None, augment: AugmentSettings, side: int = SOFT_SIDE) -> np.ndarray:
+def draw_light(seed: int | None, augment: AugmentSettings, side: int) -> np.ndarray:
     """(8,) float32 of one item of `side` pixels: gain, contrast, saturation, gamma (1 changes nothing), the standard
     deviation of noise, the quality of JPEG, the standard deviation of a soft focus, the scale of fewer pixels (0:
     none). The ranges are those of `pairs.augment`."""
